@@ -1,0 +1,171 @@
+//! The configuration as the machines use it: names resolved, defaults filled in, checked.
+//!
+//! Immutable once built; a reload builds another one.
+
+use std::net::IpAddr;
+
+use crate::ids::{Family, InstanceId, Version};
+use crate::time::Duration;
+
+/// Everything that was bound from one configuration.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Bound {
+    /// Settings of `global_defs` that outlive parsing.
+    pub global: Global,
+    /// Virtual routers in the order of the file; [`InstanceId`] is the position.
+    pub instances: Vec<InstanceConfig>,
+}
+
+impl Bound {
+    /// The configuration of `id`.
+    pub fn instance(&self, id: InstanceId) -> &InstanceConfig {
+        &self.instances[id.0 as usize]
+    }
+
+    /// All instances with their ids.
+    pub fn iter(&self) -> impl Iterator<Item = (InstanceId, &InstanceConfig)> {
+        self.instances
+            .iter()
+            .enumerate()
+            .map(|(index, config)| (InstanceId(index as u32), config))
+    }
+}
+
+/// What `global_defs` leaves for the running daemon.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Global {
+    /// `router_id`, or the host's name.
+    pub router_id: String,
+    /// `dynamic_interfaces`: an interface may be missing at start.
+    pub dynamic_interfaces: bool,
+}
+
+/// One virtual router.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct InstanceConfig {
+    /// Its name, as written.
+    pub name: String,
+    /// The interface's name.
+    pub interface: String,
+    /// Family of its adverts and of its first address.
+    pub family: Family,
+    /// Protocol version.
+    pub version: Version,
+    /// Virtual router identifier, 1..=255.
+    pub vrid: u8,
+    /// Base priority, 1..=255; 255 is the owner.
+    pub priority: u8,
+    /// `state MASTER` was written.
+    pub state_master: bool,
+    /// Advert interval: whole seconds in v2, centiseconds in v3.
+    pub advert_interval: Duration,
+    /// False with `nopreempt`.
+    pub preempt: bool,
+    /// `preempt_delay`.
+    pub preempt_delay: Duration,
+    /// `down_timer_adverts`: adverts that may be missed, 3 by default.
+    pub down_timer_adverts: u8,
+    /// Authentication of RFC 2338; always `None` in v3.
+    pub auth: Auth,
+    /// Addresses in the adverts.
+    pub addresses: Vec<VirtualAddress>,
+    /// Addresses held but not advertised.
+    pub excluded: Vec<VirtualAddress>,
+    /// `mcast_src_ip` or `unicast_src_ip`; else the interface's primary (IPv6: link-local) address.
+    pub source: Option<IpAddr>,
+    /// Where adverts go.
+    pub destination: Destination,
+    /// TTL or hop limit of adverts: 255, or `unicast_ttl`.
+    pub hop_limit: u8,
+    /// `check_unicast_src`: adverts only from configured peers.
+    pub check_unicast_source: bool,
+    /// `skip_check_adv_addr`: the address list of the current master is not compared again.
+    pub skip_check_adv_addr: bool,
+    /// `lower_prio_no_advert`: a master does not answer lower priorities.
+    pub lower_prio_no_advert: bool,
+    /// `higher_prio_send_advert`: a master sends one last advert before it yields.
+    pub higher_prio_send_advert: bool,
+    /// `dont_track_primary`: the interface's state is not watched.
+    pub dont_track_primary: bool,
+    /// Gratuitous ARP and neighbour advertisement.
+    pub garp: GarpConfig,
+}
+
+impl InstanceConfig {
+    /// True for the owner of the addresses: base priority 255.
+    pub const fn is_owner(&self) -> bool {
+        self.priority == 255
+    }
+}
+
+/// VRRPv2 authentication (RFC 2338 section 5.3.6).
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
+pub enum Auth {
+    /// Type 0.
+    #[default]
+    None,
+    /// Type 1: a password of up to eight octets, padded with zeros.
+    Pass([u8; 8]),
+}
+
+/// Where adverts go.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Destination {
+    /// To a group, 224.0.0.18 or ff02::12 by default.
+    Multicast(IpAddr),
+    /// To each of these peers.
+    Unicast(Vec<IpAddr>),
+}
+
+/// A virtual address as configured.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VirtualAddress {
+    /// The address.
+    pub addr: IpAddr,
+    /// Prefix length; /32 or /128 when not written.
+    pub prefix: u8,
+    /// The interface it goes on, when not the instance's.
+    pub dev: Option<String>,
+    /// rtnetlink scope; 0 (global) by default.
+    pub scope: u8,
+    /// IPv4 broadcast: as written, or derived from the prefix for `brd +`.
+    pub broadcast: Option<std::net::Ipv4Addr>,
+    /// IPv4 label.
+    pub label: Option<String>,
+    /// IPv6: false with `-nodad`.
+    pub nodad: bool,
+    /// IPv6 /128: preferred lifetime 0 (unless the entry says otherwise).
+    pub deprecated: bool,
+    /// `noprefixroute`.
+    pub no_prefix_route: bool,
+}
+
+/// How addresses are announced; counts of 0 in a file become 1 where the original does so.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct GarpConfig {
+    /// `garp_master_delay`: when the second block follows; zero for none.
+    pub master_delay: Duration,
+    /// `garp_master_repeat`: announcements of each address in a block.
+    pub master_repeat: u32,
+    /// `garp_master_refresh`: period while master; zero for none.
+    pub refresh: Duration,
+    /// `garp_master_refresh_repeat`.
+    pub refresh_repeat: u32,
+    /// `garp_lower_prio_delay`.
+    pub lower_prio_delay: Duration,
+    /// `garp_lower_prio_repeat`; zero for none.
+    pub lower_prio_repeat: u32,
+}
+
+impl Default for GarpConfig {
+    fn default() -> Self {
+        Self {
+            master_delay: Duration::from_secs(5),
+            master_repeat: 5,
+            refresh: Duration::ZERO,
+            refresh_repeat: 1,
+            lower_prio_delay: Duration::from_secs(5),
+            lower_prio_repeat: 5,
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Text to [`bound::Bound`], with diagnostics, without I/O.
+
+pub mod bound;

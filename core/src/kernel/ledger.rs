@@ -1,0 +1,1 @@
+//! Want / have / in flight: turns what the machines ask for into ordered kernel changes.

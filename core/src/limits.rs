@@ -1,0 +1,28 @@
+//! Every ceiling of the core, with its reason.
+
+/// Actions pushed by one call before the machine yields with `more()`: the loop shall see its
+/// sockets and due adverts at least this often, whatever the size of a burst.
+pub const SLICE: usize = 200;
+
+/// Addresses in one advert: the count field has eight bits (RFC 9568 section 5.2.5).
+pub const ADVERT_ADDRESSES: usize = 255;
+
+/// Octets of an Ethernet frame's payload below which a sender pads: surplus octets behind a short
+/// IPv4 packet are padding up to here and an error beyond.
+pub const ETHERNET_PAYLOAD_MIN: usize = 46;
+
+/// Characters of an interface name: IFNAMSIZ less its terminating zero.
+pub const INTERFACE_NAME: usize = 15;
+
+/// Octets of a VRRPv2 password (RFC 2338 section 5.3.10): longer ones are cut.
+pub const PASSWORD: usize = 8;
+
+/// Octets of one line of configuration, as in the original.
+pub const CONFIG_LINE: usize = 1024;
+
+/// Nesting of configuration blocks: far beyond any real file, small enough never to exhaust the
+/// stack on a hostile one.
+pub const CONFIG_DEPTH: usize = 32;
+
+/// Diagnostics kept for one configuration: what comes after is counted, not kept.
+pub const DIAGNOSTICS: usize = 1_000;

@@ -1,0 +1,1 @@
+//! The parent that watches over the children.

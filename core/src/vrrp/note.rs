@@ -1,0 +1,258 @@
+//! What an operator is told, as data; rendered by [`crate::notify::text`].
+
+use std::net::IpAddr;
+
+use crate::ids::{Errno, IfIndex, InstanceId, SocketId};
+use crate::kernel::AddressKey;
+use crate::time::Duration;
+use crate::vrrp::StateName;
+
+/// How much a note matters.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Level {
+    /// Something that should work does not. In the simulator an unexpected one fails the run.
+    Error,
+    /// Something that an operator will want to correct.
+    Warning,
+    /// A change of state and its cause.
+    Info,
+    /// Only with detailed logging (`-D`).
+    Detail,
+}
+
+/// One thing to tell.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Note {
+    /// An instance is in a new state. The line keeps the original's wording.
+    Entering {
+        /// Which instance.
+        instance: InstanceId,
+        /// The new state.
+        state: StateName,
+        /// The first state after start.
+        initial: bool,
+    },
+    /// Why the next [`Note::Entering`] happens.
+    Cause {
+        /// Which instance.
+        instance: InstanceId,
+        /// The cause.
+        cause: Cause,
+    },
+    /// A packet was discarded; told once per kind until the state or the master changes.
+    Discarded {
+        /// Which instance.
+        instance: InstanceId,
+        /// Who sent it.
+        src: IpAddr,
+        /// Why it was discarded.
+        reason: Discard,
+    },
+    /// A packet that cannot be charged to an instance was discarded; told once per socket and kind.
+    DiscardedUnknown {
+        /// Where it arrived.
+        socket: SocketId,
+        /// Why it was discarded.
+        reason: Discard,
+    },
+    /// A master heard a lower-priority advert and asserts itself.
+    LowerPriorityMaster {
+        /// Which instance.
+        instance: InstanceId,
+        /// Who sent it.
+        src: IpAddr,
+        /// The advert's priority.
+        theirs: u8,
+        /// Our effective priority.
+        ours: u8,
+    },
+    /// A backup discards adverts of a lower-priority master until its timer fires.
+    LowerPriorityHeard {
+        /// Which instance.
+        instance: InstanceId,
+        /// Who sent it.
+        src: IpAddr,
+        /// The advert's priority.
+        theirs: u8,
+        /// Our effective priority.
+        ours: u8,
+    },
+    /// Two routers claim one source address, or two have the same priority and address.
+    DuplicateSource {
+        /// Which instance.
+        instance: InstanceId,
+        /// The address.
+        src: IpAddr,
+    },
+    /// The accepted advert lists other addresses than ours.
+    AddressListDiffers {
+        /// Which instance.
+        instance: InstanceId,
+        /// Who sent it.
+        src: IpAddr,
+    },
+    /// The accepted v3 advert has another interval than ours.
+    IntervalDiffers {
+        /// Which instance.
+        instance: InstanceId,
+        /// Who sent it.
+        src: IpAddr,
+        /// Its interval.
+        theirs: Duration,
+        /// Our configured interval.
+        ours: Duration,
+    },
+    /// A wake-up came too late to trust: the master-down timer gets one more interval.
+    Late {
+        /// Which instance.
+        instance: InstanceId,
+        /// How late.
+        by: Duration,
+    },
+    /// An address of a former run was found at start and is removed.
+    Leftover {
+        /// Which instance.
+        instance: InstanceId,
+        /// Which address.
+        key: AddressKey,
+    },
+    /// The kernel refused a change of an address.
+    AddressFailed {
+        /// Which instance.
+        instance: InstanceId,
+        /// Which address.
+        key: AddressKey,
+        /// True for adding, false for deleting.
+        adding: bool,
+        /// Why.
+        errno: Errno,
+    },
+    /// The address was there already; it is used, and not removed at leaving.
+    AddressFound {
+        /// Which instance.
+        instance: InstanceId,
+        /// Which address.
+        key: AddressKey,
+    },
+    /// Another program deleted an address of a master.
+    AddressTaken {
+        /// Which instance.
+        instance: InstanceId,
+        /// Which address.
+        key: AddressKey,
+    },
+    /// A raw socket could not be opened.
+    SocketFailed {
+        /// Which instance.
+        instance: InstanceId,
+        /// On which interface.
+        ifindex: IfIndex,
+        /// Why.
+        errno: Errno,
+    },
+    /// An advert could not be sent; told once until one can be.
+    SendFailed {
+        /// Which instance.
+        instance: InstanceId,
+        /// To whom.
+        dst: IpAddr,
+        /// Why.
+        errno: Errno,
+    },
+    /// Everything is given back; the process ends.
+    Stopped,
+}
+
+/// Why an instance changes its state.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum Cause {
+    /// The daemon starts.
+    Startup,
+    /// It owns the addresses (priority 255).
+    Owner,
+    /// No advert for the master-down interval.
+    MasterDown {
+        /// The interval that has passed.
+        after: Duration,
+        /// The last master heard, if any.
+        last_master: Option<IpAddr>,
+    },
+    /// The master let go (priority 0) and the skew time has passed.
+    PriorityZero {
+        /// Who let go.
+        src: IpAddr,
+    },
+    /// An advert of higher priority.
+    HigherPriority {
+        /// Who sent it.
+        src: IpAddr,
+        /// Its priority.
+        theirs: u8,
+        /// Our effective priority.
+        ours: u8,
+    },
+    /// An advert of equal priority from a higher address.
+    HigherAddress {
+        /// Who sent it.
+        src: IpAddr,
+        /// The priority of both.
+        priority: u8,
+    },
+    /// A condition of operation is not met.
+    Fault(Fault),
+    /// Every condition of operation is met again.
+    Recovered,
+    /// Another program deleted one of the addresses.
+    AddressTaken {
+        /// Which.
+        key: AddressKey,
+    },
+}
+
+/// A condition that keeps an instance from working.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Fault {
+    /// The interface does not exist.
+    InterfaceMissing,
+    /// The interface is down or has no carrier.
+    InterfaceDown,
+    /// An interface that one of the addresses goes on is missing, down or without carrier.
+    AddressInterfaceDown,
+    /// The interface has no address that adverts could be sent from.
+    NoSource,
+    /// The raw socket is not open (yet).
+    NoSocket,
+}
+
+/// Why a packet was discarded; each has its own counter.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Discard {
+    /// Not a whole IP datagram of protocol 112.
+    IpHeader,
+    /// Too short, too long, or of a length that does not fit its address count.
+    Length,
+    /// TTL or hop limit is not 255.
+    Ttl,
+    /// Another version than configured.
+    Version,
+    /// An authentication type that does not exist.
+    AuthTypeUnknown,
+    /// Another authentication type than configured.
+    AuthTypeMismatch,
+    /// Wrong password.
+    AuthFailure,
+    /// v2: another interval than ours.
+    Interval,
+    /// Not an advertisement.
+    Type,
+    /// Wrong checksum.
+    Checksum,
+    /// Multicast at a unicast instance, or the reverse.
+    Destination,
+    /// Not one of the configured peers.
+    UnknownPeer,
+    /// No instance has this virtual router identifier here.
+    Vrid,
+    /// Our own packet came back.
+    Own,
+}
