@@ -1,1 +1,7 @@
+//! The daemon `relevo`.
+
+mod clock;
+mod daemon;
+mod sys;
+
 fn main() {}
