@@ -72,9 +72,16 @@ pub const fn is_multicast(mac: Mac) -> bool {
     mac[0] & 1 != 0
 }
 
+/// The MAC address at the start of `octets`; zeros if there are fewer than six.
+pub(crate) fn read_mac(octets: &[u8]) -> Mac {
+    octets.first_chunk().copied().unwrap_or_default()
+}
+
 mod field {
     use std::ops::Range;
 
+    pub(super) const DST: Range<usize> = 0..6;
+    pub(super) const SRC: Range<usize> = 6..12;
     pub(super) const ETHERTYPE: Range<usize> = 12..14;
 }
 
@@ -96,15 +103,13 @@ impl<'a> Packet<'a> {
     }
 
     /// Destination.
-    pub const fn dst(&self) -> Mac {
-        let [a, b, c, d, e, f, ..] = *self.header;
-        [a, b, c, d, e, f]
+    pub fn dst(&self) -> Mac {
+        read_mac(&self.header[field::DST])
     }
 
     /// Source.
-    pub const fn src(&self) -> Mac {
-        let [_, _, _, _, _, _, a, b, c, d, e, f, ..] = *self.header;
-        [a, b, c, d, e, f]
+    pub fn src(&self) -> Mac {
+        read_mac(&self.header[field::SRC])
     }
 
     /// What the payload is.

@@ -14,9 +14,12 @@
 use std::error::Error;
 use std::fmt;
 
+pub mod arp;
 pub mod checksum;
 pub mod ethernet;
 pub mod ipv4;
+pub mod ipv6;
+pub mod ndisc;
 pub mod vrrp;
 
 #[cfg(test)]

@@ -1,10 +1,15 @@
 //! Frames that keepalived 2.2.7 sent, captured at a bridge port: VRID 51, priority 150, from 10.0.0.1
 //! and fe80::ff:fe00:1. Decoded by tshark 4.0 with all checksums good.
 
+use std::net::Ipv6Addr;
+
 use crate::wire::ethernet::Mac;
 
 /// The sender's MAC address in all of them.
 pub(crate) const MAC: Mac = [0x02, 0x00, 0x00, 0x00, 0x00, 0x01];
+
+/// The sender's link-local address, the source of its adverts over IPv6.
+pub(crate) const LINK_LOCAL: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0xff, 0xfe00, 1);
 
 /// VRRPv2 without authentication: VRID 51, priority 150, 1 s, 10.0.0.100.
 pub(crate) static V2_NONE: &[u8] = &[

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::wire::{ethernet, ipv4, testdata};
+use crate::wire::{ethernet, ipv4, ipv6, testdata};
 
 /// VRID 51, priority 30, 1 s, 10.0.1.5, no password: a test vector of holo.
 static V2_BARE: [u8; 20] = [
@@ -22,8 +22,10 @@ fn message(frame: &'static [u8]) -> (Family, Pseudo, &'static [u8]) {
             (Family::V4, Pseudo::V4 { src, dst }, ip.payload())
         }
         ethernet::ETHERTYPE_IPV6 => {
-            let (src, dst) = ("fe80::ff:fe00:1".parse().unwrap(), GROUP_V6);
-            (Family::V6, Pseudo::V6 { src, dst }, &frame[54..])
+            let ip = ipv6::Packet::new_checked(ethernet.payload()).unwrap();
+            assert_eq!(ip.next_header(), PROTOCOL);
+            let (src, dst) = (ip.src(), ip.dst());
+            (Family::V6, Pseudo::V6 { src, dst }, ip.payload())
         }
         other => panic!("ethertype {other:#x}"),
     }
