@@ -1,4 +1,4 @@
-//! Frames that keepalived 2.2.7 sent, captured at a bridge port: VRID 51, priority 150, from 10.0.0.1
+//! Frames that keepalived 2.2.7 sent, captured at a bridge: VRID 51, priority 150, from 10.0.0.1
 //! and fe80::ff:fe00:1. Decoded by tshark 4.0 with all checksums good.
 
 use std::net::Ipv6Addr;

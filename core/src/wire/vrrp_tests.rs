@@ -84,6 +84,36 @@ fn captured_adverts_are_understood_and_emitted_alike() {
 }
 
 #[test]
+fn every_cut_of_a_captured_advert_is_noticed() {
+    for frame in [testdata::V2_PASS, testdata::V3_IPV4, testdata::V3_IPV6] {
+        let (family, pseudo, octets) = message(frame);
+        for len in 0..octets.len() {
+            let parsed = Packet::new_checked(&octets[..len]).and_then(|packet| {
+                Repr::parse(&packet, family, Some(pseudo), &mut Vec::new()).map(|_| ())
+            });
+            let error = match len {
+                0..HEADER_LEN => WireError::Truncated,
+                _ => WireError::Length,
+            };
+            assert_eq!(parsed, Err(error), "{len} octets");
+        }
+    }
+}
+
+#[test]
+fn every_flipped_bit_of_a_captured_advert_is_noticed() {
+    for frame in [testdata::V2_PASS, testdata::V3_IPV4, testdata::V3_IPV6] {
+        let (_, pseudo, octets) = message(frame);
+        for bit in 0..octets.len() * 8 {
+            let mut changed = octets.to_vec();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            let packet = Packet::new_checked(&changed).unwrap();
+            assert!(!packet.checksum_ok(octets.len(), Some(pseudo)), "bit {bit}");
+        }
+    }
+}
+
+#[test]
 fn deconstruct_v2() {
     let packet = Packet::new_checked(&V2_BARE).unwrap();
     assert_eq!(packet.version(), 2);
