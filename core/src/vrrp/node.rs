@@ -262,7 +262,7 @@ impl VrrpNode {
     fn on_address_taken(&mut self, key: AddressKey, now: Instant, out: &mut Out<VrrpAction>) {
         for id in self.addresses.holders(key) {
             self.with(id, now, out, |instance, ctx| {
-                instance.on_address_taken(key, ctx)
+                instance.on_address_taken(key, ctx);
             });
         }
     }
@@ -289,7 +289,7 @@ impl VrrpNode {
                 }));
                 for id in holders {
                     self.with(id, now, out, |instance, ctx| {
-                        instance.on_address_refused(key, ctx)
+                        instance.on_address_refused(key, ctx);
                     });
                 }
             }
@@ -308,7 +308,7 @@ impl VrrpNode {
                 out.push(VrrpAction::Note(Note::AddressFound { instance: id, key }));
             }
             self.with(id, now, out, |instance, ctx| {
-                instance.on_address_present(key, ctx)
+                instance.on_address_present(key, ctx);
             });
         }
     }
@@ -357,7 +357,7 @@ impl VrrpNode {
         for index in 0..self.instances.len() {
             let id = InstanceId(index as u32);
             self.with(id, now, out, |instance, ctx| {
-                instance.release_mastership(ctx)
+                instance.release_mastership(ctx);
             });
         }
         for index in 0..self.instances.len() {
@@ -409,7 +409,7 @@ impl VrrpNode {
             (State::Init | State::Backup(_) | State::Master(_), Some(fault)) => {
                 let cause = Cause::Fault(fault);
                 self.with(id, now, out, |instance, ctx| {
-                    instance.become_fault(cause, initial, ctx)
+                    instance.become_fault(cause, initial, ctx);
                 });
             }
             (State::Init | State::Fault, None) if socket == Some(Status::Open) => {
@@ -596,7 +596,7 @@ impl Machine for VrrpNode {
         while let Some((at, timer)) = self.timers.pop_due(now) {
             let id = timer.instance();
             self.with(id, now, out, |instance, ctx| {
-                instance.on_timer(timer, at, ctx)
+                instance.on_timer(timer, at, ctx);
             });
         }
         self.pump(now, out);
