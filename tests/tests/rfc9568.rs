@@ -812,6 +812,17 @@ fn k_4_higher_prio_send_advert_speaks_once_more_before_yielding() {
     });
 }
 
+/// K-6: the virtual address is the interface's own, and still the router is a backup at first.
+#[test]
+fn k_6_an_own_address_makes_no_owner() {
+    let mut config = config(Version::V3, Family::V4);
+    config.addresses[0].addr = own(Family::V4);
+    let (mut host, effects) = OneHost::started(config);
+    assert_eq!(host.state(), StateName::Backup);
+    assert_eq!(priorities(&effects), []);
+    assert_eq!(adverts(&host.fire())[0].src, own(Family::V4));
+}
+
 fn unicast(mut config: InstanceConfig) -> InstanceConfig {
     let peers = vec![neighbour(config.family, 1), neighbour(config.family, 9)];
     config.destination = Destination::Unicast(peers);
