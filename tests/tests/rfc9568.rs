@@ -527,6 +527,33 @@ fn v3_12_reserved_bits_are_ignored() {
     });
 }
 
+/// V3-37 and V3-41; K-2 and K-3 agree: told once for each master, and the advert is used.
+#[test]
+fn v3_37_another_interval_or_list_is_told_and_used() {
+    for_each_family(|config| {
+        let mut host = OneHost::backup(config.clone());
+        let mut advert = Advert::from_neighbour(&config, 9, 200);
+        advert.interval = Duration::from_centis(200);
+        advert.addresses.push(neighbour(config.family, 77));
+        let mut told = Vec::new();
+        for _ in 0..5 {
+            host.pass(SECOND);
+            told.extend(notes(&host.hear(&advert)));
+            let expected = master_down_interval(100, Duration::from_secs(2));
+            assert_eq!(host.timer(), master_down(expected));
+        }
+        let lists = told
+            .iter()
+            .filter(|note| matches!(note, Note::AddressListDiffers { .. }));
+        assert_eq!(lists.count(), 1, "{told:?}");
+        let intervals = told
+            .iter()
+            .filter(|note| matches!(note, Note::IntervalDiffers { .. }));
+        assert_eq!(intervals.count(), 1, "{told:?}");
+        assert_eq!(host.node.stats(ID).address_list_differs, 5);
+    });
+}
+
 #[test]
 fn v3_37_the_order_of_the_list_does_not_matter() {
     for_each_family(|config| {
@@ -798,6 +825,19 @@ fn k_4_a_master_asserts_itself_against_a_lower_priority() {
         assert_eq!(announced(&effects).len(), 10);
         let effects = host.run_for(Duration::from_secs(5));
         assert_eq!(announced(&effects).len(), 10);
+    });
+}
+
+#[test]
+fn k_4_a_flood_of_lower_priorities_is_answered_and_told_once() {
+    for_each_family(|config| {
+        let mut host = OneHost::master(config);
+        let mut effects = Vec::new();
+        for _ in 0..10 {
+            effects.extend(host.hear_neighbour(9, 99));
+        }
+        assert_eq!(priorities(&effects), [100; 10]);
+        assert_eq!(notes(&effects).len(), 1);
     });
 }
 
