@@ -907,3 +907,23 @@ fn k_7_unicast_at_a_multicast_instance_is_discarded() {
         assert_discarded(&config, &advert, &advert.octets(), Discard::Destination);
     });
 }
+
+/// K-8: up to Ethernet's minimum.
+#[test]
+fn k_8_padding_behind_a_short_packet_is_accepted_and_no_other_surplus() {
+    let config = config(Version::V3, Family::V4);
+    let advert = Advert::from_neighbour(&config, 9, 200);
+    let mut octets = advert.octets();
+    octets.resize(46, 0);
+    let mut host = OneHost::backup(config.clone());
+    host.hear_octets(&advert, &octets);
+    assert_eq!(host.node.stats(ID).adverts_received, 1);
+    octets.push(0);
+    assert_discarded(&config, &advert, &octets, Discard::Length);
+    // The same when the IP header counts the surplus.
+    octets[3] = 46;
+    host.hear_octets(&advert, &octets[..46]);
+    assert_eq!(host.node.stats(ID).adverts_received, 2);
+    octets[3] = 47;
+    assert_discarded(&config, &advert, &octets, Discard::Length);
+}
