@@ -787,7 +787,7 @@ fn v3_67_the_families_of_one_virtual_router_are_independent() {
     let first = config(Version::V3, Family::V4);
     let mut second = config(Version::V3, Family::V6);
     second.name = "VI_6".to_owned();
-    let mut host = OneHost::with_instances(vec![first.clone(), second.clone()]);
+    let mut host = OneHost::with_instances(vec![first, second.clone()]);
     let effects = host.dump(&[relevo_tests::one_host::link(
         "eth0",
         relevo_tests::one_host::ETH0,
@@ -893,7 +893,7 @@ fn k_7_unicast() {
             &multicast.octets(),
             Discard::Destination,
         );
-        let mut strict = config.clone();
+        let mut strict = config;
         strict.check_unicast_source = true;
         assert_discarded(&strict, &advert, &advert.octets(), Discard::UnknownPeer);
     });
