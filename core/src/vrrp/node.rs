@@ -280,6 +280,7 @@ impl VrrpNode {
     ) {
         match self.addresses.ledger.done(op, result) {
             Outcome::Present { key, found } => self.on_present(key, found, now, out),
+            Outcome::Taken(key) => self.on_address_taken(key, now, out),
             Outcome::Absent(_) | Outcome::Unknown => {}
             Outcome::Failed { key, change, errno } => {
                 let adding = change == Change::Add;
