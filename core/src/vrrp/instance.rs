@@ -27,7 +27,7 @@ pub(crate) struct Instance {
     /// Conditions of operation that are not met.
     pub(crate) faults: BTreeSet<Fault>,
     pub(crate) ifindex: Option<IfIndex>,
-    /// The address that adverts are sent from.
+    /// The address that adverts are sent from; in IPv4 it stays for a farewell when it is gone.
     pub(crate) source: Option<IpAddr>,
     pub(crate) socket: Option<SocketId>,
     /// Effective priority.
