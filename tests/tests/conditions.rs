@@ -2,13 +2,13 @@
 //! virtual addresses that come late, change, go away or are refused.
 
 use relevo_core::config::bound::InstanceConfig;
-use relevo_core::ids::{Family, IfIndex, InstanceId, Version};
+use relevo_core::ids::{Errno, Family, IfIndex, InstanceId, Version};
 use relevo_core::kernel::{AddressKey, KernelEvent};
 use relevo_core::time::Duration;
-use relevo_core::vrrp::StateName;
+use relevo_core::vrrp::{Discard, Note, StateName};
 use relevo_tests::one_host::{
-    ETH0, OWN_V4, OneHost, added, adverts, config, deleted, key_on_eth0, link, priorities,
-    virtual_address, virtual_addresses,
+    Advert, ETH0, OWN_V4, OneHost, added, adverts, config, deleted, key_on_eth0, link, notes,
+    priorities, virtual_address, virtual_addresses,
 };
 
 fn owner_of_its_address() -> InstanceConfig {
@@ -119,6 +119,38 @@ fn a_master_that_loses_its_source_address_lets_go_with_priority_zero() {
     let effects = host.take_address(relevo_tests::one_host::OWN_V6.into());
     assert_eq!(host.state(), StateName::Fault);
     assert_eq!(priorities(&effects), []);
+}
+
+#[test]
+fn a_socket_that_could_not_be_opened_is_tried_again_and_told_once() {
+    let mut host = OneHost::new(config(Version::V3, Family::V4));
+    let mut effects = host.dump(&[link("eth0", ETH0)]);
+    let mut told = Vec::new();
+    for _ in 0..20 {
+        let caused = host.open_sockets(&effects, Err(Errno::ENOBUFS));
+        assert_eq!(host.state(), StateName::Fault);
+        told.extend(notes(&caused));
+        let before = host.now;
+        effects = host.fire();
+        assert!(host.now.since(before) >= Duration::from_secs(1));
+    }
+    let failed = told
+        .iter()
+        .filter(|note| matches!(note, Note::SocketFailed { .. }));
+    assert_eq!(failed.count(), 1);
+    assert!(host.now.as_micros() < 300_000_000, "{:?}", host.now);
+    host.open_sockets(&effects, Ok(()));
+    assert_eq!(host.state(), StateName::Backup);
+}
+
+#[test]
+fn packets_of_nobody_stay_counted_when_their_socket_is_closed() {
+    let mut host = OneHost::backup(config(Version::V3, Family::V4));
+    let mut advert = Advert::from_neighbour(&host.config(), 9, 100);
+    advert.vrid = 7;
+    host.hear(&advert);
+    host.kernel(KernelEvent::LinkGone { ifindex: ETH0 });
+    assert_eq!(host.node.discarded_unattributed(Discard::Vrid), 1);
 }
 
 #[test]

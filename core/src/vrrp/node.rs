@@ -11,7 +11,7 @@ use crate::kernel::links::Links;
 use crate::kernel::{AddressKey, KernelEvent, ROUTE_PROTOCOL};
 use crate::limits::SLICE;
 use crate::machine::{Machine, Out};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::timers::{TimerKey, Timers};
 use crate::vrrp::StateName;
 use crate::vrrp::addresses::{Addresses, key_of};
@@ -25,6 +25,9 @@ use crate::vrrp::stats::Stats;
 
 /// Version byte of a snapshot that carries nothing: the successor starts cold.
 const SNAPSHOT_COLD: u8 = 0;
+
+/// How long after a failure a socket is tried again, if nothing happens to its interface before.
+const REOPEN_AFTER: Duration = Duration::from_secs(5);
 
 /// All virtual routers of a host. See [`Machine`] for the order of calls.
 ///
@@ -332,7 +335,11 @@ impl VrrpNode {
             return;
         };
         for id in users {
-            if let Err(errno) = result {
+            let told = &mut self.instances[id.0 as usize].socket_error;
+            let told = std::mem::replace(told, result.err());
+            if let Err(errno) = result
+                && told != Some(errno)
+            {
                 out.push(VrrpAction::Note(Note::SocketFailed {
                     instance: id,
                     ifindex,
@@ -342,9 +349,10 @@ impl VrrpNode {
             self.look(id, now, out);
         }
         if result.is_err() {
-            // The next event on the interface tries again, under another number.
+            // The next event on the interface tries again under another number, or else the timer.
             for id in self.sockets.close(socket, out) {
                 self.instances[id.0 as usize].socket = None;
+                self.timers.set(VrrpTimer::Reopen(id), now + REOPEN_AFTER);
             }
         }
     }
@@ -613,8 +621,11 @@ impl Machine for VrrpNode {
         );
         self.now = now;
         while let Some((at, timer)) = self.timers.pop_due(now) {
-            let id = timer.instance();
-            self.with(id, now, out, |instance, ctx| {
+            if let VrrpTimer::Reopen(id) = timer {
+                self.look(id, now, out);
+                continue;
+            }
+            self.with(timer.instance(), now, out, |instance, ctx| {
                 instance.on_timer(timer, at, ctx);
             });
         }
@@ -643,7 +654,8 @@ impl VrrpTimer {
             | Self::GarpDelay(id)
             | Self::GarpRefresh(id)
             | Self::GarpLower(id)
-            | Self::PreemptDelay(id) => id,
+            | Self::PreemptDelay(id)
+            | Self::Reopen(id) => id,
         }
     }
 }
@@ -657,8 +669,9 @@ impl TimerKey for VrrpTimer {
             Self::GarpRefresh(_) => 3,
             Self::GarpLower(_) => 4,
             Self::PreemptDelay(_) => 5,
+            Self::Reopen(_) => 6,
         };
-        self.instance().0 as usize * 6 + kind
+        self.instance().0 as usize * 7 + kind
     }
 }
 
