@@ -1,6 +1,7 @@
 //! Decoders of packets and text. Where a decoder has an encoder, what was understood must survive
 //! the way back.
 
+use relevo_core::config::{HostFacts, InterfaceFact, bind, parse, start_exit_code};
 use relevo_core::ids::{Family, Version};
 use relevo_core::trace;
 use relevo_core::wire::{arp, ethernet, ipv4, ipv6, ndisc, vrrp};
@@ -129,6 +130,41 @@ pub fn trace(data: &[u8]) {
             let again = trace::event_line(line.at, &event);
             let line = trace::Line::parse(&again).expect("what was written can be read");
             assert_eq!(line.input(), Ok(trace::Input::Event(event)), "{again}");
+        }
+    }
+}
+
+/// Configuration text. What may be started with holds what the machine relies on.
+pub fn config(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let (config, mut findings) = parse("fuzz.conf", &text);
+    let interface = |name: &str| InterfaceFact {
+        name: name.to_owned(),
+        loopback: name == "lo",
+        multicast: true,
+        mtu: 1500,
+    };
+    let interfaces = vec![interface("lo"), interface("eth0"), interface("eth1")];
+    let (bound, more) = bind(
+        &config,
+        &HostFacts {
+            hostname: "host".to_owned(),
+            interfaces,
+        },
+    );
+    findings.extend(more);
+    for finding in &findings {
+        assert!(
+            text.get(finding.span.clone()).is_some(),
+            "a span outside the text: {finding:?}"
+        );
+        assert!(finding.line > 0 && finding.column > 0);
+    }
+    if start_exit_code(&findings).is_none() {
+        for instance in &bound.instances {
+            assert!(instance.vrid > 0 && instance.priority > 0);
+            assert!(!instance.advert_interval.is_zero());
+            assert!(instance.addresses.len() <= relevo_core::limits::ADVERT_ADDRESSES);
         }
     }
 }

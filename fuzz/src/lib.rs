@@ -23,6 +23,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("arp", decoders::arp),
     ("ndisc", decoders::ndisc),
     ("trace", decoders::trace),
+    ("config", decoders::config),
     ("event_stream", event_stream::run),
 ];
 
