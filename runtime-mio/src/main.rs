@@ -6,6 +6,8 @@ mod daemon;
 mod exec;
 mod netlink;
 mod sys;
+#[cfg(test)]
+mod testnet;
 mod vrrp_io;
 
 fn main() {}

@@ -14,7 +14,7 @@ use relevo_core::machine::{Machine, Out};
 use relevo_core::notify::text::Rendered;
 use relevo_core::time::Instant;
 use relevo_core::vrrp::event::{Command, SocketSpec, VrrpAction, VrrpEvent, VrrpTimer};
-use relevo_core::vrrp::note::Note;
+use relevo_core::vrrp::note::{Level, Note};
 
 use crate::arp_io::ArpIo;
 use crate::clock;
@@ -506,5 +506,11 @@ fn socket_of(token: Token) -> Option<SocketId> {
 }
 
 fn log_note(bound: &Bound, note: &Note) {
-    log::info!("{}", Rendered { bound, note });
+    let level = match note.level() {
+        Level::Error => log::Level::Error,
+        Level::Warning => log::Level::Warn,
+        Level::Info => log::Level::Info,
+        Level::Detail => log::Level::Debug,
+    };
+    log::log!(level, "{}", Rendered { bound, note });
 }

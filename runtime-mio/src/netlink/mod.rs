@@ -5,3 +5,10 @@
 
 pub(crate) mod route;
 pub(crate) mod socket;
+
+#[cfg(test)]
+mod route_tests;
+#[cfg(test)]
+mod socket_tests;
+#[cfg(all(test, target_endian = "little"))]
+mod testdata;

@@ -19,6 +19,10 @@ use relevo_core::kernel::{AddressAttrs, AddressKey, KernelEvent, KernelOp, Link,
 /// Who installed an address: newer than neli's and libc's tables. Kernels before 5.18 ignore it.
 const IFA_PROTO: u16 = 11;
 
+/// linux/if_link.h: the settings of IPv6 on an interface, as an array of 32-bit numbers; the first
+/// is `forwarding`. Newer than neli's and libc's tables.
+const IFLA_INET6_CONF: u16 = 2;
+
 /// Octets of nlmsghdr.
 const HEADER: usize = 16;
 
@@ -289,13 +293,14 @@ impl<'a> Message<'a> {
         let ifindex = self.link_index()?;
         let flags = u32_at(self.payload, 8).ok_or(Malformed)?;
         let attributes = self.payload.get(LINK_HEADER..).ok_or(Malformed)?;
-        let (mut name, mut mac, mut mtu) = (None, &[][..], None);
+        let (mut name, mut mac, mut mtu, mut forwarding) = (None, &[][..], None, false);
         for attribute in attributes_of(attributes) {
             let (kind, value) = attribute?;
             match Ifla::from(kind) {
                 Ifla::Ifname => name = Some(text(value)?),
                 Ifla::Address => mac = value,
                 Ifla::Mtu => mtu = Some(u32_at(value, 0).ok_or(Malformed)?),
+                Ifla::AfSpec => forwarding = forwarding_v6(value)?,
                 // News of a wireless driver, without the link's own values.
                 Ifla::Wireless => return Ok(Meaning::Nothing),
                 _ => {}
@@ -314,6 +319,7 @@ impl<'a> Message<'a> {
             loopback: has(libc::IFF_LOOPBACK),
             no_arp: has(libc::IFF_NOARP),
             multicast: has(libc::IFF_MULTICAST),
+            forwarding,
             mtu,
         })))
     }
@@ -348,6 +354,23 @@ impl<'a> Message<'a> {
             None => Meaning::Nothing,
         })
     }
+}
+
+/// IPv6's `forwarding` in what the address families say of an interface.
+fn forwarding_v6(families: &[u8]) -> Result<bool, Malformed> {
+    for family in attributes_of(families) {
+        let (family, settings) = family?;
+        if i32::from(family) != libc::AF_INET6 {
+            continue;
+        }
+        for setting in attributes_of(settings) {
+            let (kind, value) = setting?;
+            if kind == IFLA_INET6_CONF {
+                return Ok(u32_at(value, 0).ok_or(Malformed)? != 0);
+            }
+        }
+    }
+    Ok(false)
 }
 
 /// The part of an address message that we read.

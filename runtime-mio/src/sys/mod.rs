@@ -1,6 +1,8 @@
 //! The only unsafe code of the project: thin, checked wrappers around system calls.
 
 pub(crate) mod msg;
+#[cfg(test)]
+pub(crate) mod netns;
 pub(crate) mod socket;
 pub(crate) mod timerfd;
 
