@@ -79,3 +79,46 @@ impl ArpIo {
         interfaces.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testnet::{cable, in_namespace, index_of, ip};
+
+    fn received_by(interface: &str) -> u64 {
+        let path = "/proc/thread-self/net/dev";
+        let table = std::fs::read_to_string(path).expect("the namespace's table");
+        let line = table
+            .lines()
+            .find_map(|line| line.trim().strip_prefix(interface));
+        let counters = line
+            .and_then(|line| line.strip_prefix(':'))
+            .expect("a line");
+        let packets = counters.split_whitespace().nth(1);
+        packets
+            .and_then(|word| word.parse().ok())
+            .expect("a counter")
+    }
+
+    #[test]
+    fn frames_go_out_of_the_interfaces_named_and_failures_are_counted() {
+        in_namespace(|| {
+            cable();
+            ip("link set va addrgenmode none");
+            ip("link set vb addrgenmode none");
+            let mut arp = ArpIo::new().expect("opens");
+            let mut frame = [0xff; 42];
+            frame[6..14].copy_from_slice(&[2, 0, 0, 0, 0, 10, 0x08, 0x06]);
+            let va = IfIndex(index_of("va"));
+            let before = received_by("vb");
+            for number in 0..100 {
+                let ifindex = if number == 40 { IfIndex(9_999) } else { va };
+                arp.push(ifindex, &frame);
+            }
+            assert_eq!(arp.collected(), 100);
+            arp.flush();
+            assert_eq!((arp.collected(), arp.failures()), (0, 1));
+            assert!(received_by("vb") - before >= 99);
+        });
+    }
+}

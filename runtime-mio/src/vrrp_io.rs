@@ -234,3 +234,7 @@ fn set_up_v6(fd: RawFd, spec: SocketSpec) -> io::Result<()> {
 
 /// linux/in6.h; libc has it for some systems only.
 const IPV6_MULTICAST_ALL: i32 = 29;
+
+#[cfg(test)]
+#[path = "vrrp_io_tests.rs"]
+mod tests;

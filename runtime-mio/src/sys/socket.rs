@@ -64,16 +64,16 @@ pub(crate) fn grow_buffer(fd: RawFd, buffer: Buffer, octets: u32) -> io::Result<
         .or_else(|_| set_int(fd, libc::SOL_SOCKET, plain, octets))
 }
 
-/// Restricts a socket to one interface, by number, or by name on a kernel before 5.1.
+/// Restricts a socket to one interface: ENODEV if there is none of this number.
 pub(crate) fn bind_to_interface(fd: RawFd, ifindex: u32) -> io::Result<()> {
-    match set_int(
-        fd,
-        libc::SOL_SOCKET,
-        libc::SO_BINDTOIFINDEX,
-        ifindex.cast_signed(),
-    ) {
+    // The option takes any number; only the name tells that the interface exists.
+    let Ok(name) = interface_name(ifindex) else {
+        return Err(io::Error::from_raw_os_error(libc::ENODEV));
+    };
+    let number = ifindex.cast_signed();
+    match set_int(fd, libc::SOL_SOCKET, libc::SO_BINDTOIFINDEX, number) {
+        // Before Linux 5.1.
         Err(error) if error.raw_os_error() == Some(libc::ENOPROTOOPT) => {
-            let name = interface_name(ifindex)?;
             set_bytes(fd, libc::SOL_SOCKET, libc::SO_BINDTODEVICE, &name)
         }
         other => other,
