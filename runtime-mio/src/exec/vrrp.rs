@@ -514,3 +514,7 @@ fn log_note(bound: &Bound, note: &Note) {
     };
     log::log!(level, "{}", Rendered { bound, note });
 }
+
+#[cfg(test)]
+#[path = "vrrp_tests.rs"]
+mod tests;
