@@ -1,5 +1,9 @@
 //! The only unsafe code of the project: thin, checked wrappers around system calls.
 
+pub(crate) mod msg;
+#[cfg(test)]
+pub(crate) mod netns;
+pub(crate) mod socket;
 pub(crate) mod timerfd;
 
 /// Calls a libc function and turns -1 into the error that errno names.
