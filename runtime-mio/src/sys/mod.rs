@@ -1,8 +1,15 @@
 //! The only unsafe code of the project: thin, checked wrappers around system calls.
 
+pub(crate) mod caps;
+pub(crate) mod interfaces;
+pub(crate) mod localtime;
+pub(crate) mod lock;
+pub(crate) mod memfd;
 pub(crate) mod msg;
 #[cfg(test)]
 pub(crate) mod netns;
+pub(crate) mod process;
+pub(crate) mod signalfd;
 pub(crate) mod socket;
 pub(crate) mod timerfd;
 
