@@ -14,8 +14,10 @@ pub fn file() -> PathBuf {
 
 /// Adds one line `test: reason` to [`file`]. Use the macro [`crate::skip!`], which also returns.
 pub fn record(place: &str, reason: &str) {
+    // The test harness names the thread; nextest, which may run a test on the main one, the environment.
     let thread = std::thread::current();
-    let test = thread.name().filter(|name| *name != "main").unwrap_or("");
+    let told = std::env::var("NEXTEST_TEST_NAME").unwrap_or_default();
+    let test = thread.name().filter(|name| *name != "main").unwrap_or(&told);
     let line = format!("{place}::{test}: {}\n", reason.replace('\n', " "));
     eprint!("SKIPPED {line}");
     let path = file();
