@@ -1,6 +1,8 @@
 # Everything that one does with this tree. Each target installs what it needs, where it may.
 
 CARGO ?= cargo
+# Debian keeps network tools where an ordinary user does not look.
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 SEEDS ?= 10000
 SECONDS ?= 60
 

@@ -17,7 +17,10 @@ pub fn record(place: &str, reason: &str) {
     // The test harness names the thread; nextest, which may run a test on the main one, the environment.
     let thread = std::thread::current();
     let told = std::env::var("NEXTEST_TEST_NAME").unwrap_or_default();
-    let test = thread.name().filter(|name| *name != "main").unwrap_or(&told);
+    let test = thread
+        .name()
+        .filter(|name| *name != "main")
+        .unwrap_or(&told);
     let line = format!("{place}::{test}: {}\n", reason.replace('\n', " "));
     eprint!("SKIPPED {line}");
     let path = file();

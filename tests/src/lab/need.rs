@@ -43,7 +43,8 @@ fn missing(programs: &[(&str, &str)]) -> Vec<String> {
         .collect()
 }
 
-fn is_root() -> bool {
+/// Whether this process is root, of the machine or of a user namespace.
+pub fn is_root() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status
         .lines()

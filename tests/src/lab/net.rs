@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::command::{Result, output, output_with, run, wait_until};
 use super::host::{Host, INTERFACE};
 
-/// Where the labs' files lie. Not under /tmp or /run, which every host replaces by its own.
+/// Where the labs' files lie unless `RELEVO_LAB_DIR` says otherwise. Not under /tmp or /run, which every
+/// host replaces by its own.
 const ROOT: &str = "/var/tmp/relevo-lab";
 /// What the names of our namespaces start with; the pid follows.
 const MARK: &str = "rlv";
@@ -34,7 +35,7 @@ impl Lab {
         SWEPT.call_once(sweep);
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let prefix = format!("{MARK}{}x{serial}", std::process::id());
-        let dir = Path::new(ROOT).join(&prefix);
+        let dir = root().join(&prefix);
         let mut lab = Self {
             switch: format!("{prefix}-sw"),
             dir,
@@ -166,9 +167,13 @@ impl Drop for Lab {
         } else {
             let _ = fs::remove_dir_all(&self.dir);
             // Goes only when it is empty.
-            let _ = fs::remove_dir(ROOT);
+            let _ = fs::remove_dir(root());
         }
     }
+}
+
+fn root() -> PathBuf {
+    std::env::var_os("RELEVO_LAB_DIR").map_or_else(|| PathBuf::from(ROOT), PathBuf::from)
 }
 
 /// The switch's end of a host's cable.
@@ -209,7 +214,7 @@ fn sweep() {
             remove_namespace(&name);
         }
     }
-    for entry in fs::read_dir(ROOT).into_iter().flatten().flatten() {
+    for entry in fs::read_dir(root()).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         if left_over(&name) && !entry.path().join("kept").exists() {
             let _ = fs::remove_dir_all(entry.path());
