@@ -13,6 +13,8 @@ use super::net::Lab;
 /// A VRRP advert.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Advert {
+    /// The frame's source MAC.
+    pub mac: [u8; 6],
     /// Source address.
     pub src: IpAddr,
     /// Destination address.
@@ -186,12 +188,12 @@ fn decode(frame: &[u8]) -> Option<Seen> {
         [0x08, 0x00] if *frame.get(23)? == 112 => {
             let header = usize::from(frame.get(14)? & 15) * 4;
             let ends = (ipv4(frame, 26)?, ipv4(frame, 30)?);
-            advert(frame.get(14 + header..)?, ends, *frame.get(22)?)
+            advert(frame.get(14 + header..)?, mac, ends, *frame.get(22)?)
         }
         [0x86, 0xdd] => {
             let ends = (ipv6(frame, 22)?, ipv6(frame, 38)?);
             match (*frame.get(20)?, *frame.get(54)?) {
-                (112, _) => advert(frame.get(54..)?, ends, *frame.get(21)?),
+                (112, _) => advert(frame.get(54..)?, mac, ends, *frame.get(21)?),
                 // Solicited ones answer somebody's question: no announcement.
                 (58, 136) if frame.get(58)? & 0x40 == 0 => {
                     let address = ipv6(frame, 62)?;
@@ -204,8 +206,9 @@ fn decode(frame: &[u8]) -> Option<Seen> {
     }
 }
 
-fn advert(vrrp: &[u8], (src, dst): (IpAddr, IpAddr), ttl: u8) -> Option<Seen> {
+fn advert(vrrp: &[u8], mac: [u8; 6], (src, dst): (IpAddr, IpAddr), ttl: u8) -> Option<Seen> {
     Some(Seen::Advert(Advert {
+        mac,
         src,
         dst,
         ttl,

@@ -66,7 +66,7 @@ impl Host {
             .arg(format!("--net=/run/netns/{}", self.namespace))
             .args(["unshare", "--mount", "sh", "-c"])
             .arg(
-                r#"mount --bind "$1/run" /run && mount --bind "$1/tmp" /tmp && shift && exec "$@""#,
+                r#"mount -n --bind "$1/run" /run && mount -n --bind "$1/tmp" /tmp && shift && exec "$@""#,
             )
             .arg("sh")
             .arg(&self.dir)

@@ -172,21 +172,19 @@ impl Pair {
         limit: Duration,
         fits: impl Fn(&Advert) -> bool,
     ) -> Result<i64> {
-        let source = self.side(who).source;
         wait_until(&format!("an advert of {who:?}"), limit, || {
-            let adverts = self.capture.adverts(since_ns);
-            let found = adverts
-                .iter()
-                .find(|(_, advert)| advert.src == source && fits(advert));
+            let adverts = self.adverts_of(who, since_ns);
+            let found = adverts.iter().find(|(_, advert)| fits(advert));
             Ok(found.map(|(at, _)| *at))
         })
     }
 
-    /// The adverts of a router since a moment.
+    /// The adverts of a router since a moment; what others send in its name does not count.
     pub fn adverts_of(&self, who: Who, since_ns: i64) -> Vec<(i64, Advert)> {
-        let source = self.side(who).source;
+        let side = self.side(who);
+        let (source, mac) = (side.source, side.host.mac());
         let mut adverts = self.capture.adverts(since_ns);
-        adverts.retain(|(_, advert)| advert.src == source);
+        adverts.retain(|(_, advert)| advert.src == source && advert.mac == mac);
         adverts
     }
 
