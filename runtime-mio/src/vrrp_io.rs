@@ -19,8 +19,9 @@ const PROTOCOL: i32 = 112;
 /// Type of service and traffic class of adverts: internetwork control, as the original.
 const INTERNETWORK_CONTROL: i32 = 0xc0;
 
-/// Priority within the host's own queues: TC_PRIO_CONTROL.
-const PRIORITY_CONTROL: i32 = 6;
+/// Priority within the host's own queues: TC_PRIO_CONTROL, or the highest for the unprivileged.
+const PRIORITY_CONTROL: i32 = 7;
+const PRIORITY_UNPRIVILEGED: i32 = 6;
 
 /// An advert to be sent.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -176,12 +177,14 @@ fn open_raw(spec: SocketSpec, receive_buffer: u32) -> io::Result<OwnedFd> {
     let socket = open(domain, libc::SOCK_RAW, PROTOCOL)?;
     let fd = socket.as_raw_fd();
     bind_to_interface(fd, spec.ifindex.0)?;
-    set_int(fd, libc::SOL_SOCKET, libc::SO_PRIORITY, PRIORITY_CONTROL)?;
     grow_buffer(fd, Buffer::Receive, receive_buffer)?;
     match spec.family {
         Family::V4 => set_up_v4(fd, spec)?,
         Family::V6 => set_up_v6(fd, spec)?,
     }
+    // After the type of service, from which the kernel derives a priority of its own.
+    let priority = |value| set_int(fd, libc::SOL_SOCKET, libc::SO_PRIORITY, value);
+    priority(PRIORITY_CONTROL).or_else(|_| priority(PRIORITY_UNPRIVILEGED))?;
     // What arrived from other interfaces before the socket was bound to its own.
     discard_waiting(fd)?;
     Ok(socket)

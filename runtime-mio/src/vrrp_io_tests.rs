@@ -8,6 +8,7 @@ use relevo_core::vrrp::event::{Ingress, SocketSpec};
 
 use super::{Advert, Unsent, VrrpIo, ingress};
 use crate::sys::msg::{RECEIVE_MAX, ReceiveBatch};
+use crate::sys::socket::get_int;
 use crate::testnet::{cable, in_namespace, index_of, ip};
 
 const GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
@@ -236,8 +237,11 @@ fn what_cannot_be_opened_or_sent_is_told() {
         io.push(advert(0, src, GROUP_V4), &[], &mut |failed| {
             errors.push(failed.errno);
         });
-        io.open(A, spec("va", Some(GROUP_V4.into()), Family::V4), 0)
+        let fd = io
+            .open(A, spec("va", Some(GROUP_V4.into()), Family::V4), 0)
             .expect("opens");
+        let priority = get_int(fd, libc::SOL_SOCKET, libc::SO_PRIORITY);
+        assert_eq!(priority.expect("reads"), 7);
         io.push(advert(0, src, GROUP_V6), &[], &mut |failed| {
             errors.push(failed.errno);
         });

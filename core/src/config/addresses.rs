@@ -240,7 +240,9 @@ impl<'w> Line<'w> {
             return Some(());
         }
         let range = 0..=u64::from(u32::MAX);
-        if let Some(lifetime) = units::number(value, range, Garbage::Cut, "the default", sink) {
+        if let Some(lifetime) =
+            units::number(value, range, Garbage::Cut, "the default is used", sink)
+        {
             self.preferred = Some(lifetime == 0);
             if lifetime != 0 {
                 let message = "a preferred lifetime other than 0 and forever is not built yet in \

@@ -15,7 +15,7 @@ pub(super) struct Word {
     pub(super) text: String,
     /// Includes the quotes.
     pub(super) span: Span,
-    /// Asks for the text of a definition, which is not put in: already refused.
+    /// Asks for text from elsewhere, which is not put in: already refused.
     pub(super) unexpanded: bool,
 }
 
@@ -180,14 +180,26 @@ impl<'a> Lexer<'a> {
         if words.is_empty() {
             return;
         }
-        for word in words.iter_mut() {
+        if let Some(first) = words
+            .first_mut()
+            .filter(|first| is_include_word(&first.text))
+        {
+            sink.refuse(first.span, &quoted(&first.text));
+            first.unexpanded = true;
+        } else {
+            self.mark_references(words, sink);
+        }
+        self.ready.push_back(Token::Line(std::mem::take(words)));
+    }
+
+    fn mark_references(&self, words: &mut [Word], sink: &mut Sink) {
+        for word in words {
             if let Some(name) = self.reference(&word.text) {
                 let what = format!("replacing {}", quoted(&format!("${{{name}}}")));
                 sink.refuse(word.span, &what);
                 word.unexpanded = true;
             }
         }
-        self.ready.push_back(Token::Line(std::mem::take(words)));
     }
 
     /// The first defined or built-in name that `word` asks to be replaced.
@@ -213,7 +225,11 @@ impl<'a> Lexer<'a> {
 fn is_include(words: &[Word]) -> bool {
     words
         .first()
-        .is_some_and(|word| INCLUDES.contains(&word.text.as_str()))
+        .is_some_and(|word| is_include_word(&word.text))
+}
+
+fn is_include_word(word: &str) -> bool {
+    INCLUDES.contains(&word)
 }
 
 fn goes_on(line: &str) -> bool {
@@ -221,7 +237,8 @@ fn goes_on(line: &str) -> bool {
 }
 
 const fn is_blank(c: char) -> bool {
-    matches!(c, ' ' | '\t' | '\r' | '\x0b' | '\x0c')
+    // The last is the mark that some editors put at the beginning of a file.
+    matches!(c, ' ' | '\t' | '\r' | '\x0b' | '\x0c' | '\u{feff}')
 }
 
 const fn is_name(c: char) -> bool {

@@ -19,6 +19,8 @@ mod global;
 mod keywords;
 mod lexer;
 mod statement;
+#[cfg(test)]
+mod tests;
 mod units;
 mod vrrp_instance;
 
@@ -30,6 +32,8 @@ pub use diag::{
 };
 pub use global::GlobalDefs;
 pub use vrrp_instance::{Authentication, InitialState, Instance};
+
+use std::collections::BTreeMap;
 
 use block::{Reader, Statement};
 use diag::Sink;
@@ -56,9 +60,10 @@ pub fn parse(file: &str, text: &str) -> (Config, Vec<Diagnostic>) {
         file: file.to_owned(),
         ..Config::default()
     };
+    let mut names = BTreeMap::new();
     let mut reader = Reader::new(text);
     while let Some(found) = reader.next_statement(&mut sink) {
-        read_top(&mut config, &found, &mut sink);
+        read_top(&mut config, &mut names, &found, &mut sink);
         if sink.stopped() {
             break;
         }
@@ -67,14 +72,19 @@ pub fn parse(file: &str, text: &str) -> (Config, Vec<Diagnostic>) {
 }
 
 /// One statement of the top level.
-fn read_top(config: &mut Config, found: &Statement, sink: &mut Sink) {
+fn read_top(
+    config: &mut Config,
+    names: &mut BTreeMap<String, u32>,
+    found: &Statement,
+    sink: &mut Sink,
+) {
     if !statement::is_built(Place::Top, found, sink) {
         return;
     }
     match found.keyword() {
         "global_defs" => global::read(&mut config.global, found, sink),
         "vrrp_instance" => {
-            if let Some(instance) = vrrp_instance::read(found, &config.instances, sink) {
+            if let Some(instance) = vrrp_instance::read(found, names, sink) {
                 config.instances.push(instance);
             }
         }

@@ -45,12 +45,17 @@ fn unknown(place: Place, found: &Statement, sink: &mut Sink) {
         "the line is skipped"
     };
     let message = format!("{} is not known {}; {what}", quoted(keyword), place.name());
+    let is_full = sink.is_full();
     let unknown = sink.report(
         Severity::Error,
         Class::UnknownKeyword,
         found.span(),
         message,
     );
+    if is_full {
+        // Nobody will read the hint, and looking for it takes time.
+        return;
+    }
     if let Some(near) = keywords::nearest(place, keyword) {
         unknown
             .help(format!("did you mean `{near}`?"))
@@ -84,7 +89,7 @@ fn has_right_shape(place: Place, found: &Statement, sink: &mut Sink) -> bool {
                 block.open,
                 message,
             )
-            .help("remove the braces");
+            .help("remove the braces; a value that holds one needs double quotes");
         }
         None if wants => {
             let message = format!("{} is not followed by a block", quoted(keyword));

@@ -44,6 +44,9 @@ const ANNOUNCEMENTS: usize = 64;
 /// otherwise never let go.
 const FEEDBACK_BUDGET: usize = 4_096;
 
+/// Rounds of reading what is older than a table before other sources get their turn.
+const TABLE_ROUNDS: usize = 16;
+
 /// Octets of a signalfd_siginfo.
 const SIGNAL_INFO: usize = 128;
 
@@ -319,27 +322,67 @@ impl VrrpExecutor {
         Ok(drained)
     }
 
-    fn read_monitor<M: VrrpMachine>(
+    /// Answers are read before news: an address is announced when its own answer is in.
+    fn read_news<M: VrrpMachine>(
         &mut self,
         machine: &mut M,
         out: &mut Out<VrrpAction>,
     ) -> io::Result<Drained> {
+        if self.hands.commands.awaits_answers() {
+            self.read_commands(machine, out)?;
+        }
         let Self { monitor, hands, .. } = self;
         let now = clock::now();
+        let mut again = false;
         let drained = monitor.read(&mut |event| {
             hands.commands.observe(&event);
-            let complete = matches!(event, KernelEvent::DumpEnd);
+            // Results that were lost are made good first, and the machine is given a picture that
+            // is younger than they are: it does not wait for echoes that it will not hear.
+            if event == KernelEvent::DumpEnd && hands.commands.can_settle_unknown() {
+                let feedback = &mut hands.feedback;
+                let mut done = |done| feedback.push_back(Feedback::Done(done));
+                hands.commands.settle_unknown(&mut done);
+                again = true;
+                return;
+            }
             machine.handle(VrrpEvent::Kernel(event), now, out);
             hands.carry_out(out);
-            if complete {
-                let feedback = &mut hands.feedback;
-                hands
-                    .commands
-                    .settle_unknown(&mut |done| feedback.push_back(Feedback::Done(done)));
+        })?;
+        if again {
+            monitor.want_table();
+        }
+        hands.settle(machine, out, now);
+        Ok(drained)
+    }
+
+    /// Asks for whole tables if they are wanted and everything that is older has been read: news,
+    /// and the answers to changes that the tables will already show.
+    fn begin_table<M: VrrpMachine>(
+        &mut self,
+        machine: &mut M,
+        out: &mut Out<VrrpAction>,
+    ) -> io::Result<()> {
+        if self.hands.commands.take_table_wanted() {
+            self.monitor.want_table();
+        }
+        for _ in 0..TABLE_ROUNDS {
+            if !self.monitor.table_is_due() {
+                break;
             }
-        });
-        self.hands.settle(machine, out, now);
-        drained
+            let drained = self.read_news(machine, out)?;
+            if drained == Drained::No || self.hands.commands.awaits_answers() {
+                continue;
+            }
+            let Self { monitor, hands, .. } = self;
+            let now = clock::now();
+            monitor.begin_table(&mut |event| {
+                hands.commands.observe(&event);
+                machine.handle(VrrpEvent::Kernel(event), now, out);
+                hands.carry_out(out);
+            })?;
+            hands.settle(machine, out, now);
+        }
+        Ok(())
     }
 
     fn read_signals<M: VrrpMachine>(
@@ -435,7 +478,7 @@ impl<M: VrrpMachine> Executor<M> for VrrpExecutor {
     ) -> io::Result<Drained> {
         match token {
             COMMANDS => self.read_commands(machine, out),
-            MONITOR => self.read_monitor(machine, out),
+            MONITOR => self.read_news(machine, out),
             SIGNALS => Ok(self.read_signals(machine, out)),
             PARENT => {
                 self.on_parent_gone(machine, out);
@@ -477,13 +520,7 @@ impl<M: VrrpMachine> Executor<M> for VrrpExecutor {
     }
 
     fn flush(&mut self, machine: &mut M, out: &mut Out<VrrpAction>) -> io::Result<()> {
-        if self.hands.commands.take_table_wanted() {
-            self.monitor.want_table();
-        }
-        // A wish for the whole table makes no edge of its own.
-        while self.monitor.impatient() {
-            self.read_monitor(machine, out)?;
-        }
+        self.begin_table(machine, out)?;
         if !self.hands.feedback.is_empty() {
             self.hands.settle(machine, out, clock::now());
         }

@@ -18,6 +18,7 @@ use relevo_core::time::Duration as Span;
 use relevo_core::vrrp::VrrpNode;
 
 use super::{Setup, VrrpExecutor};
+use crate::sys::socket::set_int;
 use crate::testnet::{cable, in_namespace, ip};
 use crate::{clock, daemon};
 
@@ -84,6 +85,10 @@ struct Daemon {
 }
 
 fn start(bound: Bound) -> Daemon {
+    start_after(bound, |_| ())
+}
+
+fn start_after(bound: Bound, prepare: impl FnOnce(&VrrpExecutor) + Send + 'static) -> Daemon {
     let (parent, child) = UnixStream::pair().expect("a pair of sockets");
     let thread = std::thread::spawn(move || {
         let bound = Arc::new(bound);
@@ -93,6 +98,7 @@ fn start(bound: Bound) -> Daemon {
             parent: Some(OwnedFd::from(child)),
         };
         let mut executor = VrrpExecutor::new(setup).expect("opens");
+        prepare(&executor);
         let mut machine = VrrpNode::new(bound, 1, clock::now());
         daemon::run(&mut machine, &mut executor).expect("runs")
     });
@@ -188,6 +194,43 @@ fn an_interface_may_go_and_come_again() {
         ip("address add 10.9.0.1/24 dev va");
         expect("va", true);
         assert_eq!(daemon.stop().0, 0);
+    });
+}
+
+/// The shortest buffer that the kernel gives: one or two messages.
+fn shorten_buffer(fd: i32) {
+    set_int(fd, libc::SOL_SOCKET, libc::SO_RCVBUF, 1).expect("a shorter buffer");
+}
+
+#[test]
+fn lost_answers_and_lost_news_change_nothing() {
+    in_namespace(|| {
+        cable();
+        ip("address add 10.9.0.1/24 dev va");
+        let mut bound = both_families("va", 100);
+        let addresses = &mut bound.instances[0].addresses;
+        let first = addresses[0].clone();
+        for last in 101..200 {
+            let addr = IpAddr::from([10, 9, 0, last]);
+            let first = first.clone();
+            addresses.push(VirtualAddress { addr, ..first });
+        }
+        let count = || shown("va").matches(" 10.9.0.").count();
+        let daemon = start_after(bound, |executor| {
+            shorten_buffer(executor.hands.commands.raw());
+            shorten_buffer(executor.monitor.raw());
+        });
+        expect("va", true);
+        assert_eq!(count(), 101);
+        // Still master, once everything that was lost has been found out.
+        std::thread::sleep(Duration::from_millis(500));
+        assert_eq!(count(), 101);
+        // A deletion by another program is noticed all the same.
+        ip(&format!("address del {VIP_V4}/32 dev va"));
+        std::thread::sleep(Duration::from_millis(20));
+        expect("va", true);
+        assert_eq!(daemon.stop().0, 0);
+        assert_eq!(count(), 1);
     });
 }
 

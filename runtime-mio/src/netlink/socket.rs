@@ -13,13 +13,14 @@ use relevo_core::kernel::{AddressKey, KernelEvent, KernelOp};
 
 use super::route::{self, Malformed, Meaning, Message, Table};
 use crate::daemon::Drained;
-use crate::sys::socket::{Buffer, grow_buffer, receive_netlink};
+use crate::sys::socket::{Buffer, grow_buffer, receive_netlink, set_int};
 
 /// Changes in one datagram: more does not make them cheaper, and their answers need room.
 const BATCH: usize = 200;
 
-/// Changes whose answers may be waiting; the receive buffer has room for several times as many.
-const OUTSTANDING: usize = 1_000;
+/// Changes whose answers may be waiting when more are sent. Together with a batch they have room
+/// even in a buffer of the system's usual limit, each answer taking about 1 KiB.
+const OUTSTANDING: usize = 100;
 
 /// Octets of the receive buffers at first, and at most after overruns.
 const RECEIVE_BUFFER: u32 = 4 << 20;
@@ -103,8 +104,12 @@ pub(crate) struct Commands {
 
 impl Commands {
     pub(crate) fn new() -> io::Result<Self> {
+        let socket = open(&[])?;
+        // A refusal need not repeat what was refused.
+        let (level, name) = (libc::SOL_NETLINK, libc::NETLINK_CAP_ACK);
+        set_int(socket.as_raw_fd(), level, name, 1)?;
         Ok(Self {
-            socket: open(&[])?,
+            socket,
             buffer: vec![0; DATAGRAM].into_boxed_slice(),
             batch: Cursor::new(Vec::new()),
             batched: 0,
@@ -146,6 +151,11 @@ impl Commands {
         self.batched >= BATCH
     }
 
+    /// True while answers to changes that were sent are waiting.
+    pub(crate) fn awaits_answers(&self) -> bool {
+        self.outstanding.len() > self.batched
+    }
+
     /// Number of changes collected and not sent.
     pub(crate) fn collected(&self) -> usize {
         self.batched
@@ -155,6 +165,10 @@ impl Commands {
     pub(crate) fn flush(&mut self, done: &mut impl FnMut(Done)) {
         if self.batched == 0 {
             return;
+        }
+        if self.outstanding.len() - self.batched > OUTSTANDING {
+            // Make room before more is asked for.
+            while let Ok(Drained::No) = self.read(done) {}
         }
         let sent = self.socket.send(self.batch.get_ref(), Msg::empty());
         self.batch.get_mut().clear();
@@ -167,9 +181,6 @@ impl Commands {
             for Sent { op, .. } in self.outstanding.drain(kept..) {
                 done(Done { op, result });
             }
-        } else if self.outstanding.len() > OUTSTANDING {
-            // Make room before more is asked for.
-            while let Ok(Drained::No) = self.read(done) {}
         }
     }
 
@@ -237,12 +248,14 @@ impl Commands {
         }
     }
 
-    /// Answers the changes whose answers were lost, once a table is complete that was asked for
-    /// after the loss.
+    /// True if tables that are complete now can tell the results that were lost: they were asked
+    /// for after the loss.
+    pub(crate) fn can_settle_unknown(&self) -> bool {
+        !self.unknown.is_empty() && !self.table_wanted
+    }
+
+    /// Answers the changes whose answers were lost.
     pub(crate) fn settle_unknown(&mut self, done: &mut impl FnMut(Done)) {
-        if self.table_wanted {
-            return;
-        }
         for (sent, there) in self.unknown.drain(..) {
             let carried_out = sent.adding == there;
             done(Done {
@@ -290,8 +303,8 @@ enum Telling {
 /// The socket for news.
 ///
 /// Whole tables are asked for on the same socket, so that they and the news come in one order. A
-/// table is asked for only when the socket is dry: after an overrun the kernel drops news, without
-/// saying so again, until everything that was waiting has been read.
+/// table must be asked for only when the socket is dry: after an overrun the kernel drops news,
+/// without saying so again, until everything that was waiting has been read.
 pub(crate) struct Monitor {
     socket: NlSocket,
     buffer: Box<[u8]>,
@@ -304,8 +317,7 @@ pub(crate) struct Monitor {
 }
 
 impl Monitor {
-    /// Joins the groups; [`want_table`](Self::want_table) and [`read`](Self::read) give the first
-    /// picture.
+    /// Joins the groups; the first picture has to be asked for.
     pub(crate) fn new() -> io::Result<Self> {
         Ok(Self {
             socket: open(&GROUPS)?,
@@ -323,18 +335,29 @@ impl Monitor {
         self.socket.as_raw_fd()
     }
 
-    /// Whole tables shall be told, between `DumpStart` and `DumpEnd`, after what is waiting. One
-    /// that is being told is not completed: another `DumpStart` follows.
+    /// Whole tables shall be told. Those that are being told are not completed: instead of
+    /// `DumpEnd` another `DumpStart` follows.
     pub(crate) fn want_table(&mut self) {
         self.table_wanted = true;
     }
 
-    /// True if [`read`](Self::read) must be called without waiting for an edge.
-    pub(crate) fn impatient(&self) -> bool {
+    /// True if [`begin_table`](Self::begin_table) shall be called as soon as
+    /// [`read`](Self::read) has run dry.
+    pub(crate) fn table_is_due(&self) -> bool {
         self.table_wanted && self.telling == Telling::Nothing
     }
 
-    /// Reads news, asks for tables if they are wanted.
+    /// Asks for whole tables; `read` tells them, up to `DumpEnd`.
+    pub(crate) fn begin_table(
+        &mut self,
+        deliver: &mut impl FnMut(KernelEvent<'_>),
+    ) -> io::Result<()> {
+        self.table_wanted = false;
+        deliver(KernelEvent::DumpStart);
+        self.ask(Table::Links)
+    }
+
+    /// Reads news and tables.
     pub(crate) fn read(
         &mut self,
         deliver: &mut impl FnMut(KernelEvent<'_>),
@@ -344,11 +367,6 @@ impl Monitor {
                 Look::Datagram(len) => self.datagram(len, deliver)?,
                 Look::Foreign => {}
                 Look::Lost => self.on_lost(),
-                Look::Dry if self.impatient() => {
-                    self.table_wanted = false;
-                    deliver(KernelEvent::DumpStart);
-                    self.ask(Table::Links)?;
-                }
                 Look::Dry => return Ok(Drained::Yes),
             }
         }

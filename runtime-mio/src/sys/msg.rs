@@ -221,7 +221,8 @@ impl ReceiveBatch {
         for (index, header) in headers.iter().take(self.count).enumerate() {
             self.lens[index] = (header.msg_len as usize).min(RECEIVE_MAX);
             self.names[index].len = header.msg_hdr.msg_namelen.min(NAME_MAX as u32) as u8;
-            self.controls[index].len = (header.msg_hdr.msg_controllen as usize).min(CONTROL_MAX);
+            // Another type of integer on musl.
+            self.controls[index].len = header.msg_hdr.msg_controllen.min(CONTROL_MAX as _) as _;
         }
         Ok(self.count)
     }
