@@ -77,7 +77,7 @@ pub(crate) struct VrrpExecutor {
     monitor: Monitor,
     signals: Option<File>,
     /// Signals already told of, as bits.
-    signals_told: u64,
+    signals_told: u128,
     parent: Option<OwnedFd>,
     hands: Hands,
 }
@@ -415,7 +415,7 @@ impl VrrpExecutor {
 
     /// Says once for each signal that nothing comes of it yet.
     fn on_other_signal(&mut self, signal: i32) {
-        let bit = 1u64.checked_shl(signal.cast_unsigned()).unwrap_or(0);
+        let bit = 1u128.checked_shl(signal.cast_unsigned()).unwrap_or(0);
         if self.signals_told & bit == 0 {
             self.signals_told |= bit;
             log::info!("signal {signal}: what it asks for is not built yet");
