@@ -1,2 +1,5 @@
 #![forbid(unsafe_code)]
-//! Library half of the tests.
+//! Library half of the tests: hosts in namespaces, real daemons and captures.
+
+pub mod lab;
+pub mod skip;

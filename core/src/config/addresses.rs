@@ -161,6 +161,14 @@ impl<'w> Line<'w> {
             sink.error(option.span, message);
             return None;
         }
+        if value.text.len() > limits::INTERFACE_NAME {
+            let message = format!(
+                "{} is too long for the name of an interface; the address is dropped",
+                quoted(&value.text)
+            );
+            sink.error(value.span, message);
+            return None;
+        }
         self.entry.dev = Some(Spanned::new(value.text.clone(), value.span));
         self.entry.address.dev = Some(value.text.clone());
         Some(())
@@ -240,7 +248,9 @@ impl<'w> Line<'w> {
             return Some(());
         }
         let range = 0..=u64::from(u32::MAX);
-        if let Some(lifetime) = units::number(value, range, Garbage::Cut, "the default", sink) {
+        if let Some(lifetime) =
+            units::number(value, range, Garbage::Cut, "the default is used", sink)
+        {
             self.preferred = Some(lifetime == 0);
             if lifetime != 0 {
                 let message = "a preferred lifetime other than 0 and forever is not built yet in \

@@ -44,9 +44,9 @@ pub(super) type Interfaces<'f> = BTreeMap<&'f str, &'f InterfaceFact>;
 
 /// MTU assumed where the interface does not exist yet.
 const DEFAULT_MTU: u32 = 1_500;
-/// The group of RFC 9568 section 8.1 (IPv4).
+/// The group of RFC 9568 section 5.1.1.2.
 const GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
-/// The group of RFC 9568 section 8.1 (IPv6).
+/// The group of RFC 9568 section 5.1.2.2.
 const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
 /// Priority of a router that says nothing.
 const PRIORITY_DEFAULT: u8 = 100;

@@ -222,6 +222,11 @@ impl Sink {
         self.stopped
     }
 
+    /// True once findings are counted only.
+    pub(super) const fn is_full(&self) -> bool {
+        self.kept.len() >= limits::DIAGNOSTICS
+    }
+
     pub(super) fn report(
         &mut self,
         severity: Severity,
@@ -240,9 +245,8 @@ impl Sink {
             help: None,
             suggestion: None,
         };
-        let full = self.kept.len() >= limits::DIAGNOSTICS;
         let seen = |d: &Diagnostic| d.severity == severity && d.class == class;
-        if full && self.kept.iter().any(seen) {
+        if self.is_full() && self.kept.iter().any(seen) {
             self.dropped += 1;
             return self.last_dropped.insert(diagnostic);
         }

@@ -13,6 +13,9 @@ use crate::time::Duration;
 /// The longest delay that keepalived's timers hold, in seconds.
 pub(super) const DELAY_MAX: u64 = u32::MAX as u64 / 1_000_000;
 
+/// What happens to most lines with a wrong number.
+pub(super) const IGNORED: &str = "the line is ignored";
+
 /// `global_defs` as written; `None` where nothing was written.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct GlobalDefs {
@@ -74,7 +77,7 @@ impl GlobalDefs {
             "default_interface" => set(&mut self.default_interface, name(found, sink)),
             "dynamic_interfaces" => self.dynamic_interfaces(found, sink),
             "vrrp_version" => {
-                if let Some(found) = version(found, "the version set before", sink) {
+                if let Some(found) = version(found, sink) {
                     self.version = Some(found);
                 }
             }
@@ -215,10 +218,10 @@ pub(super) fn refuse_unless_off(found: &Statement, sink: &mut Sink) {
     }
 }
 
-/// 2 or 3; `default` is what is used otherwise.
-pub(super) fn version(found: &Statement, default: &str, sink: &mut Sink) -> Option<Version> {
+/// 2 or 3.
+pub(super) fn version(found: &Statement, sink: &mut Sink) -> Option<Version> {
     let word = value(found, sink)?;
-    match units::number(word, 2..=3, Garbage::Cut, default, sink)? {
+    match units::number(word, 2..=3, Garbage::Cut, IGNORED, sink)? {
         2 => Some(Version::V2),
         _ => Some(Version::V3),
     }
@@ -228,7 +231,7 @@ pub(super) fn version(found: &Statement, default: &str, sink: &mut Sink) -> Opti
 pub(super) fn delay(found: &Statement, sink: &mut Sink) -> Option<Duration> {
     let word = value(found, sink)?;
     let range = 0..=DELAY_MAX;
-    units::number(word, range, Garbage::Cut, "the value set before", sink).map(Duration::from_secs)
+    units::number(word, range, Garbage::Cut, IGNORED, sink).map(Duration::from_secs)
 }
 
 /// Whole seconds between refreshes; 0, which is none, if the number is wrong.
@@ -237,7 +240,7 @@ pub(super) fn refresh(found: &Statement, sink: &mut Sink) -> Duration {
         return Duration::ZERO;
     };
     let range = 0..=u64::from(u32::MAX);
-    let seconds = units::number(word, range, Garbage::Cut, "0", sink).unwrap_or(0);
+    let seconds = units::number(word, range, Garbage::Cut, "0 is used", sink).unwrap_or(0);
     Duration::from_secs(seconds)
 }
 
@@ -245,7 +248,7 @@ pub(super) fn refresh(found: &Statement, sink: &mut Sink) -> Duration {
 pub(super) fn repeat(found: &Statement, sink: &mut Sink) -> Option<u32> {
     let word = value(found, sink)?;
     let range = 0..=u64::from(u32::MAX);
-    let count = units::number(word, range, Garbage::Cut, "the value set before", sink)?;
+    let count = units::number(word, range, Garbage::Cut, IGNORED, sink)?;
     if count == 0 {
         let message = format!("{} must be at least 1; 1 is used", quoted(found.keyword()));
         sink.error(word.span, message).suggest("1");
@@ -257,13 +260,13 @@ pub(super) fn repeat(found: &Statement, sink: &mut Sink) -> Option<u32> {
 pub(super) fn lower_repeat(found: &Statement, sink: &mut Sink) -> Option<u32> {
     let word = value(found, sink)?;
     let range = 0..=u64::from(i32::MAX.unsigned_abs());
-    let count = units::number(word, range, Garbage::Cut, "the value set before", sink)?;
+    let count = units::number(word, range, Garbage::Cut, IGNORED, sink)?;
     u32::try_from(count).ok()
 }
 
 /// Adverts that may be missed.
 pub(super) fn down_timer_adverts(found: &Statement, sink: &mut Sink) -> Option<u8> {
     let word = value(found, sink)?;
-    let count = units::number(word, 1..=100, Garbage::Cut, "the value set before", sink)?;
+    let count = units::number(word, 1..=100, Garbage::Cut, IGNORED, sink)?;
     u8::try_from(count).ok()
 }

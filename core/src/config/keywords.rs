@@ -4,6 +4,8 @@
 //! server gets traffic (mail, scripts run on a change, SNMP, scheduling of processes, names and
 //! places of files): one warning, and the daemon runs. Any other is refused. Nothing is swallowed.
 //!
+//! `include` and its kin stand anywhere, so the lexer refuses them.
+//!
 //! The tables are sorted, so that a word is found by halves.
 
 /// What we do with a known word.
@@ -106,6 +108,7 @@ pub(super) fn nearest_of(
     }
     let limit = (word.chars().count() / 3).clamp(1, 3);
     candidates
+        .filter(|candidate| candidate.len().abs_diff(word.len()) <= limit)
         .map(|candidate| (distance(word, candidate), candidate))
         .filter(|(wrong, _)| (1..=limit).contains(wrong))
         .min()
@@ -177,12 +180,6 @@ const TOP_HARMLESS: &[&str] = &[
 const TOP_REFUSED: &[&str] = &[
     "SSL",
     "bfd_instance",
-    "include",
-    "includea",
-    "includeb",
-    "includem",
-    "includer",
-    "includew",
     "interface_up_down_delays",
     "linkbeat_interfaces",
     "linkbeat_use_polling",

@@ -15,7 +15,7 @@ pub(super) struct Word {
     pub(super) text: String,
     /// Includes the quotes.
     pub(super) span: Span,
-    /// Asks for the text of a definition, which is not put in: already refused.
+    /// Asks for text from elsewhere, which is not put in: already refused.
     pub(super) unexpanded: bool,
 }
 
@@ -180,14 +180,26 @@ impl<'a> Lexer<'a> {
         if words.is_empty() {
             return;
         }
-        for word in words.iter_mut() {
+        if let Some(first) = words
+            .first_mut()
+            .filter(|first| is_include_word(&first.text))
+        {
+            sink.refuse(first.span, &quoted(&first.text));
+            first.unexpanded = true;
+        } else {
+            self.mark_references(words, sink);
+        }
+        self.ready.push_back(Token::Line(std::mem::take(words)));
+    }
+
+    fn mark_references(&self, words: &mut [Word], sink: &mut Sink) {
+        for word in words {
             if let Some(name) = self.reference(&word.text) {
                 let what = format!("replacing {}", quoted(&format!("${{{name}}}")));
                 sink.refuse(word.span, &what);
                 word.unexpanded = true;
             }
         }
-        self.ready.push_back(Token::Line(std::mem::take(words)));
     }
 
     /// The first defined or built-in name that `word` asks to be replaced.
@@ -213,7 +225,11 @@ impl<'a> Lexer<'a> {
 fn is_include(words: &[Word]) -> bool {
     words
         .first()
-        .is_some_and(|word| INCLUDES.contains(&word.text.as_str()))
+        .is_some_and(|word| is_include_word(&word.text))
+}
+
+fn is_include_word(word: &str) -> bool {
+    INCLUDES.contains(&word)
 }
 
 fn goes_on(line: &str) -> bool {
@@ -221,7 +237,8 @@ fn goes_on(line: &str) -> bool {
 }
 
 const fn is_blank(c: char) -> bool {
-    matches!(c, ' ' | '\t' | '\r' | '\x0b' | '\x0c')
+    // The last is the mark that some editors put at the beginning of a file.
+    matches!(c, ' ' | '\t' | '\r' | '\x0b' | '\x0c' | '\u{feff}')
 }
 
 const fn is_name(c: char) -> bool {
@@ -365,6 +382,78 @@ impl<'a> Cursor<'a> {
         let end = self.at + length;
         while self.at < end {
             self.bump();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each token as its bytes in the text; words of a line joined by `|`.
+    fn tokens(text: &str) -> Vec<String> {
+        let mut sink = Sink::new("f");
+        let mut lexer = Lexer::new(text);
+        let mut all = Vec::new();
+        while let Some(token) = lexer.next_token(&mut sink) {
+            all.push(match token {
+                Token::Line(words) => {
+                    let words = words.iter().map(|word| word.text.as_str());
+                    words.collect::<Vec<_>>().join("|")
+                }
+                Token::Open(span) | Token::Close(span) => text[span.start..span.end].to_owned(),
+            });
+        }
+        all
+    }
+
+    #[test]
+    fn words_end_at_blanks_quotes_braces_and_comments() {
+        assert_eq!(tokens("a b\tc"), ["a|b|c"]);
+        assert_eq!(tokens("a\"b c\"d"), ["a|b c|d"]);
+        assert_eq!(tokens("a{b}c"), ["a", "{", "b", "}", "c"]);
+        assert_eq!(tokens("a#b\n!c\nd"), ["a", "d"]);
+        assert_eq!(tokens("a\\#b \\!c"), ["a#b|!c"]);
+        assert_eq!(tokens("\"a#b{\" \"\""), ["a#b{|"]);
+        assert_eq!(tokens("include a{b,c}"), ["include|a{b,c}"]);
+        assert_eq!(tokens("a ${b} c"), ["a|${b}|c"]);
+        assert_eq!(tokens("a ${b"), ["a|${b"]);
+        assert_eq!(tokens("  \n\r\n#\n"), [""; 0]);
+    }
+
+    #[test]
+    fn every_word_knows_its_place() {
+        let text = "x\n \u{e9}\u{e9} \"b c\"\n";
+        let mut sink = Sink::new("f");
+        let mut lexer = Lexer::new(text);
+        lexer.next_token(&mut sink);
+        let Some(Token::Line(words)) = lexer.next_token(&mut sink) else {
+            panic!("a line");
+        };
+        let places = words.iter().map(|word| {
+            let span = word.span;
+            (&text[span.start..span.end], span.line, span.column)
+        });
+        let places: Vec<_> = places.collect();
+        assert_eq!(places, [("\u{e9}\u{e9}", 2, 2), ("\"b c\"", 2, 5)]);
+    }
+
+    #[test]
+    fn a_name_is_a_reference_only_where_its_end_is_seen() {
+        let count = |line: &str| {
+            let mut sink = Sink::new("f");
+            let text = format!("$AB=1\n{line}\n");
+            let mut lexer = Lexer::new(&text);
+            while lexer.next_token(&mut sink).is_some() {}
+            sink.finish().len() - 1
+        };
+        for line in [
+            "a $AB", "a x$AB", "a ${AB}x", "a $AB,b", "a $AB)", "a $x$AB", "${_PWD}",
+        ] {
+            assert_eq!(count(line), 1, "{line}");
+        }
+        for line in ["a $A", "a $ABC", "a $AB.", "a ${A}", "a $", "a # $AB"] {
+            assert_eq!(count(line), 0, "{line}");
         }
     }
 }

@@ -5,6 +5,7 @@
 //! belongs together. Both say what they find as [`Diagnostic`]s and always return something, so that
 //! one run shows everything that is wrong; whether it may be used is the question that
 //! [`start_exit_code`] and [`check_exit_code`] answer for the findings of both steps together.
+//! [`load`] takes both steps.
 //!
 //! The language is keepalived's. Where this differs, it is to be safer: the block of an unknown word
 //! is skipped whole, and a word that is not built yet stops the start instead of being left out.
@@ -19,6 +20,8 @@ mod global;
 mod keywords;
 mod lexer;
 mod statement;
+#[cfg(test)]
+mod tests;
 mod units;
 mod vrrp_instance;
 
@@ -30,6 +33,8 @@ pub use diag::{
 };
 pub use global::GlobalDefs;
 pub use vrrp_instance::{Authentication, InitialState, Instance};
+
+use std::collections::BTreeMap;
 
 use block::{Reader, Statement};
 use diag::Sink;
@@ -56,9 +61,10 @@ pub fn parse(file: &str, text: &str) -> (Config, Vec<Diagnostic>) {
         file: file.to_owned(),
         ..Config::default()
     };
+    let mut names = BTreeMap::new();
     let mut reader = Reader::new(text);
     while let Some(found) = reader.next_statement(&mut sink) {
-        read_top(&mut config, &found, &mut sink);
+        read_top(&mut config, &mut names, &found, &mut sink);
         if sink.stopped() {
             break;
         }
@@ -66,15 +72,34 @@ pub fn parse(file: &str, text: &str) -> (Config, Vec<Diagnostic>) {
     (config, sink.finish())
 }
 
+/// Both steps: [`parse`], and [`bind`] unless a missing value has ended the reading.
+///
+/// The findings of both come in the order of the text; the two exit codes may be asked of them.
+pub fn load(file: &str, text: &str, facts: &HostFacts) -> (bound::Bound, Vec<Diagnostic>) {
+    let (config, mut found) = parse(file, text);
+    if check_exit_code(&found) == EXIT_CONFIG {
+        return (bound::Bound::default(), found);
+    }
+    let (bound, more) = bind(&config, facts);
+    found.extend(more);
+    found.sort_by_key(|finding| (finding.span.start, finding.span.end));
+    (bound, found)
+}
+
 /// One statement of the top level.
-fn read_top(config: &mut Config, found: &Statement, sink: &mut Sink) {
+fn read_top(
+    config: &mut Config,
+    names: &mut BTreeMap<String, u32>,
+    found: &Statement,
+    sink: &mut Sink,
+) {
     if !statement::is_built(Place::Top, found, sink) {
         return;
     }
     match found.keyword() {
         "global_defs" => global::read(&mut config.global, found, sink),
         "vrrp_instance" => {
-            if let Some(instance) = vrrp_instance::read(found, &config.instances, sink) {
+            if let Some(instance) = vrrp_instance::read(found, names, sink) {
                 config.instances.push(instance);
             }
         }

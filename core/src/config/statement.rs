@@ -45,12 +45,17 @@ fn unknown(place: Place, found: &Statement, sink: &mut Sink) {
         "the line is skipped"
     };
     let message = format!("{} is not known {}; {what}", quoted(keyword), place.name());
+    let is_full = sink.is_full();
     let unknown = sink.report(
         Severity::Error,
         Class::UnknownKeyword,
         found.span(),
         message,
     );
+    if is_full {
+        // Nobody will read the hint, and looking for it takes time.
+        return;
+    }
     if let Some(near) = keywords::nearest(place, keyword) {
         unknown
             .help(format!("did you mean `{near}`?"))
@@ -84,7 +89,7 @@ fn has_right_shape(place: Place, found: &Statement, sink: &mut Sink) -> bool {
                 block.open,
                 message,
             )
-            .help("remove the braces");
+            .help("remove the braces; a value that holds one needs double quotes");
         }
         None if wants => {
             let message = format!("{} is not followed by a block", quoted(keyword));
@@ -132,10 +137,13 @@ pub(super) fn flag(found: &Statement, sink: &mut Sink) {
 
 fn surplus(found: &Statement, expected: usize, sink: &mut Sink) {
     if let Some(word) = found.arguments().get(expected) {
-        let message = format!(
-            "{} and what follows it on this line is ignored",
-            quoted(&word.text)
-        );
+        // A part of a password must not get into a log.
+        let what = if found.keyword() == "auth_pass" {
+            "what stands behind the password".to_owned()
+        } else {
+            format!("{} and what follows it", quoted(&word.text))
+        };
+        let message = format!("{what} on this line is ignored");
         sink.note(word.span, message)
             .help("write one setting on each line");
     }

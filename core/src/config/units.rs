@@ -17,13 +17,13 @@ pub(super) enum Garbage {
     Cut,
 }
 
-/// A whole decimal number within `range`; anything else is reported, with `default` as what is
-/// used instead.
+/// A whole decimal number within `range`; anything else is reported, and `outcome` says what happens
+/// then.
 pub(super) fn number(
     word: &Word,
     range: RangeInclusive<u64>,
     garbage: Garbage,
-    default: &str,
+    outcome: &str,
     sink: &mut Sink,
 ) -> Option<u64> {
     let shown = quoted(&word.text);
@@ -36,7 +36,7 @@ pub(super) fn number(
         range.end()
     );
     if text.starts_with('-') {
-        let message = format!("{shown} is negative; {default} is used");
+        let message = format!("{shown} is negative; {outcome}");
         sink.number(word.span, message).help(wanted);
         return None;
     }
@@ -44,13 +44,13 @@ pub(super) fn number(
     let usable = value.filter(|value| range.contains(value));
     if !tail.is_empty() || text.is_empty() {
         let cut = usable.filter(|_| garbage == Garbage::Cut);
-        let used = cut.map_or_else(|| default.to_owned(), |value| value.to_string());
-        let message = format!("{shown} is not a whole number; {used} is used");
+        let outcome = cut.map_or_else(|| outcome.to_owned(), |value| format!("{value} is used"));
+        let message = format!("{shown} is not a whole number; {outcome}");
         sink.number(word.span, message).help(wanted);
         return cut;
     }
     if usable.is_none() {
-        let message = format!("{shown} is out of range; {default} is used");
+        let message = format!("{shown} is out of range; {outcome}");
         sink.number(word.span, message).help(wanted);
     }
     usable
@@ -60,7 +60,7 @@ pub(super) fn number(
 pub(super) fn seconds(
     word: &Word,
     range: RangeInclusive<Duration>,
-    default: &str,
+    outcome: &str,
     sink: &mut Sink,
 ) -> Option<Duration> {
     let shown = quoted(&word.text);
@@ -68,20 +68,20 @@ pub(super) fn seconds(
     let text = word.text.trim_start();
     let text = text.strip_prefix('+').unwrap_or(text);
     if text.starts_with('-') {
-        let message = format!("{shown} is negative; {default} is used");
+        let message = format!("{shown} is negative; {outcome}");
         sink.number(word.span, message).help(wanted);
         return None;
     }
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     if !is_number(whole) || !is_number(fraction) || text.is_empty() {
-        let message = format!("{shown} is not a number of seconds; {default} is used");
+        let message = format!("{shown} is not a number of seconds; {outcome}");
         sink.number(word.span, message).help(wanted);
         return None;
     }
     let value = micros(whole, fraction).filter(|value| range.contains(value));
     let Some(value) = value else {
-        let message = format!("{shown} is out of range; {default} is used");
+        let message = format!("{shown} is out of range; {outcome}");
         sink.number(word.span, message).help(wanted);
         return None;
     };
@@ -196,9 +196,9 @@ pub(super) fn prefix(word: &Word, sink: &mut Sink) -> Option<(IpAddr, u8)> {
         },
         unexpanded: false,
     };
-    let default = format!("/{max}");
+    let outcome = format!("/{max} is used");
     let range = 0..=u64::from(max);
-    let value = number(&part, range, Garbage::Cut, &default, sink);
+    let value = number(&part, range, Garbage::Cut, &outcome, sink);
     Some((
         addr,
         value.and_then(|v| u8::try_from(v).ok()).unwrap_or(max),
@@ -239,7 +239,7 @@ mod tests {
 
     fn read(text: &str, garbage: Garbage) -> (Option<u64>, usize) {
         let mut sink = Sink::new("f");
-        let value = number(&word(text), 1..=255, garbage, "100", &mut sink);
+        let value = number(&word(text), 1..=255, garbage, "no", &mut sink);
         (value, sink.finish().len())
     }
 
@@ -271,7 +271,7 @@ mod tests {
         let read = |text| {
             let mut sink = Sink::new("f");
             let range = Duration::from_millis(10)..=Duration::from_secs(255);
-            let value = seconds(&word(text), range, "1", &mut sink);
+            let value = seconds(&word(text), range, "no", &mut sink);
             (value.map(Duration::as_micros), sink.finish().len())
         };
         assert_eq!(read("1"), (Some(1_000_000), 0));

@@ -3,6 +3,7 @@
 //! As in keepalived the family of an instance is that of the first address in its block, whichever
 //! word it follows; later addresses of the other family are reported and left out.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::addresses::{self, AddressEntry};
@@ -107,18 +108,24 @@ pub struct Instance {
 }
 
 /// Reads one block; `None` if it has no usable name.
-pub(super) fn read(block: &Statement, others: &[Instance], sink: &mut Sink) -> Option<Instance> {
+///
+/// `names` are those of the blocks before, with their lines.
+pub(super) fn read(
+    block: &Statement,
+    names: &mut BTreeMap<String, u32>,
+    sink: &mut Sink,
+) -> Option<Instance> {
     let [name] = block.arguments() else {
         let message = "a `vrrp_instance` has one name; the block is skipped";
         sink.error(block.span(), message)
             .help("write `vrrp_instance NAME {`; a name with blanks needs double quotes");
         return None;
     };
-    if let Some(first) = others.iter().find(|other| other.name == name.text) {
+    if let Some(line) = names.insert(name.text.clone(), name.span.line) {
+        names.insert(name.text.clone(), line);
         let message = format!(
-            "an instance {} is defined already on line {}; this block is skipped",
-            quoted(&name.text),
-            first.span.line
+            "an instance {} is defined already on line {line}; this block is skipped",
+            quoted(&name.text)
         );
         sink.error(name.span, message)
             .help("give each instance a name of its own");
@@ -146,11 +153,10 @@ pub(super) fn read(block: &Statement, others: &[Instance], sink: &mut Sink) -> O
 fn small(
     found: &Statement,
     range: std::ops::RangeInclusive<u64>,
-    default: &str,
     sink: &mut Sink,
 ) -> Option<Spanned<u8>> {
     let word = value(found, sink)?;
-    let number = units::number(word, range, Garbage::Refuse, default, sink)?;
+    let number = units::number(word, range, Garbage::Refuse, global::IGNORED, sink)?;
     Some(Spanned::new(u8::try_from(number).ok()?, word.span))
 }
 
@@ -159,16 +165,13 @@ impl Instance {
         match found.keyword() {
             "interface" => self.interface(found, sink),
             "virtual_router_id" => {
-                set(
-                    &mut self.vrid,
-                    small(found, 1..=255, "the value set before", sink),
-                );
+                set(&mut self.vrid, small(found, 1..=255, sink));
             }
             "priority" => self.priority(found, sink),
             "state" => self.state(found, sink),
             "advert_int" => self.advert_int(found, sink),
             "version" => {
-                if let Some(version) = global::version(found, "the default", sink) {
+                if let Some(version) = global::version(found, sink) {
                     self.version = Some(Spanned::new(version, found.span()));
                 }
             }
@@ -226,10 +229,7 @@ impl Instance {
             }
             "unicast_peer" => self.unicast_peer(found, sink),
             "unicast_ttl" => {
-                set(
-                    &mut self.unicast_ttl,
-                    small(found, 0..=255, "the default", sink),
-                );
+                set(&mut self.unicast_ttl, small(found, 0..=255, sink));
             }
             "check_unicast_src" => {
                 flag(found, sink);
@@ -282,8 +282,9 @@ impl Instance {
         let Some(word) = value(found, sink) else {
             return;
         };
-        let priority = small(found, 1..=255, "100", sink);
-        self.priority = Some(priority.unwrap_or(Spanned::new(100, word.span)));
+        let number = units::number(word, 1..=255, Garbage::Refuse, "100 is used", sink);
+        let priority = number.and_then(|n| u8::try_from(n).ok()).unwrap_or(100);
+        self.priority = Some(Spanned::new(priority, word.span));
     }
 
     fn state(&mut self, found: &Statement, sink: &mut Sink) {
@@ -322,8 +323,7 @@ impl Instance {
             return;
         };
         let range = Duration::from_millis(10)..=Duration::from_secs(255);
-        let default = "the value set before, or 1 s,";
-        if let Some(interval) = units::seconds(word, range, default, sink) {
+        if let Some(interval) = units::seconds(word, range, global::IGNORED, sink) {
             self.advert_int = Some(Spanned::new(interval, word.span));
         }
     }
@@ -344,7 +344,7 @@ impl Instance {
             return;
         };
         let range = Duration::ZERO..=Duration::from_secs(1_000);
-        let delay = units::seconds(word, range, "0", sink).unwrap_or_default();
+        let delay = units::seconds(word, range, "0 is used", sink).unwrap_or_default();
         self.preempt_delay = Some(Spanned::new(delay, word.span));
     }
 
@@ -352,7 +352,7 @@ impl Instance {
         let Some(word) = value(found, sink) else {
             return;
         };
-        let level = units::number(word, 0..=4, Garbage::Cut, "0", sink);
+        let level = units::number(word, 0..=4, Garbage::Cut, global::IGNORED, sink);
         if level.is_some_and(|level| level > 0) {
             let message = "`debug` is not built yet in this version of relevo; the daemon runs \
                            without it";
@@ -437,18 +437,19 @@ impl Instance {
     }
 
     fn virtual_ipaddress(&mut self, block: &Statement, sink: &mut Sink) {
+        // On any interface: the address is in the adverts, once.
+        let mut advertised: BTreeSet<IpAddr> = self.addresses.iter().map(addr_of).collect();
+        let excluded: BTreeSet<_> = self.excluded.iter().map(place_of).collect();
         for line in lines(block, sink) {
             self.unread |= line.is_unexpanded();
             let Some(entry) = read_address(line, sink) else {
                 continue;
             };
             let addr = entry.address.addr;
-            if !self.joins_family(addr, entry.span, sink) {
+            if !joins_family(&mut self.family, addr, entry.span, sink) {
                 continue;
             }
-            let twice = self.addresses.iter().any(|vip| vip.address.addr == addr)
-                || self.excluded.iter().any(|vip| is_same(vip, &entry));
-            if twice {
+            if excluded.contains(&place_of(&entry)) || !advertised.insert(addr) {
                 report_twice(&entry, sink);
             } else {
                 self.addresses.push(entry);
@@ -457,16 +458,17 @@ impl Instance {
     }
 
     fn virtual_ipaddress_excluded(&mut self, block: &Statement, sink: &mut Sink) {
+        let all = self.addresses.iter().chain(&self.excluded);
+        let mut held: BTreeSet<_> = all.map(place_of).collect();
         for line in lines(block, sink) {
             self.unread |= line.is_unexpanded();
             let Some(entry) = read_address(line, sink) else {
                 continue;
             };
-            let all = self.addresses.iter().chain(&self.excluded);
-            if all.into_iter().any(|vip| is_same(vip, &entry)) {
-                report_twice(&entry, sink);
-            } else {
+            if held.insert(place_of(&entry)) {
                 self.excluded.push(entry);
+            } else {
+                report_twice(&entry, sink);
             }
         }
     }
@@ -478,8 +480,7 @@ impl Instance {
         let Some(addr) = units::address(word, sink) else {
             return;
         };
-        self.source = self
-            .joins_family(addr, word.span, sink)
+        self.source = joins_family(&mut self.family, addr, word.span, sink)
             .then_some(Spanned::new(addr, word.span));
     }
 
@@ -490,7 +491,7 @@ impl Instance {
         let Some(addr) = units::address(word, sink) else {
             return;
         };
-        if !self.joins_family(addr, word.span, sink) {
+        if !joins_family(&mut self.family, addr, word.span, sink) {
             return;
         }
         let usable = match addr {
@@ -508,6 +509,8 @@ impl Instance {
 
     fn unicast_peer(&mut self, block: &Statement, sink: &mut Sink) {
         self.unicast.get_or_insert(block.span());
+        let known = self.peers.iter().map(|peer| (peer.value, peer.span.line));
+        let mut seen: BTreeMap<IpAddr, u32> = known.collect();
         for line in lines(block, sink) {
             self.unread |= line.is_unexpanded();
             let [first, options @ ..] = line.words.as_slice() else {
@@ -519,35 +522,36 @@ impl Instance {
             let Some(addr) = units::address(first, sink) else {
                 continue;
             };
-            if !self.joins_family(addr, first.span, sink) {
+            if !joins_family(&mut self.family, addr, first.span, sink) {
                 continue;
             }
             peer_options(options, sink);
-            if let Some(before) = self.peers.iter().find(|peer| peer.value == addr) {
+            let line = first.span.line;
+            if let Some(before) = seen.get(&addr) {
                 let message = format!(
-                    "the peer {addr} stands already on line {}; this line is ignored",
-                    before.span.line
+                    "the peer {addr} stands already on line {before}; this line is ignored"
                 );
                 sink.error(first.span, message);
             } else {
+                seen.insert(addr, line);
                 self.peers.push(Spanned::new(addr, first.span));
             }
         }
     }
+}
 
-    /// The first address decides the family; false, and reported, for one of the other family.
-    fn joins_family(&mut self, addr: IpAddr, span: Span, sink: &mut Sink) -> bool {
-        let family = *self.family.get_or_insert(Family::of(addr));
-        if family == Family::of(addr) {
-            return true;
-        }
-        let message = format!(
-            "{addr} is not {family}, as the addresses before it in this instance; it is ignored"
-        );
-        sink.error(span, message)
-            .help("use an instance of its own for the other family, or virtual_ipaddress_excluded");
-        false
+/// The first address decides the family; false, and reported, for one of the other family.
+fn joins_family(family: &mut Option<Family>, addr: IpAddr, span: Span, sink: &mut Sink) -> bool {
+    let family = *family.get_or_insert(Family::of(addr));
+    if family == Family::of(addr) {
+        return true;
     }
+    let message = format!(
+        "{addr} is not {family}, as the addresses before it in this instance; it is ignored"
+    );
+    sink.error(span, message)
+        .help("use an instance of its own for the other family, or virtual_ipaddress_excluded");
+    false
 }
 
 /// The lines of a block of values, which hold no blocks themselves.
@@ -583,9 +587,13 @@ fn read_address(line: &Statement, sink: &mut Sink) -> Option<AddressEntry> {
     addresses::read(&line.words, sink)
 }
 
-/// The same address on the same interface.
-fn is_same(a: &AddressEntry, b: &AddressEntry) -> bool {
-    a.address.addr == b.address.addr && a.address.dev == b.address.dev
+fn addr_of(entry: &AddressEntry) -> IpAddr {
+    entry.address.addr
+}
+
+/// An address and the interface that it goes on.
+fn place_of(entry: &AddressEntry) -> (IpAddr, Option<String>) {
+    (entry.address.addr, entry.address.dev.clone())
 }
 
 fn report_twice(entry: &AddressEntry, sink: &mut Sink) {
