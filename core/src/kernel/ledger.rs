@@ -1,1 +1,509 @@
-//! Want / have / in flight: turns what the machines ask for into ordered kernel changes.
+//! The ledger: what the machines want of the kernel, what it has, what is on its way.
+//!
+//! Only the difference is asked for, one change at a time for each object. The kernel's echo of
+//! our own change is not drift; a disappearance that we did not ask for is, and it is the owner
+//! who decides what to do about it. The ledger never retries by itself.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::ids::{Errno, OpId};
+
+/// Changes in flight at once: a batch on its way and a batch being prepared.
+const IN_FLIGHT_MAX: usize = 2 * crate::limits::SLICE;
+
+/// Kinds of change.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Change {
+    /// Create the object.
+    Add,
+    /// Remove the object.
+    Delete,
+}
+
+/// One step from what is there to what is wanted.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum Step<'a, K, V> {
+    /// Ask for the object to be created.
+    Add {
+        /// The number of the answer.
+        op: OpId,
+        /// Which object.
+        key: K,
+        /// How.
+        value: &'a V,
+    },
+    /// Ask for the object to be removed.
+    Delete {
+        /// The number of the answer.
+        op: OpId,
+        /// Which object.
+        key: K,
+    },
+    /// It is wanted again and was never gone: no answer will come.
+    There(K),
+}
+
+/// How an object came to be there.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+enum Origin {
+    Ours,
+    Found,
+}
+
+/// What the answer to a change means.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Outcome<K> {
+    /// The object is there; `found` if somebody else had put it there.
+    Present {
+        /// Which object.
+        key: K,
+        /// It was there already.
+        found: bool,
+    },
+    /// The object is gone.
+    Absent(K),
+    /// The kernel refused.
+    Failed {
+        /// Which object.
+        key: K,
+        /// What was asked.
+        change: Change,
+        /// Why not.
+        errno: Errno,
+    },
+    /// No such change is in flight.
+    Unknown,
+}
+
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+struct Have {
+    origin: Origin,
+    generation: u32,
+}
+
+/// Echoes of our own acknowledged changes that the event socket still owes us.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
+struct Owed {
+    adds: u32,
+    deletes: u32,
+}
+
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+struct InFlight<K> {
+    key: K,
+    change: Change,
+    echoed: bool,
+}
+
+/// Objects by key `K`, wanted with value `V`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ledger<K, V> {
+    want: BTreeMap<K, V>,
+    have: BTreeMap<K, Have>,
+    in_flight: BTreeMap<OpId, InFlight<K>>,
+    busy: BTreeMap<K, OpId>,
+    owed: BTreeMap<K, Owed>,
+    queue: VecDeque<K>,
+    next_op: u64,
+    generation: u32,
+}
+
+impl<K, V> Default for Ledger<K, V> {
+    fn default() -> Self {
+        Self {
+            want: BTreeMap::new(),
+            have: BTreeMap::new(),
+            in_flight: BTreeMap::new(),
+            busy: BTreeMap::new(),
+            owed: BTreeMap::new(),
+            queue: VecDeque::new(),
+            next_op: 1,
+            generation: 0,
+        }
+    }
+}
+
+impl<K: Ord + Copy, V> Ledger<K, V> {
+    /// Wants `key` to be there. Changes are asked for in the order of these calls.
+    pub fn want(&mut self, key: K, value: V) {
+        self.want.insert(key, value);
+        self.queue.push_back(key);
+    }
+
+    /// Wants `key` no longer.
+    pub fn unwant(&mut self, key: K) {
+        if self.want.remove(&key).is_some() {
+            self.queue.push_back(key);
+        }
+    }
+
+    /// Wants `key` gone even though it is not ours: a leftover of a former run.
+    pub fn remove_leftover(&mut self, key: K) {
+        if let Some(have) = self.have.get_mut(&key) {
+            have.origin = Origin::Ours;
+            self.queue.push_back(key);
+        }
+    }
+
+    /// True if `key` is wanted.
+    pub fn wants(&self, key: K) -> bool {
+        self.want.contains_key(&key)
+    }
+
+    /// True if the kernel has `key`.
+    pub fn has(&self, key: K) -> bool {
+        self.have.contains_key(&key)
+    }
+
+    /// True if nothing is queued and nothing is in flight.
+    pub fn is_settled(&self) -> bool {
+        self.queue.is_empty() && self.in_flight.is_empty()
+    }
+
+    /// True if changes are queued that may be asked for now.
+    pub fn may_go_on(&self) -> bool {
+        !self.queue.is_empty() && self.in_flight.len() < IN_FLIGHT_MAX
+    }
+
+    /// Takes at most `budget` steps towards what is wanted; returns how many were taken.
+    pub fn plan(&mut self, budget: usize, mut take: impl FnMut(Step<'_, K, V>)) -> usize {
+        let mut taken = 0;
+        while taken < budget && self.in_flight.len() < IN_FLIGHT_MAX {
+            let Some(key) = self.queue.pop_front() else {
+                break;
+            };
+            // While a change of this object is in flight its answer brings the key back here.
+            if self.busy.contains_key(&key) {
+                continue;
+            }
+            let origin = self.have.get(&key).map(|have| have.origin);
+            let op = OpId(self.next_op);
+            let (change, step) = match (self.want.get(&key), origin) {
+                (None, None | Some(Origin::Found)) => continue,
+                (Some(_), Some(Origin::Ours)) => {
+                    take(Step::There(key));
+                    taken += 1;
+                    continue;
+                }
+                // An address that was found is asked for all the same: the picture may be stale,
+                // and EEXIST is an answer.
+                (Some(value), None | Some(Origin::Found)) => {
+                    (Change::Add, Step::Add { op, key, value })
+                }
+                (None, Some(Origin::Ours)) => (Change::Delete, Step::Delete { op, key }),
+            };
+            take(step);
+            taken += 1;
+            self.next_op += 1;
+            self.in_flight.insert(
+                op,
+                InFlight {
+                    key,
+                    change,
+                    echoed: false,
+                },
+            );
+            self.busy.insert(key, op);
+        }
+        taken
+    }
+
+    /// Takes the kernel's answer to a change.
+    pub fn done(&mut self, op: OpId, result: Result<(), Errno>) -> Outcome<K> {
+        let Some(InFlight {
+            key,
+            change,
+            echoed,
+        }) = self.in_flight.remove(&op)
+        else {
+            return Outcome::Unknown;
+        };
+        self.busy.remove(&key);
+        let outcome = match (change, result) {
+            (Change::Add, Ok(())) => {
+                self.set_have(key, Origin::Ours);
+                self.owe(key, change, echoed);
+                Outcome::Present { key, found: false }
+            }
+            (Change::Add, Err(Errno::EEXIST)) => {
+                let found = self
+                    .have
+                    .get(&key)
+                    .is_none_or(|have| have.origin == Origin::Found);
+                self.set_have(key, if found { Origin::Found } else { Origin::Ours });
+                Outcome::Present { key, found }
+            }
+            (Change::Delete, Ok(())) => {
+                self.have.remove(&key);
+                self.owe(key, change, echoed);
+                Outcome::Absent(key)
+            }
+            (Change::Delete, Err(Errno::ESRCH | Errno::EADDRNOTAVAIL | Errno::ENODEV)) => {
+                self.have.remove(&key);
+                Outcome::Absent(key)
+            }
+            (_, Err(errno)) => Outcome::Failed { key, change, errno },
+        };
+        // The wish may have changed while the change was under way; a refusal is not retried.
+        let refused = matches!(outcome, Outcome::Failed { .. });
+        let wanted = self.want.contains_key(&key);
+        if wanted == (change == Change::Delete) && !(refused && wanted) {
+            self.queue.push_back(key);
+        }
+        outcome
+    }
+
+    /// The event socket says that `key` is there.
+    pub fn on_present(&mut self, key: K) {
+        let generation = self.generation;
+        if let Some(have) = self.have.get_mut(&key) {
+            have.generation = generation;
+        }
+        if let Some(flight) = self.flight_of(key)
+            && flight.change == Change::Add
+        {
+            flight.echoed = true;
+            return;
+        }
+        if let Some(owed) = self.owed.get_mut(&key)
+            && owed.adds > 0
+        {
+            owed.adds -= 1;
+            self.forget_settled_debt(key);
+            return;
+        }
+        self.have.entry(key).or_insert(Have {
+            origin: Origin::Found,
+            generation,
+        });
+    }
+
+    /// The event socket says that `key` is gone. True if that is drift: it is wanted, it was
+    /// there, and we did not ask for its removal.
+    pub fn on_absent(&mut self, key: K) -> bool {
+        if let Some(flight) = self.flight_of(key)
+            && flight.change == Change::Delete
+        {
+            flight.echoed = true;
+            return false;
+        }
+        if let Some(owed) = self.owed.get_mut(&key)
+            && owed.deletes > 0
+        {
+            owed.deletes -= 1;
+            self.forget_settled_debt(key);
+            if self
+                .have
+                .get(&key)
+                .is_some_and(|have| have.origin == Origin::Found)
+            {
+                self.have.remove(&key);
+            }
+            return false;
+        }
+        self.have.remove(&key).is_some() && self.want.contains_key(&key)
+    }
+
+    /// Forgets objects of which `gone` is true without asking the kernel: their interface has
+    /// vanished. Queued and wanted keys go too.
+    pub fn forget(&mut self, gone: impl Fn(&K) -> bool) {
+        self.want.retain(|key, _| !gone(key));
+        self.have.retain(|key, _| !gone(key));
+        self.owed.retain(|key, _| !gone(key));
+        self.queue.retain(|key| !gone(key));
+    }
+
+    /// A whole picture begins. Echoes that were lost must not be waited for.
+    pub fn on_dump_start(&mut self) {
+        self.generation = self.generation.wrapping_add(1);
+        self.owed.clear();
+    }
+
+    /// The whole picture is complete: returns the wanted objects that it did not show.
+    pub fn on_dump_end(&mut self) -> Vec<K> {
+        let now = self.generation;
+        let unseen: Vec<K> = self
+            .have
+            .iter()
+            .filter(|(key, have)| have.generation != now && !self.busy.contains_key(key))
+            .map(|(key, _)| *key)
+            .collect();
+        for key in &unseen {
+            self.have.remove(key);
+        }
+        unseen
+            .into_iter()
+            .filter(|key| self.want.contains_key(key))
+            .collect()
+    }
+
+    fn set_have(&mut self, key: K, origin: Origin) {
+        self.have.insert(
+            key,
+            Have {
+                origin,
+                generation: self.generation,
+            },
+        );
+    }
+
+    fn owe(&mut self, key: K, change: Change, echoed: bool) {
+        if echoed {
+            return;
+        }
+        let owed = self.owed.entry(key).or_default();
+        match change {
+            Change::Add => owed.adds += 1,
+            Change::Delete => owed.deletes += 1,
+        }
+    }
+
+    fn forget_settled_debt(&mut self, key: K) {
+        if self.owed.get(&key) == Some(&Owed::default()) {
+            self.owed.remove(&key);
+        }
+    }
+
+    fn flight_of(&mut self, key: K) -> Option<&mut InFlight<K>> {
+        let op = self.busy.get(&key)?;
+        self.in_flight.get_mut(op)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(ledger: &mut Ledger<u8, ()>) -> Vec<(OpId, u8, Change)> {
+        let mut asked = Vec::new();
+        ledger.plan(usize::MAX, |step| match step {
+            Step::Add { op, key, .. } => asked.push((op, key, Change::Add)),
+            Step::Delete { op, key } => asked.push((op, key, Change::Delete)),
+            Step::There(_) => {}
+        });
+        asked
+    }
+
+    #[test]
+    fn only_the_difference_is_asked_for() {
+        let mut ledger = Ledger::default();
+        ledger.want(1, ());
+        assert_eq!(plan(&mut ledger), [(OpId(1), 1, Change::Add)]);
+        assert_eq!(
+            ledger.done(OpId(1), Ok(())),
+            Outcome::Present {
+                key: 1,
+                found: false
+            }
+        );
+        ledger.want(1, ());
+        assert_eq!(plan(&mut ledger), []);
+        ledger.unwant(1);
+        assert_eq!(plan(&mut ledger), [(OpId(2), 1, Change::Delete)]);
+        assert_eq!(
+            ledger.done(OpId(2), Err(Errno::EADDRNOTAVAIL)),
+            Outcome::Absent(1)
+        );
+        assert!(ledger.is_settled());
+    }
+
+    #[test]
+    fn a_wish_that_changes_in_flight_is_carried_out_after_the_answer() {
+        let mut ledger = Ledger::default();
+        ledger.want(1, ());
+        assert_eq!(plan(&mut ledger).len(), 1);
+        ledger.unwant(1);
+        assert_eq!(plan(&mut ledger), []);
+        ledger.done(OpId(1), Ok(()));
+        assert_eq!(plan(&mut ledger), [(OpId(2), 1, Change::Delete)]);
+    }
+
+    #[test]
+    fn an_echo_is_not_drift_whenever_it_comes() {
+        for echo_first in [false, true] {
+            let mut ledger = Ledger::default();
+            ledger.want(1, ());
+            plan(&mut ledger);
+            if echo_first {
+                ledger.on_present(1);
+            }
+            ledger.done(OpId(1), Ok(()));
+            ledger.unwant(1);
+            plan(&mut ledger);
+            ledger.done(OpId(2), Ok(()));
+            ledger.want(1, ());
+            plan(&mut ledger);
+            ledger.done(OpId(3), Ok(()));
+            if !echo_first {
+                ledger.on_present(1);
+            }
+            // The late echo of the deletion arrives when the address is back.
+            assert!(!ledger.on_absent(1));
+            ledger.on_present(1);
+            assert!(ledger.has(1));
+            // And now somebody else deletes it.
+            assert!(ledger.on_absent(1));
+            assert!(!ledger.has(1));
+        }
+    }
+
+    #[test]
+    fn what_was_found_is_not_removed_at_leaving() {
+        let mut ledger = Ledger::default();
+        ledger.on_present(1);
+        ledger.want(1, ());
+        assert_eq!(plan(&mut ledger), [(OpId(1), 1, Change::Add)]);
+        assert_eq!(
+            ledger.done(OpId(1), Err(Errno::EEXIST)),
+            Outcome::Present {
+                key: 1,
+                found: true
+            }
+        );
+        ledger.unwant(1);
+        assert_eq!(plan(&mut ledger), []);
+    }
+
+    #[test]
+    fn a_leftover_is_removed_and_a_refusal_is_told_once() {
+        let mut ledger: Ledger<u8, ()> = Ledger::default();
+        ledger.on_present(1);
+        ledger.remove_leftover(1);
+        assert_eq!(plan(&mut ledger), [(OpId(1), 1, Change::Delete)]);
+        ledger.done(OpId(1), Ok(()));
+        ledger.want(2, ());
+        plan(&mut ledger);
+        let refused = Outcome::Failed {
+            key: 2,
+            change: Change::Add,
+            errno: Errno::EPERM,
+        };
+        assert_eq!(ledger.done(OpId(2), Err(Errno::EPERM)), refused);
+        assert_eq!(plan(&mut ledger), []);
+        assert_eq!(ledger.done(OpId(2), Ok(())), Outcome::Unknown);
+    }
+
+    #[test]
+    fn a_dump_shows_what_went_missing_but_not_what_came_meanwhile() {
+        let mut ledger = Ledger::default();
+        ledger.want(1, ());
+        ledger.want(2, ());
+        plan(&mut ledger);
+        ledger.done(OpId(1), Ok(()));
+        ledger.on_dump_start();
+        ledger.done(OpId(2), Ok(()));
+        assert_eq!(ledger.on_dump_end(), [1]);
+        assert!(ledger.has(2));
+    }
+
+    #[test]
+    fn no_more_is_in_flight_than_has_room() {
+        let mut ledger: Ledger<u32, ()> = Ledger::default();
+        (0..1_000).for_each(|key| ledger.want(key, ()));
+        assert_eq!(ledger.plan(usize::MAX, |_| {}), IN_FLIGHT_MAX);
+        assert!(!ledger.may_go_on());
+        ledger.done(OpId(1), Ok(()));
+        assert!(ledger.may_go_on());
+        assert_eq!(ledger.plan(usize::MAX, |_| {}), 1);
+    }
+}

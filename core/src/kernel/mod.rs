@@ -76,6 +76,8 @@ pub struct Link<'a> {
     pub no_arp: bool,
     /// IFF_MULTICAST.
     pub multicast: bool,
+    /// IPv6 forwarding is on: our neighbour advertisements carry the router flag.
+    pub forwarding: bool,
     /// Maximum transmission unit in octets.
     pub mtu: u32,
 }

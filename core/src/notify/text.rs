@@ -1,9 +1,15 @@
 //! Renders a [`Note`] as one log line.
+//!
+//! The lines of behaviour.md 1.10 keep keepalived's wording, because programs match them; every
+//! other text is ours and says what happened, to whom, and what to do where something can be done.
 
 use std::fmt;
 
 use crate::config::bound::Bound;
-use crate::vrrp::note::Note;
+use crate::ids::{Errno, InstanceId};
+use crate::kernel::AddressKey;
+use crate::vrrp::StateName;
+use crate::vrrp::note::{Cause, Discard, Fault, Note};
 
 /// A note with the configuration that gives its instances their names.
 #[derive(Copy, Clone, Debug)]
@@ -14,8 +20,362 @@ pub struct Rendered<'a> {
     pub note: &'a Note,
 }
 
+impl Rendered<'_> {
+    fn name(&self, id: InstanceId) -> &str {
+        self.bound
+            .instances
+            .get(id.0 as usize)
+            .map_or("?", |config| &config.name)
+    }
+
+    fn interface(&self, id: InstanceId) -> &str {
+        self.bound
+            .instances
+            .get(id.0 as usize)
+            .map_or("?", |config| &config.interface)
+    }
+}
+
 impl fmt::Display for Rendered<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.note)
+        let name = |id: &InstanceId| self.name(*id);
+        match self.note {
+            Note::Entering {
+                instance,
+                state,
+                initial,
+            } => {
+                let initial = if *initial { " (init)" } else { "" };
+                write!(
+                    f,
+                    "({}) Entering {} STATE{initial}",
+                    name(instance),
+                    upper(*state)
+                )
+            }
+            Note::Cause { instance, cause } => {
+                write!(f, "({}) ", name(instance))?;
+                write_cause(f, cause, self.interface(*instance))
+            }
+            Note::Discarded {
+                instance,
+                src,
+                reason,
+            } => write!(
+                f,
+                "({}) discarded an advert from {src}: {} (counted; told once until the state or \
+                 the master changes)",
+                name(instance),
+                discard_text(*reason)
+            ),
+            Note::DiscardedUnknown { socket, reason } => write!(
+                f,
+                "discarded a packet on socket {}: {} (counted; told once)",
+                socket.0,
+                discard_text(*reason)
+            ),
+            note => self.write_rest(f, note),
+        }
+    }
+}
+
+impl Rendered<'_> {
+    fn write_rest(&self, f: &mut fmt::Formatter<'_>, note: &Note) -> fmt::Result {
+        let name = |id: &InstanceId| self.name(*id);
+        match note {
+            Note::LowerPriorityMaster {
+                instance,
+                src,
+                theirs,
+                ours,
+            } => write!(
+                f,
+                "({}) {src} claims to be master with priority {theirs}, we have {ours}: we stay, \
+                 and announce ourselves again",
+                name(instance)
+            ),
+            Note::LowerPriorityHeard {
+                instance,
+                src,
+                theirs,
+                ours,
+            } => write!(
+                f,
+                "({}) master {src} has priority {theirs}, below our {ours}: we take over when \
+                 the master-down timer fires",
+                name(instance)
+            ),
+            Note::DuplicateSource { instance, src } => write!(
+                f,
+                "({}) another router sends adverts from our own address {src}: give each router \
+                 an address of its own",
+                name(instance)
+            ),
+            Note::AddressListDiffers { instance, src } => write!(
+                f,
+                "({}) the adverts of {src} list other virtual addresses than ours: they are \
+                 followed, but the configurations should agree",
+                name(instance)
+            ),
+            Note::IntervalDiffers {
+                instance,
+                src,
+                theirs,
+                ours,
+            } => write!(
+                f,
+                "({}) {src} sends an advert every {theirs} s, we are configured for {ours} s: \
+                 we follow its interval while it is master",
+                name(instance)
+            ),
+            Note::Late { instance, by } => write!(
+                f,
+                "({}) woke up {by} s late: adverts may have been missed meanwhile, so the master \
+                 gets one more interval before we take over",
+                name(instance)
+            ),
+            Note::Leftover { instance, key } => write!(
+                f,
+                "({}) {} was left behind by a former run and is removed",
+                name(instance),
+                Address(key)
+            ),
+            note => self.write_kernel_note(f, note),
+        }
+    }
+
+    fn write_kernel_note(&self, f: &mut fmt::Formatter<'_>, note: &Note) -> fmt::Result {
+        let name = |id: &InstanceId| self.name(*id);
+        match note {
+            Note::AddressFailed {
+                instance,
+                key,
+                adding,
+                errno,
+            } => {
+                if let Some(instance) = instance {
+                    write!(f, "({}) ", name(instance))?;
+                }
+                let what = if *adding {
+                    "cannot add"
+                } else {
+                    "cannot remove"
+                };
+                write!(f, "{what} {}: {}", Address(key), ErrorText(*errno))
+            }
+            Note::AddressFound { instance, key } => write!(
+                f,
+                "({}) {} was there already: it is used, and stays when we leave",
+                name(instance),
+                Address(key)
+            ),
+            Note::AddressTaken { instance, key } => write!(
+                f,
+                "({}) another program deleted {}",
+                name(instance),
+                Address(key)
+            ),
+            Note::SocketFailed {
+                instance,
+                ifindex,
+                errno,
+            } => write!(
+                f,
+                "({}) cannot open the VRRP socket on {} (interface {}): {}",
+                name(instance),
+                self.interface(*instance),
+                ifindex.0,
+                ErrorText(*errno)
+            ),
+            Note::SendFailed {
+                instance,
+                dst,
+                errno,
+            } => write!(
+                f,
+                "({}) cannot send adverts to {dst}: {}",
+                name(instance),
+                ErrorText(*errno)
+            ),
+            Note::Stopped => f.write_str("Stopped"),
+            Note::Entering { .. }
+            | Note::Cause { .. }
+            | Note::Discarded { .. }
+            | Note::DiscardedUnknown { .. }
+            | Note::LowerPriorityMaster { .. }
+            | Note::LowerPriorityHeard { .. }
+            | Note::DuplicateSource { .. }
+            | Note::AddressListDiffers { .. }
+            | Note::IntervalDiffers { .. }
+            | Note::Late { .. }
+            | Note::Leftover { .. } => Ok(()),
+        }
+    }
+}
+
+fn write_cause(f: &mut fmt::Formatter<'_>, cause: &Cause, interface: &str) -> fmt::Result {
+    match cause {
+        Cause::Startup => f.write_str("starts, and listens for a master first"),
+        Cause::Owner => f.write_str("owns its addresses (priority 255) and does not wait"),
+        Cause::MasterDown {
+            after,
+            last_master: Some(master),
+        } => {
+            write!(
+                f,
+                "no advert for {after} s (master was {master}): master-down timer expired"
+            )
+        }
+        Cause::MasterDown {
+            after,
+            last_master: None,
+        } => {
+            write!(
+                f,
+                "no master heard for {after} s: master-down timer expired"
+            )
+        }
+        Cause::PriorityZero { src } => {
+            write!(
+                f,
+                "master {src} let go (priority 0), and no other has come within the skew time"
+            )
+        }
+        Cause::HigherPriority { src, theirs, ours } => {
+            write!(f, "{src} has priority {theirs}, above our {ours}: we yield")
+        }
+        Cause::HigherAddress { src, priority } => {
+            write!(
+                f,
+                "{src} has our priority {priority} and the higher address: we yield"
+            )
+        }
+        Cause::Fault(fault) => f.write_str(match fault {
+            Fault::InterfaceMissing => return write!(f, "interface {interface} does not exist"),
+            Fault::InterfaceDown => {
+                return write!(f, "interface {interface} is down or has no carrier");
+            }
+            Fault::AddressInterfaceDown => {
+                "the interface of one of its addresses is missing, down or without carrier"
+            }
+            Fault::NoSource => {
+                return write!(
+                    f,
+                    "interface {interface} has no address to send adverts from"
+                );
+            }
+            Fault::NoSocket => "its VRRP socket is not open",
+        }),
+        Cause::Recovered => f.write_str("every condition of operation is met again"),
+        Cause::AddressTaken { key } => {
+            write!(
+                f,
+                "lost {}: steps down, and comes back after the skew time",
+                Address(key)
+            )
+        }
+    }
+}
+
+fn discard_text(reason: Discard) -> &'static str {
+    match reason {
+        Discard::IpHeader => "not a whole IP packet of protocol 112",
+        Discard::Length => "its length does not fit its address count and version",
+        Discard::Ttl => "its TTL is not 255, so it did not come from this link",
+        Discard::Version => "it is of another VRRP version than configured",
+        Discard::AuthTypeUnknown => "its authentication type does not exist",
+        Discard::AuthTypeMismatch => "its authentication type is not the configured one",
+        Discard::AuthFailure => "wrong password",
+        Discard::Interval => "its interval is not ours, which VRRPv2 forbids",
+        Discard::Type => "it is not an advertisement",
+        Discard::Checksum => "wrong checksum",
+        Discard::Destination => "multicast at a unicast instance, or the reverse",
+        Discard::UnknownPeer => "the sender is not one of the configured peers",
+        Discard::Vrid => "no instance has its virtual router id",
+        Discard::Own => "it carries our own source address",
+    }
+}
+
+fn upper(state: StateName) -> &'static str {
+    match state {
+        StateName::Init => "INIT",
+        StateName::Backup => "BACKUP",
+        StateName::Master => "MASTER",
+        StateName::Fault => "FAULT",
+    }
+}
+
+struct Address<'a>(&'a AddressKey);
+
+impl fmt::Display for Address<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}/{} on interface {}",
+            self.0.addr, self.0.prefix, self.0.ifindex.0
+        )
+    }
+}
+
+struct ErrorText(Errno);
+
+impl fmt::Display for ErrorText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", std::io::Error::from_raw_os_error(self.0.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Duration;
+
+    fn line(note: &Note) -> String {
+        Rendered {
+            bound: &Bound::default(),
+            note,
+        }
+        .to_string()
+    }
+
+    #[test]
+    fn the_lines_that_programs_match_keep_their_wording() {
+        let instance = InstanceId(0);
+        let entering = |state, initial| {
+            line(&Note::Entering {
+                instance,
+                state,
+                initial,
+            })
+        };
+        assert_eq!(
+            entering(StateName::Master, false),
+            "(?) Entering MASTER STATE"
+        );
+        assert_eq!(
+            entering(StateName::Backup, true),
+            "(?) Entering BACKUP STATE (init)"
+        );
+        assert_eq!(
+            entering(StateName::Fault, true),
+            "(?) Entering FAULT STATE (init)"
+        );
+        assert_eq!(line(&Note::Stopped), "Stopped");
+    }
+
+    #[test]
+    fn a_cause_names_its_figures() {
+        let cause = Cause::MasterDown {
+            after: Duration::from_micros(3_609_375),
+            last_master: Some("10.0.0.1".parse().unwrap()),
+        };
+        let text = line(&Note::Cause {
+            instance: InstanceId(0),
+            cause,
+        });
+        assert!(
+            text.contains("3.609375 s") && text.contains("10.0.0.1"),
+            "{text}"
+        );
     }
 }

@@ -1,7 +1,27 @@
 //! Address failover: VRRPv2 (RFC 3768) and VRRPv3 (RFC 9568) with keepalived's arithmetic.
+//!
+//! [`VrrpNode`] is the machine of a host: it owns one `Instance` for each virtual router, the
+//! sockets they share, and the ledger of their addresses. The way of a packet: `node` finds the
+//! instance, `advert` judges the packet, `instance` decides by its state, `states` carries a
+//! transition out.
 
+mod addresses;
+mod advert;
+mod announce;
+mod emit;
 pub mod event;
+mod instance;
+mod node;
 pub mod note;
+mod sockets;
+mod states;
+mod stats;
+pub mod timing;
+
+pub use event::{Command, Ingress, SocketSpec, VrrpAction, VrrpEvent, VrrpTimer};
+pub use node::VrrpNode;
+pub use note::{Cause, Discard, Fault, Level, Note};
+pub use stats::Stats;
 
 /// The state of a virtual router as users know it.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

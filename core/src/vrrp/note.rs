@@ -118,8 +118,8 @@ pub enum Note {
     },
     /// The kernel refused a change of an address.
     AddressFailed {
-        /// Which instance.
-        instance: InstanceId,
+        /// Which instance; none for a leftover or an address that nobody holds any more.
+        instance: Option<InstanceId>,
         /// Which address.
         key: AddressKey,
         /// True for adding, false for deleting.
@@ -255,4 +255,70 @@ pub enum Discard {
     Vrid,
     /// Our own packet came back.
     Own,
+}
+
+impl Discard {
+    /// Every kind, in the order of [`Discard::index`].
+    pub const ALL: [Self; 14] = [
+        Self::IpHeader,
+        Self::Length,
+        Self::Ttl,
+        Self::Version,
+        Self::AuthTypeUnknown,
+        Self::AuthTypeMismatch,
+        Self::AuthFailure,
+        Self::Interval,
+        Self::Type,
+        Self::Checksum,
+        Self::Destination,
+        Self::UnknownPeer,
+        Self::Vrid,
+        Self::Own,
+    ];
+
+    /// Position in a table of counters.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The bit that stands for this kind in a set.
+    pub(crate) const fn bit(self) -> u32 {
+        1 << self.index()
+    }
+}
+
+impl Note {
+    /// How much it matters.
+    pub fn level(&self) -> Level {
+        match self {
+            Self::AddressFailed { .. } | Self::SocketFailed { .. } => Level::Error,
+            Self::Discarded { .. }
+            | Self::DiscardedUnknown { .. }
+            | Self::DuplicateSource { .. }
+            | Self::AddressListDiffers { .. }
+            | Self::IntervalDiffers { .. }
+            | Self::Late { .. }
+            | Self::AddressTaken { .. }
+            | Self::SendFailed { .. } => Level::Warning,
+            Self::Entering { .. }
+            | Self::Cause { .. }
+            | Self::LowerPriorityMaster { .. }
+            | Self::LowerPriorityHeard { .. }
+            | Self::Leftover { .. }
+            | Self::AddressFound { .. }
+            | Self::Stopped => Level::Info,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_discard_has_its_own_place() {
+        for (index, kind) in Discard::ALL.into_iter().enumerate() {
+            assert_eq!(kind.index(), index);
+        }
+    }
 }

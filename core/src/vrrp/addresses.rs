@@ -1,0 +1,96 @@
+//! The virtual addresses of all instances towards the kernel: who holds which, and the ledger.
+
+use std::collections::BTreeMap;
+
+use smallvec::SmallVec;
+
+use crate::config::bound::VirtualAddress;
+use crate::ids::{IfIndex, InstanceId};
+use crate::kernel::ledger::{Ledger, Step};
+use crate::kernel::{AddressAttrs, AddressKey, KernelOp};
+use crate::machine::Out;
+use crate::vrrp::event::VrrpAction;
+
+type Holders = SmallVec<[InstanceId; 1]>;
+
+/// The ledger of addresses, with the instances behind each wish: two may hold the same address.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Addresses {
+    pub(crate) ledger: Ledger<AddressKey, AddressAttrs>,
+    holders: BTreeMap<AddressKey, Holders>,
+}
+
+impl Addresses {
+    /// `id` wants `address` on `ifindex`.
+    pub(crate) fn hold(&mut self, id: InstanceId, ifindex: IfIndex, address: &VirtualAddress) {
+        let key = key_of(address, ifindex);
+        let holders = self.holders.entry(key).or_default();
+        if !holders.contains(&id) {
+            holders.push(id);
+        }
+        self.ledger.want(key, attrs_of(address));
+    }
+
+    /// `id` wants `key` no longer; it stays while another instance holds it.
+    pub(crate) fn release(&mut self, id: InstanceId, key: AddressKey) {
+        let Some(holders) = self.holders.get_mut(&key) else {
+            return;
+        };
+        holders.retain(|holder| *holder != id);
+        if holders.is_empty() {
+            self.holders.remove(&key);
+            self.ledger.unwant(key);
+        }
+    }
+
+    /// The instances that hold `key`.
+    pub(crate) fn holders(&self, key: AddressKey) -> Holders {
+        self.holders.get(&key).cloned().unwrap_or_default()
+    }
+
+    /// Asks for at most `budget` changes; `there` collects what needs no change. Returns how much
+    /// of the budget was used.
+    pub(crate) fn plan(
+        &mut self,
+        budget: usize,
+        out: &mut Out<VrrpAction>,
+        there: &mut Vec<AddressKey>,
+    ) -> usize {
+        self.ledger.plan(budget, |step| match step {
+            Step::Add { op, key, value } => {
+                let change = KernelOp::AddAddress {
+                    key,
+                    attrs: value.clone(),
+                };
+                out.push(VrrpAction::Kernel { op, change });
+            }
+            Step::Delete { op, key } => {
+                out.push(VrrpAction::Kernel {
+                    op,
+                    change: KernelOp::DelAddress { key },
+                });
+            }
+            Step::There(key) => there.push(key),
+        })
+    }
+}
+
+/// What identifies `address` once it is known which interface it goes on.
+pub(crate) fn key_of(address: &VirtualAddress, ifindex: IfIndex) -> AddressKey {
+    AddressKey {
+        ifindex,
+        addr: address.addr,
+        prefix: address.prefix,
+    }
+}
+
+fn attrs_of(address: &VirtualAddress) -> AddressAttrs {
+    AddressAttrs {
+        scope: address.scope,
+        broadcast: address.broadcast,
+        label: address.label.clone(),
+        nodad: address.nodad,
+        deprecated: address.deprecated,
+        no_prefix_route: address.no_prefix_route,
+    }
+}

@@ -1,0 +1,201 @@
+//! Is this advert acceptable? The checks of RFC 9568 section 7.1 (RFC 3768 section 7.1), in an
+//! order that names the most telling fault first, as a function of configuration and bytes alone.
+
+use std::net::IpAddr;
+
+use crate::config::bound::{Auth, Destination, InstanceConfig};
+use crate::ids::{Family, Version};
+use crate::limits::ETHERNET_PAYLOAD_MIN;
+use crate::time::Duration;
+use crate::vrrp::event::Ingress;
+use crate::vrrp::note::Discard;
+use crate::wire::{ipv4, vrrp};
+
+/// A packet of protocol 112 with the fields of its IP header.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Datagram<'a> {
+    pub(crate) src: IpAddr,
+    pub(crate) dst: IpAddr,
+    pub(crate) hop_limit: u8,
+    pub(crate) payload: &'a [u8],
+    /// Octets of the whole IP packet, to tell padding from surplus; none is allowed in IPv6.
+    packet_len: usize,
+}
+
+/// What an acceptable advert says.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Heard {
+    pub(crate) src: IpAddr,
+    pub(crate) priority: u8,
+    pub(crate) interval: Duration,
+    /// It lists other addresses than ours: told, and still used, as in the original.
+    pub(crate) list_differs: bool,
+}
+
+impl<'a> Datagram<'a> {
+    /// Reads the IP header.
+    pub(crate) fn parse(packet: Ingress<'a>) -> Result<Self, Discard> {
+        match packet {
+            Ingress::V4 { datagram } => {
+                let ip = ipv4::Packet::new_checked(datagram).map_err(|_| Discard::IpHeader)?;
+                if ip.protocol() != vrrp::PROTOCOL {
+                    return Err(Discard::IpHeader);
+                }
+                let total = usize::from(ip.total_len());
+                let payload = datagram
+                    .get(ip.header_len()..total)
+                    .ok_or(Discard::Length)?;
+                Ok(Self {
+                    src: ip.src().into(),
+                    dst: ip.dst().into(),
+                    hop_limit: ip.ttl(),
+                    payload,
+                    packet_len: total,
+                })
+            }
+            Ingress::V6 {
+                src,
+                dst,
+                hop_limit,
+                payload,
+            } => Ok(Self {
+                src: src.into(),
+                dst: dst.into(),
+                hop_limit,
+                payload,
+                packet_len: usize::MAX,
+            }),
+        }
+    }
+
+    /// The virtual router identifier, if the packet is long enough to have one.
+    pub(crate) fn vrid(&self) -> Result<u8, Discard> {
+        self.payload.get(1).copied().ok_or(Discard::Length)
+    }
+}
+
+/// Judges a packet for one virtual router. `advertised` is our own address list; `master` the
+/// master last heard, whose list need not be compared again under `skip_check_adv_addr`.
+pub(crate) fn judge(
+    config: &InstanceConfig,
+    advertised: &[IpAddr],
+    own: Option<IpAddr>,
+    master: Option<IpAddr>,
+    datagram: &Datagram<'_>,
+) -> Result<Heard, Discard> {
+    if own == Some(datagram.src) {
+        return Err(Discard::Own);
+    }
+    let packet = vrrp::Packet::new_checked(datagram.payload).map_err(|_| Discard::Length)?;
+    check_header(config, datagram, &packet)?;
+    let packet = check_length(config, datagram, packet)?;
+    if config.version == Version::V2 {
+        check_v2(config, &packet)?;
+    }
+    if packet.kind() != vrrp::TYPE_ADVERTISEMENT {
+        return Err(Discard::Type);
+    }
+    let pseudo = pseudo_header(config.version, datagram.src, datagram.dst);
+    if !packet.checksum_ok(packet.expected_len(config.version, config.family), pseudo) {
+        return Err(Discard::Checksum);
+    }
+    check_peer(config, datagram)?;
+    let known = config.skip_check_adv_addr && master == Some(datagram.src);
+    Ok(Heard {
+        src: datagram.src,
+        priority: packet.priority(),
+        interval: match config.version {
+            Version::V2 => Duration::from_secs(u64::from(packet.interval_secs())),
+            Version::V3 => Duration::from_centis(u64::from(packet.interval_centis())),
+        },
+        list_differs: !known && !same_addresses(&packet, config.family, advertised),
+    })
+}
+
+/// The pseudo-header of the checksum. keepalived has one in v3 over IPv4 too (rfc-checklist K-13).
+pub(crate) fn pseudo_header(version: Version, src: IpAddr, dst: IpAddr) -> Option<vrrp::Pseudo> {
+    match (version, src, dst) {
+        (Version::V3, IpAddr::V4(src), IpAddr::V4(dst)) => Some(vrrp::Pseudo::V4 { src, dst }),
+        (Version::V3, IpAddr::V6(src), IpAddr::V6(dst)) => Some(vrrp::Pseudo::V6 { src, dst }),
+        (Version::V2 | Version::V3, _, _) => None,
+    }
+}
+
+/// TTL (RFC 9568 section 5.1.1.3) and version (section 5.2.1). A unicast packet may have been
+/// forwarded, so its TTL is not judged (K-7).
+fn check_header(
+    config: &InstanceConfig,
+    datagram: &Datagram<'_>,
+    packet: &vrrp::Packet<'_>,
+) -> Result<(), Discard> {
+    let multicast = datagram.dst.is_multicast();
+    if multicast && datagram.hop_limit != 255 {
+        return Err(Discard::Ttl);
+    }
+    if packet.version() != config.version.number() {
+        return Err(Discard::Version);
+    }
+    if multicast != matches!(config.destination, Destination::Multicast(_)) {
+        return Err(Discard::Destination);
+    }
+    Ok(())
+}
+
+/// The length that the address count asks for; surplus octets only as Ethernet padding (K-8).
+fn check_length<'a>(
+    config: &InstanceConfig,
+    datagram: &Datagram<'a>,
+    packet: vrrp::Packet<'a>,
+) -> Result<vrrp::Packet<'a>, Discard> {
+    let expected = packet.expected_len(config.version, config.family);
+    let given = datagram.payload.len();
+    let padded = given > expected && datagram.packet_len <= ETHERNET_PAYLOAD_MIN;
+    if given != expected && !padded {
+        return Err(Discard::Length);
+    }
+    let exact = datagram.payload.get(..expected).ok_or(Discard::Length)?;
+    vrrp::Packet::new_checked(exact).map_err(|_| Discard::Length)
+}
+
+/// Authentication (RFC 2338 section 5.3.6) and interval (RFC 3768 section 7.1).
+fn check_v2(config: &InstanceConfig, packet: &vrrp::Packet<'_>) -> Result<(), Discard> {
+    let theirs = packet.auth_type();
+    if theirs > vrrp::AUTH_AH {
+        return Err(Discard::AuthTypeUnknown);
+    }
+    match config.auth {
+        Auth::None if theirs != vrrp::AUTH_NONE => return Err(Discard::AuthTypeMismatch),
+        Auth::None => {}
+        Auth::Pass(_) if theirs != vrrp::AUTH_PASS => return Err(Discard::AuthTypeMismatch),
+        Auth::Pass(ours) if packet.auth_data() != Some(&ours) => return Err(Discard::AuthFailure),
+        Auth::Pass(_) => {}
+    }
+    if u64::from(packet.interval_secs()) != config.advert_interval.as_secs() {
+        return Err(Discard::Interval);
+    }
+    Ok(())
+}
+
+fn check_peer(config: &InstanceConfig, datagram: &Datagram<'_>) -> Result<(), Discard> {
+    match &config.destination {
+        Destination::Unicast(peers)
+            if config.check_unicast_source && !peers.contains(&datagram.src) =>
+        {
+            Err(Discard::UnknownPeer)
+        }
+        Destination::Unicast(_) | Destination::Multicast(_) => Ok(()),
+    }
+}
+
+/// True if the packet lists just our addresses, in whatever order.
+fn same_addresses(packet: &vrrp::Packet<'_>, family: Family, ours: &[IpAddr]) -> bool {
+    if usize::from(packet.address_count()) != ours.len() {
+        return false;
+    }
+    // The same order is the common case and needs no search.
+    packet.addresses(family).eq(ours.iter().copied())
+        || (ours
+            .iter()
+            .all(|own| packet.addresses(family).any(|addr| addr == *own))
+            && packet.addresses(family).all(|addr| ours.contains(&addr)))
+}

@@ -1,0 +1,352 @@
+//! One virtual router: its state, and what it does with an advert.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::net::IpAddr;
+
+use crate::config::bound::{Bound, InstanceConfig};
+use crate::ids::{IfIndex, InstanceId, SocketId, Version};
+use crate::kernel::AddressKey;
+use crate::kernel::links::Links;
+use crate::machine::Out;
+use crate::time::{Duration, Instant};
+use crate::timers::Timers;
+use crate::vrrp::StateName;
+use crate::vrrp::addresses::Addresses;
+use crate::vrrp::advert::Heard;
+use crate::vrrp::announce::Job;
+use crate::vrrp::event::{VrrpAction, VrrpTimer};
+use crate::vrrp::note::{Cause, Discard, Fault, Note};
+use crate::vrrp::stats::Stats;
+use crate::vrrp::timing;
+
+/// A virtual router of this host.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Instance {
+    pub(crate) id: InstanceId,
+    pub(crate) state: State,
+    /// Conditions of operation that are not met.
+    pub(crate) faults: BTreeSet<Fault>,
+    pub(crate) ifindex: Option<IfIndex>,
+    /// The address that adverts are sent from.
+    pub(crate) source: Option<IpAddr>,
+    pub(crate) socket: Option<SocketId>,
+    /// Effective priority.
+    pub(crate) priority: u8,
+    /// The interval that the timers follow: our own, in v3 the one learned from the master.
+    pub(crate) master_interval: Duration,
+    /// Addresses in our adverts, in the order of the configuration.
+    pub(crate) advertised: Vec<IpAddr>,
+    /// Counts transitions: what belongs to an older one is void.
+    pub(crate) epoch: u32,
+    pub(crate) told: Told,
+    pub(crate) stats: Stats,
+}
+
+/// The state of a virtual router with what only that state needs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum State {
+    Init,
+    Backup(Backup),
+    Master(Master),
+    Fault,
+}
+
+/// Listening to a master.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Backup {
+    /// The master last heard and accepted.
+    pub(crate) master: Option<IpAddr>,
+    /// The master that let go with priority 0 and has not been followed by another.
+    pub(crate) released_by: Option<IpAddr>,
+    /// What the master-down timer was last set to.
+    pub(crate) down_interval: Duration,
+    /// How often in a row the timer was put off because the wake-up came late.
+    pub(crate) put_off: u8,
+    pub(crate) preempt: PreemptDelay,
+}
+
+/// Tolerance of a lower-priority master (`preempt_delay`).
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) enum PreemptDelay {
+    /// None has been heard.
+    #[default]
+    Idle,
+    /// One is tolerated until the timer fires.
+    Running,
+    /// It has been tolerated long enough.
+    Over,
+}
+
+/// Holding the addresses.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Master {
+    /// The addresses wanted, in the order of the configuration.
+    pub(crate) held: Vec<AddressKey>,
+    /// Those that the kernel has not answered for.
+    pub(crate) awaited: BTreeSet<AddressKey>,
+    /// A burst of announcements is under way.
+    pub(crate) announcing: bool,
+}
+
+/// What has been told since the state or the master changed, so that it is told once.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Told {
+    discards: u32,
+    list: bool,
+    interval: bool,
+    lower: bool,
+    send_failed: bool,
+}
+
+/// What surrounds an instance while it handles an event.
+pub(crate) struct Ctx<'a> {
+    pub(crate) now: Instant,
+    pub(crate) bound: &'a Bound,
+    pub(crate) links: &'a Links,
+    pub(crate) timers: &'a mut Timers<VrrpTimer>,
+    pub(crate) addresses: &'a mut Addresses,
+    pub(crate) jobs: &'a mut VecDeque<Job>,
+    /// Identification field of the last IPv4 packet.
+    pub(crate) ident: &'a mut u16,
+    pub(crate) out: &'a mut Out<VrrpAction>,
+}
+
+impl Ctx<'_> {
+    pub(crate) fn note(&mut self, note: Note) {
+        self.out.push(VrrpAction::Note(note));
+    }
+
+    pub(crate) fn config(&self, id: InstanceId) -> &InstanceConfig {
+        self.bound.instance(id)
+    }
+}
+
+impl Instance {
+    pub(crate) fn new(id: InstanceId, config: &InstanceConfig) -> Self {
+        Self {
+            id,
+            state: State::Init,
+            faults: BTreeSet::new(),
+            ifindex: None,
+            source: None,
+            socket: None,
+            priority: config.priority,
+            master_interval: config.advert_interval,
+            advertised: config
+                .addresses
+                .iter()
+                .map(|address| address.addr)
+                .collect(),
+            epoch: 0,
+            told: Told::default(),
+            stats: Stats::default(),
+        }
+    }
+
+    pub(crate) fn state_name(&self) -> StateName {
+        match self.state {
+            State::Init => StateName::Init,
+            State::Backup(_) => StateName::Backup,
+            State::Master(_) => StateName::Master,
+            State::Fault => StateName::Fault,
+        }
+    }
+
+    /// The master last heard, as a backup.
+    pub(crate) fn heard_master(&self) -> Option<IpAddr> {
+        match &self.state {
+            State::Backup(backup) => backup.master,
+            State::Init | State::Master(_) | State::Fault => None,
+        }
+    }
+
+    pub(crate) fn skew_time(&self, config: &InstanceConfig) -> Duration {
+        timing::skew_time(config.version, self.priority, self.master_interval)
+    }
+
+    pub(crate) fn master_down_interval(&self, config: &InstanceConfig) -> Duration {
+        let adverts = config.down_timer_adverts;
+        timing::master_down_interval(config.version, self.priority, self.master_interval, adverts)
+    }
+
+    /// A packet that is not accepted touches nothing but its counter (RFC 9568 section 7.1).
+    pub(crate) fn discard(&mut self, src: IpAddr, reason: Discard, out: &mut Out<VrrpAction>) {
+        self.stats.count_discarded(reason);
+        if self.told.discards & reason.bit() == 0 {
+            self.told.discards |= reason.bit();
+            let instance = self.id;
+            out.push(VrrpAction::Note(Note::Discarded {
+                instance,
+                src,
+                reason,
+            }));
+        }
+    }
+
+    /// An acceptable advert arrived: the table of RFC 9568 section 6.4 (RFC 3768 section 6.4).
+    pub(crate) fn on_advert(&mut self, heard: Heard, ctx: &mut Ctx<'_>) {
+        match &self.state {
+            // Not operating: nothing is followed and nothing is learned.
+            State::Init | State::Fault => return,
+            State::Backup(_) | State::Master(_) => {}
+        }
+        self.stats.adverts_received += 1;
+        if heard.priority == 0 {
+            self.stats.priority_zero_received += 1;
+        }
+        self.tell_differences(&heard, ctx);
+        match &self.state {
+            State::Backup(_) => self.on_advert_as_backup(heard, ctx),
+            State::Master(_) => self.on_advert_as_master(heard, ctx),
+            State::Init | State::Fault => {}
+        }
+    }
+
+    /// RFC 9568 section 6.4.2, with the original's order of tests (behaviour.md 3.5).
+    fn on_advert_as_backup(&mut self, heard: Heard, ctx: &mut Ctx<'_>) {
+        let config = ctx.bound.instance(self.id);
+        if heard.priority == 0 {
+            let skew = self.skew_time(config);
+            self.set_master_down(skew, ctx);
+            if let State::Backup(backup) = &mut self.state {
+                backup.released_by = Some(heard.src);
+            }
+        } else if heard.priority >= self.priority {
+            self.forget_preempt_delay(ctx);
+            self.follow(heard, ctx);
+        } else if !(config.preempt || config.is_owner()) || self.tolerates_lower(ctx) {
+            self.follow(heard, ctx);
+        } else {
+            // Discarded: the timer runs on and we take over when it fires.
+            self.tell_lower_heard(heard, ctx);
+        }
+    }
+
+    /// RFC 9568 section 6.4.3, with the original's answer to lower priorities (K-4).
+    fn on_advert_as_master(&mut self, heard: Heard, ctx: &mut Ctx<'_>) {
+        let config = ctx.bound.instance(self.id);
+        if heard.priority == 0 {
+            self.send_advert(ctx);
+            ctx.timers
+                .set(VrrpTimer::Advert(self.id), ctx.now + config.advert_interval);
+            return;
+        }
+        let (src, theirs, ours) = (heard.src, heard.priority, self.priority);
+        // Addresses of one family compare as unsigned integers in network order.
+        let higher_address = theirs == ours && self.source.is_some_and(|own| src > own);
+        if theirs > ours || higher_address {
+            if config.higher_prio_send_advert {
+                self.send_advert(ctx);
+            }
+            let cause = if theirs > ours {
+                Cause::HigherPriority { src, theirs, ours }
+            } else {
+                Cause::HigherAddress {
+                    src,
+                    priority: ours,
+                }
+            };
+            self.yield_to(heard, cause, ctx);
+        } else {
+            self.assert_mastership(heard, ctx);
+        }
+    }
+
+    /// Follows an accepted master: learns its interval and restarts the master-down timer.
+    pub(crate) fn follow(&mut self, heard: Heard, ctx: &mut Ctx<'_>) {
+        let config = ctx.bound.instance(self.id);
+        if config.version == Version::V3 && !heard.interval.is_zero() {
+            self.master_interval = heard.interval;
+        }
+        let State::Backup(backup) = &mut self.state else {
+            return;
+        };
+        if backup.master != Some(heard.src) {
+            backup.master = Some(heard.src);
+            self.told = Told::default();
+        }
+        backup.released_by = None;
+        let interval = self.master_down_interval(config);
+        self.set_master_down(interval, ctx);
+    }
+
+    /// Sets the master-down timer to fire `interval` from now.
+    pub(crate) fn set_master_down(&mut self, interval: Duration, ctx: &mut Ctx<'_>) {
+        let State::Backup(backup) = &mut self.state else {
+            return;
+        };
+        backup.down_interval = interval;
+        backup.put_off = 0;
+        ctx.timers
+            .set(VrrpTimer::MasterDown(self.id), ctx.now + interval);
+    }
+
+    /// `preempt_delay`: the first lower-priority advert starts it, and while it runs lower
+    /// priorities are followed.
+    fn tolerates_lower(&mut self, ctx: &mut Ctx<'_>) -> bool {
+        let delay = ctx.config(self.id).preempt_delay;
+        let State::Backup(backup) = &mut self.state else {
+            return false;
+        };
+        match backup.preempt {
+            PreemptDelay::Idle if delay.is_zero() => false,
+            PreemptDelay::Idle => {
+                backup.preempt = PreemptDelay::Running;
+                ctx.timers
+                    .set(VrrpTimer::PreemptDelay(self.id), ctx.now + delay);
+                true
+            }
+            PreemptDelay::Running => true,
+            PreemptDelay::Over => false,
+        }
+    }
+
+    fn forget_preempt_delay(&mut self, ctx: &mut Ctx<'_>) {
+        let State::Backup(backup) = &mut self.state else {
+            return;
+        };
+        if backup.preempt != PreemptDelay::Idle {
+            backup.preempt = PreemptDelay::Idle;
+            ctx.timers.stop(VrrpTimer::PreemptDelay(self.id));
+        }
+    }
+
+    fn tell_differences(&mut self, heard: &Heard, ctx: &mut Ctx<'_>) {
+        let (instance, src) = (self.id, heard.src);
+        if heard.list_differs {
+            self.stats.address_list_differs += 1;
+            if !std::mem::replace(&mut self.told.list, true) {
+                ctx.note(Note::AddressListDiffers { instance, src });
+            }
+        }
+        let ours = ctx.config(instance).advert_interval;
+        if heard.interval != ours && !std::mem::replace(&mut self.told.interval, true) {
+            ctx.note(Note::IntervalDiffers {
+                instance,
+                src,
+                theirs: heard.interval,
+                ours,
+            });
+        }
+    }
+
+    fn tell_lower_heard(&mut self, heard: Heard, ctx: &mut Ctx<'_>) {
+        if !std::mem::replace(&mut self.told.lower, true) {
+            let (instance, src) = (self.id, heard.src);
+            let (theirs, ours) = (heard.priority, self.priority);
+            ctx.note(Note::LowerPriorityHeard {
+                instance,
+                src,
+                theirs,
+                ours,
+            });
+        }
+    }
+
+    pub(crate) fn on_send_failed(&mut self, note: Note, out: &mut Out<VrrpAction>) {
+        let master = matches!(self.state, State::Master(_));
+        if master && !std::mem::replace(&mut self.told.send_failed, true) {
+            out.push(VrrpAction::Note(note));
+        }
+    }
+}

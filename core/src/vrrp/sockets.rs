@@ -1,0 +1,144 @@
+//! The raw sockets that instances share, and which instance a packet is for.
+
+use std::collections::BTreeMap;
+
+use crate::ids::{Errno, IfIndex, InstanceId, SocketId};
+use crate::machine::Out;
+use crate::vrrp::event::{SocketSpec, VrrpAction};
+use crate::vrrp::note::{Discard, Note};
+use crate::vrrp::stats::Stats;
+
+/// Receive buffer of a socket for each of its instances: four bursts of one advert, each of which
+/// the kernel accounts with its own overhead of about 2 KiB.
+const BUFFER_PER_INSTANCE: u32 = 4 * 2_048;
+const BUFFER_MIN: u32 = 256 * 1_024;
+
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Status {
+    /// Asked for, not answered.
+    Pending,
+    Open,
+    Failed(Errno),
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Entry {
+    spec: SocketSpec,
+    status: Status,
+    routers: BTreeMap<u8, InstanceId>,
+    /// Packets that no instance can be charged with.
+    stats: Stats,
+}
+
+/// All sockets, by number and by what they are for.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Sockets {
+    table: BTreeMap<SocketId, Entry>,
+    by_spec: BTreeMap<SocketSpec, SocketId>,
+    next: u32,
+}
+
+impl Sockets {
+    /// Adds an instance to the socket for `spec`, which is opened if it does not exist yet.
+    /// `sharers` is how many instances will use it.
+    pub(crate) fn attach(
+        &mut self,
+        spec: SocketSpec,
+        (vrid, id): (u8, InstanceId),
+        sharers: u32,
+        out: &mut Out<VrrpAction>,
+    ) -> SocketId {
+        let socket = match self.by_spec.get(&spec) {
+            Some(socket) => *socket,
+            None => {
+                let socket = SocketId(self.next);
+                self.next += 1;
+                self.by_spec.insert(spec, socket);
+                let receive_buffer = (BUFFER_PER_INSTANCE * sharers).max(BUFFER_MIN);
+                out.push(VrrpAction::OpenSocket {
+                    socket,
+                    spec,
+                    receive_buffer,
+                });
+                socket
+            }
+        };
+        let fresh = || Entry {
+            spec,
+            status: Status::Pending,
+            routers: BTreeMap::new(),
+            stats: Stats::default(),
+        };
+        self.table
+            .entry(socket)
+            .or_insert_with(fresh)
+            .routers
+            .insert(vrid, id);
+        socket
+    }
+
+    /// Closes a socket and returns the instances that lose it.
+    pub(crate) fn close(&mut self, socket: SocketId, out: &mut Out<VrrpAction>) -> Vec<InstanceId> {
+        let Some(entry) = self.table.remove(&socket) else {
+            return Vec::new();
+        };
+        self.by_spec.remove(&entry.spec);
+        out.push(VrrpAction::CloseSocket(socket));
+        entry.routers.into_values().collect()
+    }
+
+    /// The sockets on an interface.
+    pub(crate) fn on_interface(&self, ifindex: IfIndex) -> Vec<SocketId> {
+        let here = self
+            .by_spec
+            .iter()
+            .filter(|(spec, _)| spec.ifindex == ifindex);
+        here.map(|(_, socket)| *socket).collect()
+    }
+
+    pub(crate) fn status(&self, socket: SocketId) -> Option<Status> {
+        self.table.get(&socket).map(|entry| entry.status)
+    }
+
+    /// Takes the runtime's answer; returns where the socket is and whose it is.
+    pub(crate) fn answered(
+        &mut self,
+        socket: SocketId,
+        result: Result<(), Errno>,
+    ) -> Option<(IfIndex, Vec<InstanceId>)> {
+        let entry = self.table.get_mut(&socket)?;
+        entry.status = match result {
+            Ok(()) => Status::Open,
+            Err(errno) => Status::Failed(errno),
+        };
+        Some((
+            entry.spec.ifindex,
+            entry.routers.values().copied().collect(),
+        ))
+    }
+
+    /// The instance that a packet is for.
+    pub(crate) fn router(&self, socket: SocketId, vrid: u8) -> Option<InstanceId> {
+        self.table.get(&socket)?.routers.get(&vrid).copied()
+    }
+
+    /// Counts a packet that no instance can be charged with; told once for each kind.
+    pub(crate) fn discard(&mut self, socket: SocketId, reason: Discard, out: &mut Out<VrrpAction>) {
+        let Some(entry) = self.table.get_mut(&socket) else {
+            return;
+        };
+        entry.stats.count_discarded(reason);
+        // A foreign virtual router on the same segment is nobody's fault (behaviour.md 3.10).
+        if reason != Discard::Vrid && entry.stats.discarded(reason) == 1 {
+            out.push(VrrpAction::Note(Note::DiscardedUnknown { socket, reason }));
+        }
+    }
+
+    /// Packets that no instance could be charged with, by kind.
+    pub(crate) fn discarded(&self, reason: Discard) -> u64 {
+        self.table
+            .values()
+            .map(|entry| entry.stats.discarded(reason))
+            .sum()
+    }
+}

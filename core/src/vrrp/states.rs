@@ -1,0 +1,334 @@
+//! The transitions of a virtual router, and what its timers do.
+
+use crate::ids::IfIndex;
+use crate::kernel::AddressKey;
+use crate::time::{Duration, Instant};
+use crate::vrrp::StateName;
+use crate::vrrp::addresses::key_of;
+use crate::vrrp::advert::Heard;
+use crate::vrrp::announce::{Job, announce};
+use crate::vrrp::emit;
+use crate::vrrp::event::VrrpTimer;
+use crate::vrrp::instance::{Backup, Ctx, Instance, Master, PreemptDelay, State, Told};
+use crate::vrrp::note::{Cause, Note};
+
+/// How often in a row a late master-down timer is put off. A host whose every wake-up is late must
+/// still take over some day.
+const PUT_OFF_MAX: u8 = 3;
+
+impl Instance {
+    /// Starts or starts again: every condition of operation is met.
+    pub(crate) fn start(&mut self, initial: bool, ctx: &mut Ctx<'_>) {
+        let config = ctx.bound.instance(self.id);
+        self.master_interval = config.advert_interval;
+        if config.is_owner() {
+            // RFC 9568 section 6.4.1: the owner does not wait.
+            self.become_master(Cause::Owner, ctx);
+        } else {
+            let cause = if initial {
+                Cause::Startup
+            } else {
+                Cause::Recovered
+            };
+            let interval = self.master_down_interval(config);
+            self.become_backup(cause, interval, initial, ctx);
+        }
+    }
+
+    /// Takes over: the advert goes out before anything else (behaviour.md 3.7).
+    pub(crate) fn become_master(&mut self, cause: Cause, ctx: &mut Ctx<'_>) {
+        let config = ctx.bound.instance(self.id);
+        self.leave_state(ctx);
+        self.state = State::Master(Master::default());
+        self.master_interval = config.advert_interval;
+        self.stats.became_master += 1;
+        self.send_advert(ctx);
+        ctx.timers
+            .set(VrrpTimer::Advert(self.id), ctx.now + config.advert_interval);
+        self.tell(StateName::Master, cause, false, ctx);
+        self.hold_addresses(ctx);
+        let garp = &config.garp;
+        if !garp.master_delay.is_zero() {
+            ctx.timers
+                .set(VrrpTimer::GarpDelay(self.id), ctx.now + garp.master_delay);
+        }
+        if !garp.refresh.is_zero() {
+            let first = ctx.now + garp.master_delay + garp.refresh;
+            ctx.timers.set(VrrpTimer::GarpRefresh(self.id), first);
+        }
+    }
+
+    /// Listens; the master-down timer fires after `interval` unless a master is heard.
+    pub(crate) fn become_backup(
+        &mut self,
+        cause: Cause,
+        interval: Duration,
+        initial: bool,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let former = self.leave_state(ctx);
+        self.state = State::Backup(Backup::default());
+        self.tell(StateName::Backup, cause, initial, ctx);
+        self.let_go(former, ctx);
+        self.set_master_down(interval, ctx);
+    }
+
+    /// Stops operating because of `cause`; a master lets go with priority 0 first.
+    pub(crate) fn become_fault(&mut self, cause: Cause, initial: bool, ctx: &mut Ctx<'_>) {
+        if matches!(self.state, State::Master(_)) {
+            self.send_priority_zero(ctx);
+        }
+        let former = self.leave_state(ctx);
+        self.state = State::Fault;
+        self.tell(StateName::Fault, cause, initial, ctx);
+        self.let_go(former, ctx);
+    }
+
+    /// A master heard a better claim.
+    pub(crate) fn yield_to(&mut self, heard: Heard, cause: Cause, ctx: &mut Ctx<'_>) {
+        let interval = self.master_down_interval(ctx.bound.instance(self.id));
+        self.become_backup(cause, interval, false, ctx);
+        self.follow(heard, ctx);
+    }
+
+    /// A master heard a lesser claim: it shows that it is there, and tells the neighbours again
+    /// where the addresses are (K-4).
+    pub(crate) fn assert_mastership(&mut self, heard: Heard, ctx: &mut Ctx<'_>) {
+        let config = ctx.bound.instance(self.id);
+        let (instance, src) = (self.id, heard.src);
+        let (theirs, ours) = (heard.priority, self.priority);
+        ctx.note(Note::LowerPriorityMaster {
+            instance,
+            src,
+            theirs,
+            ours,
+        });
+        if !config.lower_prio_no_advert {
+            self.send_advert(ctx);
+        }
+        let garp = &config.garp;
+        if garp.lower_prio_repeat > 0 {
+            self.announce_all(garp.lower_prio_repeat, ctx);
+            if !garp.lower_prio_delay.is_zero() {
+                ctx.timers.set(
+                    VrrpTimer::GarpLower(self.id),
+                    ctx.now + garp.lower_prio_delay,
+                );
+            }
+        }
+    }
+
+    /// Another program deleted an address that a master holds: it steps down with priority 0 and
+    /// comes back after the skew time, as the original does (behaviour.md 3.16).
+    pub(crate) fn on_address_taken(&mut self, key: AddressKey, ctx: &mut Ctx<'_>) {
+        if !matches!(self.state, State::Master(_)) {
+            return;
+        }
+        let instance = self.id;
+        ctx.note(Note::AddressTaken { instance, key });
+        self.send_priority_zero(ctx);
+        let skew = self.skew_time(ctx.bound.instance(self.id));
+        self.become_backup(Cause::AddressTaken { key }, skew, false, ctx);
+    }
+
+    /// The daemon ends: first of two steps, so that every priority-0 advert of the host goes out
+    /// before any address is removed.
+    pub(crate) fn release_mastership(&mut self, ctx: &mut Ctx<'_>) {
+        if matches!(self.state, State::Master(_)) {
+            self.send_priority_zero(ctx);
+        }
+    }
+
+    /// The daemon ends: second step.
+    pub(crate) fn stop(&mut self, ctx: &mut Ctx<'_>) {
+        let former = self.leave_state(ctx);
+        self.state = State::Init;
+        self.let_go(former, ctx);
+    }
+
+    /// The kernel has an address of ours: it is announced at once, and when it was the last that
+    /// was awaited the repeats follow.
+    pub(crate) fn on_address_present(&mut self, key: AddressKey, ctx: &mut Ctx<'_>) {
+        let State::Master(master) = &mut self.state else {
+            return;
+        };
+        let awaited = master.awaited.remove(&key);
+        let last = awaited && master.awaited.is_empty();
+        announce(key, ctx.links, ctx.out);
+        if last {
+            self.repeat_announcements(ctx);
+        }
+    }
+
+    /// The kernel refused an address: the others are announced all the same.
+    pub(crate) fn on_address_refused(&mut self, key: AddressKey, ctx: &mut Ctx<'_>) {
+        let State::Master(master) = &mut self.state else {
+            return;
+        };
+        if master.awaited.remove(&key) && master.awaited.is_empty() {
+            self.repeat_announcements(ctx);
+        }
+    }
+
+    /// Acts on a deadline of this instance that was set for `at`.
+    pub(crate) fn on_timer(&mut self, timer: VrrpTimer, at: Instant, ctx: &mut Ctx<'_>) {
+        let garp = &ctx.bound.instance(self.id).garp;
+        match timer {
+            VrrpTimer::Advert(_) => self.on_advert_due(at, ctx),
+            VrrpTimer::MasterDown(_) => self.on_master_down(at, ctx),
+            VrrpTimer::GarpDelay(_) => self.announce_all(garp.master_repeat, ctx),
+            VrrpTimer::GarpLower(_) => self.announce_all(garp.lower_prio_repeat, ctx),
+            VrrpTimer::GarpRefresh(_) => {
+                self.announce_all(garp.refresh_repeat, ctx);
+                ctx.timers.set(timer, ctx.now + garp.refresh);
+            }
+            VrrpTimer::PreemptDelay(_) => {
+                if let State::Backup(backup) = &mut self.state {
+                    backup.preempt = PreemptDelay::Over;
+                }
+            }
+        }
+    }
+
+    pub(crate) fn send_advert(&mut self, ctx: &mut Ctx<'_>) {
+        let config = ctx.bound.instance(self.id);
+        let sent = emit::send_adverts(self, config, self.priority, ctx.ident, ctx.out);
+        self.stats.adverts_sent += sent;
+    }
+
+    /// The next advert is due one interval after the last *deadline*, so that there is no drift;
+    /// after a stall of more than an interval the count starts afresh.
+    fn on_advert_due(&mut self, at: Instant, ctx: &mut Ctx<'_>) {
+        self.send_advert(ctx);
+        let interval = ctx.bound.instance(self.id).advert_interval;
+        let next = at + interval;
+        let next = if next > ctx.now {
+            next
+        } else {
+            ctx.now + interval
+        };
+        ctx.timers.set(VrrpTimer::Advert(self.id), next);
+    }
+
+    /// No advert for the master-down interval. If the wake-up itself was late, the silence may be
+    /// our own: what was sent meanwhile can have been lost, so one more interval is granted.
+    fn on_master_down(&mut self, at: Instant, ctx: &mut Ctx<'_>) {
+        let config = ctx.bound.instance(self.id);
+        let skew = self.skew_time(config);
+        let half_interval = Duration::from_micros(self.master_interval.as_micros() / 2);
+        let grace = self.master_interval + skew;
+        let late = ctx.now - at;
+        let instance = self.id;
+        let State::Backup(backup) = &mut self.state else {
+            return;
+        };
+        if late > skew.max(half_interval) && backup.put_off < PUT_OFF_MAX {
+            backup.put_off += 1;
+            ctx.timers
+                .set(VrrpTimer::MasterDown(self.id), ctx.now + grace);
+            ctx.note(Note::Late { instance, by: late });
+            return;
+        }
+        let cause = match backup.released_by {
+            Some(src) => Cause::PriorityZero { src },
+            None => Cause::MasterDown {
+                after: backup.down_interval,
+                last_master: backup.master,
+            },
+        };
+        self.become_master(cause, ctx);
+    }
+
+    fn send_priority_zero(&mut self, ctx: &mut Ctx<'_>) {
+        let config = ctx.bound.instance(self.id);
+        let sent = emit::send_adverts(self, config, 0, ctx.ident, ctx.out);
+        self.stats.priority_zero_sent += sent;
+    }
+
+    /// Stops the timers of the present state and returns the state for its clean-up.
+    fn leave_state(&mut self, ctx: &mut Ctx<'_>) -> State {
+        let id = self.id;
+        for timer in [
+            VrrpTimer::Advert(id),
+            VrrpTimer::MasterDown(id),
+            VrrpTimer::GarpDelay(id),
+            VrrpTimer::GarpRefresh(id),
+            VrrpTimer::GarpLower(id),
+            VrrpTimer::PreemptDelay(id),
+        ] {
+            ctx.timers.stop(timer);
+        }
+        self.epoch = self.epoch.wrapping_add(1);
+        self.told = Told::default();
+        let former = std::mem::replace(&mut self.state, State::Init);
+        if matches!(former, State::Master(_)) {
+            self.stats.released_master += 1;
+        }
+        former
+    }
+
+    /// Gives the addresses of a former mastership back.
+    fn let_go(&self, former: State, ctx: &mut Ctx<'_>) {
+        if let State::Master(master) = former {
+            // Last in, first out, as the original removes them.
+            for key in master.held.into_iter().rev() {
+                ctx.addresses.release(self.id, key);
+            }
+        }
+    }
+
+    fn hold_addresses(&mut self, ctx: &mut Ctx<'_>) {
+        let config = ctx.bound.instance(self.id);
+        let Some(own) = self.ifindex else { return };
+        let mut held = Vec::with_capacity(config.addresses.len() + config.excluded.len());
+        for address in config.addresses.iter().chain(&config.excluded) {
+            let ifindex = address_interface(address.dev.as_deref(), own, ctx);
+            if let Some(ifindex) = ifindex {
+                ctx.addresses.hold(self.id, ifindex, address);
+                held.push(key_of(address, ifindex));
+            }
+        }
+        if let State::Master(master) = &mut self.state {
+            master.awaited = held.iter().copied().collect();
+            master.held = held;
+        }
+    }
+
+    fn repeat_announcements(&mut self, ctx: &mut Ctx<'_>) {
+        let repeat = ctx.bound.instance(self.id).garp.master_repeat;
+        self.announce_all(repeat.saturating_sub(1), ctx);
+    }
+
+    fn announce_all(&mut self, rounds: u32, ctx: &mut Ctx<'_>) {
+        let State::Master(master) = &mut self.state else {
+            return;
+        };
+        // A burst that is still under way already tells everybody.
+        if rounds > 0 && !std::mem::replace(&mut master.announcing, true) {
+            ctx.jobs.push_back(Job {
+                instance: self.id,
+                epoch: self.epoch,
+                rounds,
+                next: 0,
+            });
+        }
+    }
+
+    fn tell(&self, state: StateName, cause: Cause, initial: bool, ctx: &mut Ctx<'_>) {
+        let instance = self.id;
+        ctx.note(Note::Cause { instance, cause });
+        ctx.note(Note::Entering {
+            instance,
+            state,
+            initial,
+        });
+    }
+}
+
+/// The interface that an address goes on.
+fn address_interface(dev: Option<&str>, own: IfIndex, ctx: &Ctx<'_>) -> Option<IfIndex> {
+    match dev {
+        None => Some(own),
+        Some(name) => ctx.links.named(name).map(|(ifindex, _)| ifindex),
+    }
+}

@@ -1,0 +1,217 @@
+//! The one loop that every process of the daemon runs: a machine of the core, an executor that
+//! carries its actions out, one `epoll_wait`.
+//!
+//! A turn: arm the timerfd if the earliest deadline moved, wait, read what is ready (the kernel's
+//! messages first, then packets, then the rest), act on due deadlines. What the machine wants done
+//! is done after *every* event. mio reports readiness by edge, so a source whose budget was spent
+//! before it ran dry stays on a list of its own, or its wake-up would be lost.
+
+use std::io;
+
+use mio::{Events, Interest, Poll, Registry, Token, unix::SourceFd};
+use relevo_core::machine::{Machine, Out};
+use relevo_core::time::Instant;
+
+use crate::clock;
+use crate::sys::timerfd::TimerFd;
+
+/// Order of service within a turn.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Class {
+    /// Answers and news of the kernel (netlink).
+    Kernel,
+    /// Packets of the protocol.
+    Packet,
+    /// Signals, children, the parent.
+    Control,
+}
+
+const CLASSES: [Class; 3] = [Class::Kernel, Class::Packet, Class::Control];
+
+/// Whether a source has run dry.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Drained {
+    /// Read to EAGAIN: the next edge will tell.
+    Yes,
+    /// The turn's budget is spent and more may be there.
+    No,
+}
+
+/// Looks at the sockets before a timer that a packet could make moot: more than any receive buffer
+/// holds, and not for ever under a flood.
+const LOOKS: usize = 64;
+
+/// Token of the loop's own timerfd; executors number theirs from 1.
+const TIMER: Token = Token(0);
+
+/// Carries out the actions of `M` and brings it what happens outside.
+pub(crate) trait Executor<M: Machine> {
+    /// Registers the sources that exist from the start and keeps a clone of the registry for those
+    /// that come and go. Tokens are numbered from 1.
+    fn register(&mut self, registry: &Registry) -> io::Result<()>;
+
+    /// Called once before the first wait: delivers what the machine must know to start.
+    fn start(&mut self, machine: &mut M, out: &mut Out<M::Action>) -> io::Result<()>;
+
+    /// The class of `token`, or `None` if it is no longer registered.
+    fn class(&self, token: Token) -> Option<Class>;
+
+    /// Reads `token` until it is dry or the budget is spent; hands each event to the machine and
+    /// carries out what comes of it.
+    fn read(
+        &mut self,
+        token: Token,
+        machine: &mut M,
+        out: &mut Out<M::Action>,
+    ) -> io::Result<Drained>;
+
+    /// Carries out what is in `out`, hands immediate answers back to the machine, until nothing is
+    /// left; `out` is clear afterwards.
+    fn execute(
+        &mut self,
+        machine: &mut M,
+        out: &mut Out<M::Action>,
+        now: Instant,
+    ) -> io::Result<()>;
+
+    /// Delivers the machine's `Continue` event.
+    fn resume(&mut self, machine: &mut M, out: &mut Out<M::Action>) -> io::Result<()>;
+
+    /// True if a packet that is already waiting could make `timer` moot, so that the sockets are
+    /// looked at once more before it is acted on.
+    fn packets_first(&self, timer: M::Timer) -> bool;
+
+    /// Work that may be put off to the end of a turn, such as sending collected packets.
+    fn flush(&mut self, machine: &mut M, out: &mut Out<M::Action>) -> io::Result<()>;
+
+    /// The exit code, once the machine is done.
+    fn exit_code(&self) -> Option<u8>;
+}
+
+/// Runs `machine` until it is done; returns the process's exit code.
+pub(crate) fn run<M: Machine, E: Executor<M>>(machine: &mut M, executor: &mut E) -> io::Result<u8> {
+    let mut turns = Turns::new()?;
+    let mut out = Out::new();
+    executor.register(turns.poll.registry())?;
+    executor.start(machine, &mut out)?;
+    loop {
+        executor.flush(machine, &mut out)?;
+        if let Some(code) = executor.exit_code() {
+            return Ok(code);
+        }
+        turns.arm(machine.next_timeout().map(|(at, _)| at))?;
+        turns.wait(machine.more())?;
+        turns.serve(machine, executor, &mut out)?;
+        if let Some((at, timer)) = machine.next_timeout()
+            && at <= clock::now()
+        {
+            if executor.packets_first(timer) {
+                turns.serve_packets(machine, executor, &mut out)?;
+            }
+            let now = clock::now();
+            machine.handle_timeout(now, &mut out);
+            executor.execute(machine, &mut out, now)?;
+            debug_assert!(machine.more() || machine.next_timeout().is_none_or(|(at, _)| at > now));
+        }
+        if machine.more() {
+            executor.resume(machine, &mut out)?;
+        }
+    }
+}
+
+/// The poll, its timer, and the sources that still have something to read.
+struct Turns {
+    poll: Poll,
+    events: Events,
+    timer: TimerFd,
+    armed: Option<Instant>,
+    ready: Vec<Token>,
+}
+
+impl Turns {
+    fn new() -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let timer = TimerFd::new()?;
+        poll.registry()
+            .register(&mut SourceFd(&timer.raw()), TIMER, Interest::READABLE)?;
+        Ok(Self {
+            poll,
+            events: Events::with_capacity(256),
+            timer,
+            armed: None,
+            ready: Vec::new(),
+        })
+    }
+
+    /// Re-arms the timerfd only when the earliest deadline moved. It is never read: arming it
+    /// again makes a new edge.
+    fn arm(&mut self, deadline: Option<Instant>) -> io::Result<()> {
+        if deadline != self.armed {
+            self.timer.arm(deadline)?;
+            self.armed = deadline;
+        }
+        Ok(())
+    }
+
+    /// Waits for the next event, or only looks if there is work waiting already.
+    fn wait(&mut self, work_waits: bool) -> io::Result<()> {
+        let look_only = work_waits || !self.ready.is_empty();
+        let timeout = look_only.then_some(std::time::Duration::ZERO);
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        for event in &self.events {
+            if event.token() == TIMER {
+                // Expired: the same deadline again must be armed again.
+                self.armed = None;
+            } else if !self.ready.contains(&event.token()) {
+                self.ready.push(event.token());
+            }
+        }
+        self.events.clear();
+        Ok(())
+    }
+
+    /// Looks again, and reads packets until none is waiting, whatever the budget of a turn.
+    fn serve_packets<M: Machine, E: Executor<M>>(
+        &mut self,
+        machine: &mut M,
+        executor: &mut E,
+        out: &mut Out<M::Action>,
+    ) -> io::Result<()> {
+        for _ in 0..LOOKS {
+            self.wait(true)?;
+            self.serve(machine, executor, out)?;
+            let packet = |token: &Token| executor.class(*token) == Some(Class::Packet);
+            if !self.ready.iter().any(packet) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn serve<M: Machine, E: Executor<M>>(
+        &mut self,
+        machine: &mut M,
+        executor: &mut E,
+        out: &mut Out<M::Action>,
+    ) -> io::Result<()> {
+        for class in CLASSES {
+            let mut index = 0;
+            while let Some(&token) = self.ready.get(index) {
+                match executor.class(token) {
+                    None => {
+                        self.ready.swap_remove(index);
+                    }
+                    Some(of) if of == class => match executor.read(token, machine, out)? {
+                        Drained::Yes => drop(self.ready.swap_remove(index)),
+                        Drained::No => index += 1,
+                    },
+                    Some(_) => index += 1,
+                }
+            }
+        }
+        Ok(())
+    }
+}

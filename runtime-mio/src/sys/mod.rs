@@ -1,0 +1,36 @@
+//! The only unsafe code of the project: thin, checked wrappers around system calls.
+
+pub(crate) mod caps;
+pub(crate) mod interfaces;
+pub(crate) mod localtime;
+pub(crate) mod lock;
+pub(crate) mod memfd;
+pub(crate) mod msg;
+#[cfg(test)]
+pub(crate) mod netns;
+pub(crate) mod process;
+pub(crate) mod signalfd;
+pub(crate) mod socket;
+pub(crate) mod timerfd;
+
+/// Calls a libc function and turns -1 into the error that errno names.
+macro_rules! syscall {
+    ($name:ident ( $($arg:expr),* $(,)? )) => {{
+        // SAFETY: the caller's expression passes pointers that are valid for the call; see there.
+        let result = unsafe { libc::$name($($arg),*) };
+        if result == -1 { Err(std::io::Error::last_os_error()) } else { Ok(result) }
+    }};
+}
+pub(crate) use syscall;
+
+/// CLOCK_MONOTONIC in microseconds since boot.
+pub(crate) fn monotonic_micros() -> u64 {
+    let mut spec = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // The call cannot fail: the clock exists and the pointer is to a local.
+    let read = syscall!(clock_gettime(libc::CLOCK_MONOTONIC, &raw mut spec));
+    debug_assert!(read.is_ok());
+    spec.tv_sec as u64 * 1_000_000 + spec.tv_nsec as u64 / 1_000
+}
