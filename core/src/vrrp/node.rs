@@ -46,8 +46,9 @@ pub struct VrrpNode {
     ident: u16,
     /// Instances to look at when something happens to the interface of this name.
     watchers: BTreeMap<String, Vec<InstanceId>>,
-    /// Every virtual address: none of them is an address to send adverts from.
-    virtual_addresses: BTreeSet<IpAddr>,
+    /// Address and prefix length of every virtual address that nobody here owns: none of them is
+    /// an address to send adverts from. What is owned is the host's own.
+    virtual_addresses: BTreeSet<(IpAddr, u8)>,
 }
 
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -76,7 +77,10 @@ impl VrrpNode {
             for name in names {
                 watchers.entry(name).or_default().push(id);
             }
-            virtual_addresses.extend(addresses_of(config).map(|address| address.addr));
+            if !config.is_owner() {
+                let borrowed = addresses_of(config).map(|address| (address.addr, address.prefix));
+                virtual_addresses.extend(borrowed);
+            }
         }
         Self {
             bound,
@@ -276,6 +280,7 @@ impl VrrpNode {
     ) {
         match self.addresses.ledger.done(op, result) {
             Outcome::Present { key, found } => self.on_present(key, found, now, out),
+            Outcome::Taken(key) => self.on_address_taken(key, now, out),
             Outcome::Absent(_) | Outcome::Unknown => {}
             Outcome::Failed { key, change, errno } => {
                 let adding = change == Change::Add;
@@ -382,13 +387,19 @@ impl VrrpNode {
 
     /// An address came or went that adverts might be sent from.
     fn look_at_sources(&mut self, key: AddressKey, now: Instant, out: &mut Out<VrrpAction>) {
-        if self.phase != Phase::Running || self.virtual_addresses.contains(&key.addr) {
+        if self.phase != Phase::Running || self.is_virtual(key) {
             return;
         }
         let name = self.links.get(key.ifindex).map(|link| link.name.clone());
         if let Some(name) = name {
             self.look_at(&name, now, out);
         }
+    }
+
+    /// True for an address that comes and goes with a mastership. The prefix counts: 10.0.0.1/32 may
+    /// be borrowed on an interface that has 10.0.0.1/24 of its own (rfc-checklist K-6).
+    fn is_virtual(&self, key: AddressKey) -> bool {
+        self.virtual_addresses.contains(&(key.addr, key.prefix))
     }
 
     /// Works the conditions of operation of `id` out afresh and acts on what they are now.
@@ -426,8 +437,8 @@ impl VrrpNode {
         let ifindex = link.map(|(ifindex, _)| ifindex);
         let can_open = link.is_some_and(|(_, link)| link.admin_up);
         let source = config.source.or_else(|| {
-            let is_virtual = |addr| !config.is_owner() && self.virtual_addresses.contains(&addr);
-            self.links.source(ifindex?, config.family, is_virtual)
+            self.links
+                .source(ifindex?, config.family, |key| self.is_virtual(key))
         });
         let instance = &mut self.instances[id.0 as usize];
         instance.ifindex = ifindex;

@@ -95,14 +95,7 @@ impl Instance {
     /// where the addresses are (K-4).
     pub(crate) fn assert_mastership(&mut self, heard: Heard, ctx: &mut Ctx<'_>) {
         let config = ctx.bound.instance(self.id);
-        let (instance, src) = (self.id, heard.src);
-        let (theirs, ours) = (heard.priority, self.priority);
-        ctx.note(Note::LowerPriorityMaster {
-            instance,
-            src,
-            theirs,
-            ours,
-        });
+        self.tell_lower(heard, ctx);
         if !config.lower_prio_no_advert {
             self.send_advert(ctx);
         }
