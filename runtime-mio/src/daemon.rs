@@ -37,6 +37,10 @@ pub(crate) enum Drained {
     No,
 }
 
+/// Looks at the sockets before a timer that a packet could make moot: more than any receive buffer
+/// holds, and not for ever under a flood.
+const LOOKS: usize = 64;
+
 /// Token of the loop's own timerfd; executors number theirs from 1.
 const TIMER: Token = Token(0);
 
@@ -102,8 +106,7 @@ pub(crate) fn run<M: Machine, E: Executor<M>>(machine: &mut M, executor: &mut E)
             && at <= clock::now()
         {
             if executor.packets_first(timer) {
-                turns.wait(true)?;
-                turns.serve(machine, executor, &mut out)?;
+                turns.serve_packets(machine, executor, &mut out)?;
             }
             let now = clock::now();
             machine.handle_timeout(now, &mut out);
@@ -167,6 +170,24 @@ impl Turns {
             }
         }
         self.events.clear();
+        Ok(())
+    }
+
+    /// Looks again, and reads packets until none is waiting, whatever the budget of a turn.
+    fn serve_packets<M: Machine, E: Executor<M>>(
+        &mut self,
+        machine: &mut M,
+        executor: &mut E,
+        out: &mut Out<M::Action>,
+    ) -> io::Result<()> {
+        for _ in 0..LOOKS {
+            self.wait(true)?;
+            self.serve(machine, executor, out)?;
+            let packet = |token: &Token| executor.class(*token) == Some(Class::Packet);
+            if !self.ready.iter().any(packet) {
+                break;
+            }
+        }
         Ok(())
     }
 

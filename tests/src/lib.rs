@@ -1,4 +1,6 @@
 #![forbid(unsafe_code)]
-//! Library half of the tests.
+//! Library half of the tests: one machine alone, and hosts in namespaces with real daemons.
 
+pub mod lab;
 pub mod one_host;
+pub mod skip;

@@ -55,7 +55,7 @@ pub struct InstanceConfig {
     pub vrid: u8,
     /// Base priority, 1..=255; 255 is the owner.
     pub priority: u8,
-    /// `state MASTER` was written.
+    /// The state to begin with is MASTER: `state MASTER` was written, or no state and priority 255.
     pub state_master: bool,
     /// Advert interval: whole seconds in v2, centiseconds in v3.
     pub advert_interval: Duration,

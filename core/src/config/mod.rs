@@ -1,3 +1,108 @@
 //! Text to [`bound::Bound`], with diagnostics, without I/O.
+//!
+//! Two steps. [`parse`] reads the text into a [`Config`]: typed values, names still names, every
+//! place kept. [`bind`] looks the names up in the [`HostFacts`], fills in defaults and checks what
+//! belongs together. Both say what they find as [`Diagnostic`]s and always return something, so that
+//! one run shows everything that is wrong; whether it may be used is the question that
+//! [`start_exit_code`] and [`check_exit_code`] answer for the findings of both steps together.
+//! [`load`] takes both steps.
+//!
+//! The language is keepalived's. Where this differs, it is to be safer: the block of an unknown word
+//! is skipped whole, and a word that is not built yet stops the start instead of being left out.
 
+mod addresses;
+mod bind;
+mod block;
 pub mod bound;
+mod checks;
+mod diag;
+mod global;
+mod keywords;
+mod lexer;
+mod statement;
+#[cfg(test)]
+mod tests;
+mod units;
+mod vrrp_instance;
+
+pub use addresses::AddressEntry;
+pub use bind::{HostFacts, InterfaceFact, bind};
+pub use diag::{
+    Class, Diagnostic, EXIT_CONFIG, EXIT_TEST_ERROR, EXIT_TEST_FATAL, EXIT_TEST_SECURITY, Severity,
+    Span, Spanned, check_exit_code, start_exit_code,
+};
+pub use global::GlobalDefs;
+pub use vrrp_instance::{Authentication, InitialState, Instance};
+
+use std::collections::BTreeMap;
+
+use block::{Reader, Statement};
+use diag::Sink;
+use keywords::Place;
+
+/// One configuration as written: values typed, names not yet looked up.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Config {
+    /// Name of the file, for display.
+    pub file: String,
+    /// `global_defs`; several blocks add up.
+    pub global: GlobalDefs,
+    /// `vrrp_instance` blocks in the order of the file.
+    pub instances: Vec<Instance>,
+}
+
+/// Reads `text`, which messages call `file`.
+///
+/// Never fails and never panics: what is not understood is reported, and the rest is read. The one
+/// exception is a word without its required value: as in the original nothing behind it is read.
+pub fn parse(file: &str, text: &str) -> (Config, Vec<Diagnostic>) {
+    let mut sink = Sink::new(file);
+    let mut config = Config {
+        file: file.to_owned(),
+        ..Config::default()
+    };
+    let mut names = BTreeMap::new();
+    let mut reader = Reader::new(text);
+    while let Some(found) = reader.next_statement(&mut sink) {
+        read_top(&mut config, &mut names, &found, &mut sink);
+        if sink.stopped() {
+            break;
+        }
+    }
+    (config, sink.finish())
+}
+
+/// Both steps: [`parse`], and [`bind`] unless a missing value has ended the reading.
+///
+/// The findings of both come in the order of the text; the two exit codes may be asked of them.
+pub fn load(file: &str, text: &str, facts: &HostFacts) -> (bound::Bound, Vec<Diagnostic>) {
+    let (config, mut found) = parse(file, text);
+    if check_exit_code(&found) == EXIT_CONFIG {
+        return (bound::Bound::default(), found);
+    }
+    let (bound, more) = bind(&config, facts);
+    found.extend(more);
+    found.sort_by_key(|finding| (finding.span.start, finding.span.end));
+    (bound, found)
+}
+
+/// One statement of the top level.
+fn read_top(
+    config: &mut Config,
+    names: &mut BTreeMap<String, u32>,
+    found: &Statement,
+    sink: &mut Sink,
+) {
+    if !statement::is_built(Place::Top, found, sink) {
+        return;
+    }
+    match found.keyword() {
+        "global_defs" => global::read(&mut config.global, found, sink),
+        "vrrp_instance" => {
+            if let Some(instance) = vrrp_instance::read(found, names, sink) {
+                config.instances.push(instance);
+            }
+        }
+        _ => {}
+    }
+}

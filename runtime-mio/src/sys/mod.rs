@@ -1,5 +1,16 @@
 //! The only unsafe code of the project: thin, checked wrappers around system calls.
 
+pub(crate) mod caps;
+pub(crate) mod interfaces;
+pub(crate) mod localtime;
+pub(crate) mod lock;
+pub(crate) mod memfd;
+pub(crate) mod msg;
+#[cfg(test)]
+pub(crate) mod netns;
+pub(crate) mod process;
+pub(crate) mod signalfd;
+pub(crate) mod socket;
 pub(crate) mod timerfd;
 
 /// Calls a libc function and turns -1 into the error that errno names.

@@ -1,0 +1,548 @@
+//! A [`Config`] and the facts of a host into a [`Bound`]: defaults, clean-ups and cross-checks.
+//!
+//! Each pass looks at one matter and is named after it. The order of the passes is that of
+//! keepalived, because later ones look at what earlier ones have corrected.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::Config;
+use super::addresses::AddressEntry;
+use super::bound::{Auth, Bound, Destination, GarpConfig, Global, InstanceConfig, VirtualAddress};
+use super::checks;
+use super::diag::{Class, Diagnostic, Severity, Sink, quoted};
+use super::global::GlobalDefs;
+use super::vrrp_instance::{InitialState, Instance};
+use crate::ids::{Family, Version};
+use crate::limits;
+use crate::time::Duration;
+
+/// What binding asks of the host.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct HostFacts {
+    /// The host's name, the default of `router_id`.
+    pub hostname: String,
+    /// Its interfaces.
+    pub interfaces: Vec<InterfaceFact>,
+}
+
+/// One interface of the host.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct InterfaceFact {
+    /// Its name.
+    pub name: String,
+    /// It is a loopback interface.
+    pub loopback: bool,
+    /// It can send to groups.
+    pub multicast: bool,
+    /// Octets of its largest packet.
+    pub mtu: u32,
+}
+
+/// Interfaces by name.
+pub(super) type Interfaces<'f> = BTreeMap<&'f str, &'f InterfaceFact>;
+
+/// MTU assumed where the interface does not exist yet.
+const DEFAULT_MTU: u32 = 1_500;
+/// The group of RFC 9568 section 5.1.1.2.
+const GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
+/// The group of RFC 9568 section 5.1.2.2.
+const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
+/// Priority of a router that says nothing.
+const PRIORITY_DEFAULT: u8 = 100;
+/// Priority of the owner of the addresses.
+const PRIORITY_OWNER: u8 = 255;
+
+/// Looks the names of `config` up in `facts`, fills in defaults and checks what belongs together.
+///
+/// An instance that cannot run is reported and left out of the result.
+pub fn bind(config: &Config, facts: &HostFacts) -> (Bound, Vec<Diagnostic>) {
+    let mut sink = Sink::new(&config.file);
+    let global = &config.global;
+    let interfaces: Interfaces<'_> = facts
+        .interfaces
+        .iter()
+        .map(|fact| (fact.name.as_str(), fact))
+        .collect();
+    let mut bound = Bound {
+        global: Global {
+            router_id: global
+                .router_id
+                .clone()
+                .unwrap_or_else(|| facts.hostname.clone()),
+            dynamic_interfaces: global.dynamic_interfaces,
+        },
+        instances: Vec::new(),
+    };
+    let mut written = Vec::new();
+    for instance in &config.instances {
+        let mut pass = Pass {
+            instance,
+            global,
+            interfaces: &interfaces,
+            sink: &mut sink,
+        };
+        if let Some(config) = pass.complete() {
+            bound.instances.push(config);
+            written.push(instance);
+        }
+    }
+    checks::same_vrid(&bound.instances, &written, &mut sink);
+    (bound, sink.finish())
+}
+
+/// One instance on its way.
+struct Pass<'p> {
+    instance: &'p Instance,
+    global: &'p GlobalDefs,
+    interfaces: &'p Interfaces<'p>,
+    sink: &'p mut Sink,
+}
+
+impl Pass<'_> {
+    /// All passes; `None` if the instance cannot run.
+    fn complete(&mut self) -> Option<InstanceConfig> {
+        let instance = self.instance;
+        let vrid = self.vrid();
+        let interface = self.interface();
+        let family = instance.family.unwrap_or(Family::V4);
+        let version = self.version(family);
+        let (vrid, interface) = (vrid?, interface?);
+        let (priority, state_master) = self.priority();
+        let auth = self.auth(version);
+        let destination = self.destination(family);
+        self.can_send(&interface, &destination)?;
+        let mut config = InstanceConfig {
+            name: instance.name.clone(),
+            family,
+            version,
+            vrid,
+            priority,
+            state_master,
+            advert_interval: self.advert_interval(version),
+            preempt: true,
+            preempt_delay: Duration::ZERO,
+            down_timer_adverts: instance
+                .down_timer_adverts
+                .or(self.global.down_timer_adverts)
+                .unwrap_or(3),
+            auth,
+            addresses: Vec::new(),
+            excluded: Vec::new(),
+            source: instance.source.as_ref().map(|source| source.value),
+            hop_limit: self.hop_limit(),
+            destination,
+            check_unicast_source: instance.check_unicast_src || self.global.check_unicast_src,
+            skip_check_adv_addr: instance.skip_check_adv_addr || self.global.skip_check_adv_addr,
+            lower_prio_no_advert: instance
+                .lower_prio_no_advert
+                .unwrap_or(self.global.lower_prio_no_advert),
+            higher_prio_send_advert: instance
+                .higher_prio_send_advert
+                .unwrap_or(self.global.higher_prio_send_advert),
+            dont_track_primary: instance.dont_track_primary,
+            garp: self.garp(),
+            interface,
+        };
+        self.preempt(&mut config);
+        self.addresses(&mut config)?;
+        Some(config)
+    }
+
+    fn vrid(&mut self) -> Option<u8> {
+        let vrid = self.instance.vrid.as_ref().map(|vrid| vrid.value);
+        if vrid.is_none() && !self.instance.unread {
+            let message = format!(
+                "the instance {} has no `virtual_router_id`",
+                quoted(&self.instance.name)
+            );
+            self.sink
+                .fatal(self.instance.span, message)
+                .help("add `virtual_router_id N`, 1 to 255, the same on all its routers");
+        }
+        vrid
+    }
+
+    fn interface(&mut self) -> Option<String> {
+        let Some(interface) = &self.instance.interface else {
+            self.no_interface();
+            return None;
+        };
+        let name = &interface.value;
+        match self.interfaces.get(name.as_str()) {
+            Some(fact) if fact.loopback => {
+                let message = format!(
+                    "{} is a loopback interface, on which no router hears us",
+                    quoted(name)
+                );
+                self.sink
+                    .fatal(interface.span, message)
+                    .help("name the interface that the other routers are on");
+                None
+            }
+            None if !self.global.dynamic_interfaces => {
+                let message = format!("this host has no interface {}", quoted(name));
+                let found = self.sink.fatal(interface.span, message);
+                found.help(
+                    "correct the name, or write `dynamic_interfaces` in `global_defs` if the \
+                     interface comes later",
+                );
+                None
+            }
+            Some(_) | None => Some(name.clone()),
+        }
+    }
+
+    fn no_interface(&mut self) {
+        let instance = self.instance;
+        if instance.unread {
+            return;
+        }
+        if instance.unicast.is_some() && instance.source.is_some() {
+            let what = "a unicast instance without `interface`";
+            self.sink.refuse(instance.span, what);
+            return;
+        }
+        let message = format!("the instance {} has no `interface`", quoted(&instance.name));
+        self.sink
+            .fatal(instance.span, message)
+            .help("add `interface NAME`");
+    }
+
+    fn version(&mut self, family: Family) -> Version {
+        let Some(written) = &self.instance.version else {
+            return match family {
+                Family::V6 => Version::V3,
+                Family::V4 => self.global.version.unwrap_or(Version::V2),
+            };
+        };
+        if family == Family::V6 && written.value == Version::V2 {
+            // keepalived sends version 2 over IPv6, which no standard describes; version 3 instead
+            // would make two masters beside it.
+            self.sink
+                .refuse(written.span, "VRRP version 2 with IPv6 addresses")
+                .help("remove `version`: IPv6 uses version 3, which all routers of it must do");
+        }
+        written.value
+    }
+
+    /// Priority, and whether MASTER is the state to begin with.
+    fn priority(&self) -> (u8, bool) {
+        let state = self.instance.state.as_ref().map(|state| state.value);
+        let written = self
+            .instance
+            .priority
+            .as_ref()
+            .map(|priority| priority.value);
+        let priority = written.unwrap_or(match state {
+            Some(InitialState::Master) => PRIORITY_OWNER,
+            Some(InitialState::Backup) | None => PRIORITY_DEFAULT,
+        });
+        let master = match state {
+            Some(InitialState::Master) => true,
+            Some(InitialState::Backup) => false,
+            None => priority == PRIORITY_OWNER,
+        };
+        (priority, master)
+    }
+
+    fn auth(&mut self, version: Version) -> Auth {
+        let auth = &self.instance.authentication;
+        let Some(span) = auth.pass else {
+            if let Some(password) = &auth.password {
+                let message = "a password without `auth_type PASS` is not used";
+                self.sink
+                    .note(password.span, message)
+                    .help("add `auth_type PASS`, or remove the password");
+            }
+            return Auth::None;
+        };
+        if version == Version::V3 {
+            let message = "version 3 has no authentication; the block is ignored";
+            self.sink
+                .error(span, message)
+                .help("remove the block `authentication`");
+            return Auth::None;
+        }
+        match &auth.password {
+            Some(password) if password.value.iter().any(|octet| *octet != 0) => {
+                Auth::Pass(password.value)
+            }
+            _ if self.instance.unread => Auth::None,
+            _ => {
+                let message = "there is no password; authentication is left out";
+                self.sink.error(span, message).help("add `auth_pass`");
+                Auth::None
+            }
+        }
+    }
+
+    fn destination(&mut self, family: Family) -> Destination {
+        let instance = self.instance;
+        if !instance.peers.is_empty() {
+            if let Some(group) = &instance.mcast_dst {
+                let message = "adverts go to the unicast peers; this group is not used";
+                self.sink
+                    .error(group.span, message)
+                    .help("remove `mcast_dst_ip` or `unicast_peer`");
+            }
+            return Destination::Unicast(instance.peers.iter().map(|peer| peer.value).collect());
+        }
+        if let Some(span) = instance.unicast.filter(|_| !instance.unread) {
+            let message = "this asks for unicast, but there is no usable `unicast_peer`: adverts go \
+                           to the multicast group";
+            self.sink
+                .report(Severity::Deprecated, Class::Deprecated, span, message)
+                .help("add the peers, or remove the unicast words");
+        }
+        Destination::Multicast(match (&instance.mcast_dst, family) {
+            (Some(group), _) => group.value,
+            (None, Family::V4) => IpAddr::V4(self.global.mcast_group4.unwrap_or(GROUP_V4)),
+            (None, Family::V6) => IpAddr::V6(self.global.mcast_group6.unwrap_or(GROUP_V6)),
+        })
+    }
+
+    /// `None`, and reported, if the interface cannot carry the adverts.
+    fn can_send(&mut self, interface: &str, destination: &Destination) -> Option<()> {
+        let fact = self.interfaces.get(interface);
+        if fact.is_none_or(|fact| fact.multicast) || matches!(destination, Destination::Unicast(_))
+        {
+            return Some(());
+        }
+        let span = self
+            .instance
+            .interface
+            .as_ref()
+            .map_or(self.instance.span, |interface| interface.span);
+        let message = format!(
+            "{} cannot send to multicast groups; the instance {} does not run",
+            quoted(interface),
+            quoted(&self.instance.name)
+        );
+        self.sink
+            .error(span, message)
+            .help("list the other routers in `unicast_peer`");
+        None
+    }
+
+    fn hop_limit(&mut self) -> u8 {
+        let Some(ttl) = &self.instance.unicast_ttl else {
+            return 255;
+        };
+        if self.instance.peers.is_empty() {
+            let message = "`unicast_ttl` without a `unicast_peer` is not used: the TTL is 255";
+            self.sink.error(ttl.span, message);
+            return 255;
+        }
+        ttl.value
+    }
+
+    /// Whole seconds in version 2, hundredths in version 3.
+    fn advert_interval(&mut self, version: Version) -> Duration {
+        let Some(written) = &self.instance.advert_int else {
+            return Duration::from_secs(1);
+        };
+        let (unit, max, what) = match version {
+            Version::V2 => (1_000_000, 255 * 1_000_000, "whole seconds"),
+            Version::V3 => (10_000, 4_095 * 10_000, "hundredths of a second"),
+        };
+        let micros = written.value.as_micros();
+        // What rounds up to the end of the range, or lies beyond it, is the end of the range.
+        let rounded = ((micros + unit / 2) / unit * unit).clamp(unit, max);
+        let interval = Duration::from_micros(rounded);
+        if micros >= max + unit {
+            let message = format!(
+                "an interval of {} s is more than version {} can tell; {interval} s is used",
+                written.value,
+                version.number()
+            );
+            self.sink.error(written.span, message);
+        } else if rounded != micros {
+            let message = format!(
+                "version {} counts the interval in {what}; {} s becomes {interval} s",
+                version.number(),
+                written.value
+            );
+            let found = self.sink.error(written.span, message);
+            match version {
+                Version::V2 => found.help("use `version 3` on all routers for shorter intervals"),
+                Version::V3 => found.suggest(interval.to_string()),
+            };
+        }
+        interval
+    }
+
+    /// The settings of the instance, else of `global_defs`, else of the original.
+    fn garp(&self) -> GarpConfig {
+        let (instance, global) = (self.instance, self.global);
+        let default = if global.min_garp {
+            GarpConfig {
+                master_delay: Duration::ZERO,
+                master_repeat: 1,
+                refresh_repeat: 0,
+                ..GarpConfig::default()
+            }
+        } else {
+            GarpConfig::default()
+        };
+        let delay = global.garp_master_delay.unwrap_or(default.master_delay);
+        let repeat = global.garp_master_repeat.unwrap_or(default.master_repeat);
+        GarpConfig {
+            master_delay: instance.garp_master_delay.unwrap_or(delay),
+            master_repeat: instance.garp_master_repeat.unwrap_or(repeat),
+            refresh: instance
+                .garp_master_refresh
+                .or(global.garp_master_refresh)
+                .unwrap_or(default.refresh),
+            refresh_repeat: instance
+                .garp_master_refresh_repeat
+                .or(global.garp_master_refresh_repeat)
+                .unwrap_or(default.refresh_repeat),
+            lower_prio_delay: instance
+                .garp_lower_prio_delay
+                .or(global.garp_lower_prio_delay)
+                .unwrap_or(delay),
+            lower_prio_repeat: instance
+                .garp_lower_prio_repeat
+                .or(global.garp_lower_prio_repeat)
+                .unwrap_or(repeat),
+        }
+    }
+
+    /// Settings of preemption that a first or owning master has no use for are dropped.
+    fn preempt(&mut self, config: &mut InstanceConfig) {
+        let delay = self.instance.preempt_delay.as_ref();
+        let delay = delay.filter(|delay| !delay.value.is_zero());
+        if let Some(span) = self.instance.nopreempt {
+            let reason = if config.is_owner() {
+                Some("priority 255")
+            } else if config.state_master {
+                Some("`state MASTER`")
+            } else {
+                None
+            };
+            config.preempt = reason.is_some();
+            if let Some(reason) = reason {
+                let message = format!("`nopreempt` does not go with {reason}; it is dropped");
+                self.sink
+                    .error(span, message)
+                    .help("write `state BACKUP` and a priority below 255 on both routers");
+            }
+        }
+        let Some(delay) = delay else {
+            return;
+        };
+        let reason = if config.state_master {
+            "`state MASTER`"
+        } else if !config.preempt {
+            "`nopreempt`"
+        } else {
+            config.preempt_delay = delay.value;
+            return;
+        };
+        let message = format!("`preempt_delay` does not go with {reason}; it is dropped");
+        self.sink.error(delay.span, message);
+    }
+
+    /// Devices, number and presence of the addresses.
+    fn addresses(&mut self, config: &mut InstanceConfig) -> Option<()> {
+        config.addresses = self.on_devices(&self.instance.addresses);
+        config.excluded = self.on_devices(&self.instance.excluded);
+        self.fit(config);
+        if config.addresses.is_empty() {
+            return self.no_address(config.version);
+        }
+        let first = config.addresses.first().map(|first| first.addr);
+        if let Some(IpAddr::V6(first)) = first
+            && !first.is_unicast_link_local()
+            && matches!(config.destination, Destination::Multicast(_))
+        {
+            let span = self.instance.addresses.first().map(|entry| entry.span);
+            let message = "the first IPv6 address of an instance should be link-local";
+            self.sink
+                .note(span.unwrap_or(self.instance.span), message)
+                .help("put an address that begins with fe80 before it (RFC 9568 section 5.2.9)");
+        }
+        Some(())
+    }
+
+    /// The addresses whose interfaces exist or may come.
+    fn on_devices(&mut self, entries: &[AddressEntry]) -> Vec<VirtualAddress> {
+        let mut kept = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let missing = entry.dev.as_ref().filter(|dev| {
+                !self.global.dynamic_interfaces && !self.interfaces.contains_key(dev.value.as_str())
+            });
+            match missing {
+                None => kept.push(entry.address.clone()),
+                Some(dev) => {
+                    let message = format!("this host has no interface {}", quoted(&dev.value));
+                    self.sink.fatal(dev.span, message).help(
+                        "correct the name, or write `dynamic_interfaces` in `global_defs` if the \
+                         interface comes later",
+                    );
+                }
+            }
+        }
+        kept
+    }
+
+    /// What one advert cannot hold is held but not advertised.
+    fn fit(&mut self, config: &mut InstanceConfig) {
+        let mtu = self
+            .interfaces
+            .get(config.interface.as_str())
+            .map_or(DEFAULT_MTU, |fact| fact.mtu);
+        // Ethernet and IP headers, the VRRP header and the authentication data of version 2.
+        let headers = match (config.family, config.version) {
+            (Family::V4, Version::V2) => 14 + 20 + 8 + 8,
+            (Family::V4, Version::V3) => 14 + 20 + 8,
+            (Family::V6, _) => 14 + 40 + 8,
+        };
+        let room = (mtu as usize).saturating_sub(headers) / config.family.address_len();
+        let room = room.min(limits::ADVERT_ADDRESSES);
+        let count = config.addresses.len();
+        if count <= room {
+            return;
+        }
+        config.excluded.extend(config.addresses.drain(room..));
+        let span = self.instance.addresses.get(room).map(|entry| entry.span);
+        let message = format!(
+            "{count} addresses do not fit into one advert, which holds {room}; this one and those \
+             behind it are held but not advertised"
+        );
+        self.sink
+            .error(span.unwrap_or(self.instance.span), message)
+            .help("move them to `virtual_ipaddress_excluded`, on all routers alike");
+    }
+
+    fn no_address(&mut self, version: Version) -> Option<()> {
+        let instance = self.instance;
+        if instance.unread {
+            return Some(());
+        }
+        let name = quoted(&instance.name);
+        match version {
+            Version::V3 => {
+                let message = format!(
+                    "the instance {name} has no address in `virtual_ipaddress`, and version 3 needs one"
+                );
+                self.sink
+                    .fatal(instance.span, message)
+                    .help("add the address that the routers share");
+                None
+            }
+            Version::V2 => {
+                if !instance.no_virtual_ipaddress {
+                    let message =
+                        format!("the instance {name} has no address in `virtual_ipaddress`");
+                    self.sink.error(instance.span, message).help(
+                        "add the address that the routers share, or `no_virtual_ipaddress` if it \
+                         shall have none",
+                    );
+                }
+                Some(())
+            }
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! `global_defs`.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::block::Statement;
+use super::diag::{Class, Severity, Sink, quoted};
+use super::keywords::Place;
+use super::statement::{self, flag, optional, value};
+use super::units::{self, Garbage};
+use crate::ids::Version;
+use crate::time::Duration;
+
+/// The longest delay that keepalived's timers hold, in seconds.
+pub(super) const DELAY_MAX: u64 = u32::MAX as u64 / 1_000_000;
+
+/// What happens to most lines with a wrong number.
+pub(super) const IGNORED: &str = "the line is ignored";
+
+/// `global_defs` as written; `None` where nothing was written.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct GlobalDefs {
+    /// `router_id`.
+    pub router_id: Option<String>,
+    /// `dynamic_interfaces`.
+    pub dynamic_interfaces: bool,
+    /// `default_interface`; of no effect on instances, as in keepalived.
+    pub default_interface: Option<String>,
+    /// `vrrp_version`.
+    pub version: Option<Version>,
+    /// `vrrp_mcast_group4`.
+    pub mcast_group4: Option<Ipv4Addr>,
+    /// `vrrp_mcast_group6`.
+    pub mcast_group6: Option<Ipv6Addr>,
+    /// `vrrp_garp_master_delay`.
+    pub garp_master_delay: Option<Duration>,
+    /// `vrrp_garp_master_repeat`.
+    pub garp_master_repeat: Option<u32>,
+    /// `vrrp_garp_master_refresh`.
+    pub garp_master_refresh: Option<Duration>,
+    /// `vrrp_garp_master_refresh_repeat`.
+    pub garp_master_refresh_repeat: Option<u32>,
+    /// `vrrp_garp_lower_prio_delay`.
+    pub garp_lower_prio_delay: Option<Duration>,
+    /// `vrrp_garp_lower_prio_repeat`.
+    pub garp_lower_prio_repeat: Option<u32>,
+    /// `vrrp_min_garp`.
+    pub min_garp: bool,
+    /// `vrrp_down_timer_adverts`.
+    pub down_timer_adverts: Option<u8>,
+    /// `vrrp_lower_prio_no_advert`.
+    pub lower_prio_no_advert: bool,
+    /// `vrrp_higher_prio_send_advert`.
+    pub higher_prio_send_advert: bool,
+    /// `vrrp_skip_check_adv_addr`.
+    pub skip_check_adv_addr: bool,
+    /// `vrrp_check_unicast_src`.
+    pub check_unicast_src: bool,
+}
+
+/// Adds one `global_defs` block to what earlier ones said.
+pub(super) fn read(global: &mut GlobalDefs, block: &Statement, sink: &mut Sink) {
+    let statements = block.block.iter().flat_map(|block| &block.statements);
+    for found in statements {
+        if statement::is_built(Place::Global, found, sink) {
+            global.set(found, sink);
+        }
+        if sink.stopped() {
+            return;
+        }
+    }
+}
+
+impl GlobalDefs {
+    fn set(&mut self, found: &Statement, sink: &mut Sink) {
+        match found.keyword() {
+            "router_id" => set(&mut self.router_id, name(found, sink)),
+            "default_interface" => set(&mut self.default_interface, name(found, sink)),
+            "dynamic_interfaces" => self.dynamic_interfaces(found, sink),
+            "vrrp_version" => {
+                if let Some(found) = version(found, sink) {
+                    self.version = Some(found);
+                }
+            }
+            "vrrp_mcast_group4" => self.mcast_group4(found, sink),
+            "vrrp_mcast_group6" => self.mcast_group6(found, sink),
+            "vrrp_garp_master_delay" => set(&mut self.garp_master_delay, delay(found, sink)),
+            "vrrp_garp_master_repeat" => set(&mut self.garp_master_repeat, repeat(found, sink)),
+            "vrrp_garp_master_refresh" => self.garp_master_refresh = Some(refresh(found, sink)),
+            "vrrp_garp_master_refresh_repeat" => {
+                set(&mut self.garp_master_refresh_repeat, repeat(found, sink));
+            }
+            "vrrp_garp_lower_prio_delay" => {
+                set(&mut self.garp_lower_prio_delay, delay(found, sink));
+            }
+            "vrrp_garp_lower_prio_repeat" => {
+                set(&mut self.garp_lower_prio_repeat, lower_repeat(found, sink));
+            }
+            "vrrp_min_garp" => assign(&mut self.min_garp, boolean(found, sink)),
+            "vrrp_down_timer_adverts" => {
+                set(
+                    &mut self.down_timer_adverts,
+                    down_timer_adverts(found, sink),
+                );
+            }
+            "vrrp_lower_prio_no_advert" => {
+                assign(&mut self.lower_prio_no_advert, boolean(found, sink));
+            }
+            "vrrp_higher_prio_send_advert" => {
+                assign(&mut self.higher_prio_send_advert, boolean(found, sink));
+            }
+            "vrrp_skip_check_adv_addr" => {
+                assign(&mut self.skip_check_adv_addr, boolean(found, sink));
+            }
+            "vrrp_check_unicast_src" => {
+                flag(found, sink);
+                self.check_unicast_src = true;
+            }
+            "vrrp_strict" | "vrrp_owner_ignore_adverts" => refuse_unless_off(found, sink),
+            _ => {}
+        }
+    }
+
+    fn dynamic_interfaces(&mut self, found: &Statement, sink: &mut Sink) {
+        self.dynamic_interfaces = true;
+        match optional(found, sink) {
+            None => {}
+            Some(word) if word.text == "allow_if_changes" => {
+                sink.refuse(word.span, "`allow_if_changes`");
+            }
+            Some(word) => {
+                let message = format!(
+                    "{} is not an option of this word; it is ignored",
+                    quoted(&word.text)
+                );
+                sink.error(word.span, message);
+            }
+        }
+    }
+
+    fn mcast_group4(&mut self, found: &Statement, sink: &mut Sink) {
+        let Some(word) = value(found, sink) else {
+            return;
+        };
+        match units::address(word, sink) {
+            None => {}
+            Some(IpAddr::V4(addr)) if addr.is_multicast() => self.mcast_group4 = Some(addr),
+            Some(addr) => {
+                let message = format!("{addr} is not an IPv4 multicast group; the line is ignored");
+                sink.error(word.span, message)
+                    .help("write an address from 224.0.0.0 to 239.255.255.255");
+            }
+        }
+    }
+
+    fn mcast_group6(&mut self, found: &Statement, sink: &mut Sink) {
+        let Some(word) = value(found, sink) else {
+            return;
+        };
+        match units::address(word, sink) {
+            None => {}
+            Some(IpAddr::V6(addr)) if addr.is_multicast() => {
+                if !is_link_local_group(addr) {
+                    let message = format!("the group {addr} reaches beyond the link");
+                    sink.report(Severity::Warning, Class::Warning, word.span, message)
+                        .help("use a link-local group, one that begins with ff02");
+                }
+                self.mcast_group6 = Some(addr);
+            }
+            Some(addr) => {
+                let message = format!("{addr} is not an IPv6 multicast group; the line is ignored");
+                sink.error(word.span, message)
+                    .help("write an address that begins with ff02");
+            }
+        }
+    }
+}
+
+/// True for ffX2::/16, as IN6_IS_ADDR_MC_LINKLOCAL.
+pub(super) const fn is_link_local_group(addr: Ipv6Addr) -> bool {
+    addr.segments()[0] & 0xff0f == 0xff02
+}
+
+/// Keeps what was there if nothing usable was written.
+pub(super) fn set<T>(slot: &mut Option<T>, value: Option<T>) {
+    if value.is_some() {
+        *slot = value;
+    }
+}
+
+fn assign(slot: &mut bool, value: Option<bool>) {
+    if let Some(value) = value {
+        *slot = value;
+    }
+}
+
+/// A name that keepalived reports but does not stop for when it is missing.
+fn name(found: &Statement, sink: &mut Sink) -> Option<String> {
+    let word = optional(found, sink);
+    if word.is_none() {
+        let message = format!(
+            "{} needs a name; the line is ignored",
+            quoted(found.keyword())
+        );
+        sink.error(found.span(), message);
+    }
+    word.map(|word| word.text.clone())
+}
+
+pub(super) fn boolean(found: &Statement, sink: &mut Sink) -> Option<bool> {
+    let word = optional(found, sink);
+    units::boolean(word, sink)
+}
+
+/// A setting that is refused unless it is switched off, which is its default.
+pub(super) fn refuse_unless_off(found: &Statement, sink: &mut Sink) {
+    if boolean(found, sink) == Some(true) {
+        sink.refuse(found.span(), &quoted(found.keyword()));
+    }
+}
+
+/// 2 or 3.
+pub(super) fn version(found: &Statement, sink: &mut Sink) -> Option<Version> {
+    let word = value(found, sink)?;
+    match units::number(word, 2..=3, Garbage::Cut, IGNORED, sink)? {
+        2 => Some(Version::V2),
+        _ => Some(Version::V3),
+    }
+}
+
+/// Whole seconds between blocks of announcements.
+pub(super) fn delay(found: &Statement, sink: &mut Sink) -> Option<Duration> {
+    let word = value(found, sink)?;
+    let range = 0..=DELAY_MAX;
+    units::number(word, range, Garbage::Cut, IGNORED, sink).map(Duration::from_secs)
+}
+
+/// Whole seconds between refreshes; 0, which is none, if the number is wrong.
+pub(super) fn refresh(found: &Statement, sink: &mut Sink) -> Duration {
+    let Some(word) = value(found, sink) else {
+        return Duration::ZERO;
+    };
+    let range = 0..=u64::from(u32::MAX);
+    let seconds = units::number(word, range, Garbage::Cut, "0 is used", sink).unwrap_or(0);
+    Duration::from_secs(seconds)
+}
+
+/// A count of which 0 becomes 1.
+pub(super) fn repeat(found: &Statement, sink: &mut Sink) -> Option<u32> {
+    let word = value(found, sink)?;
+    let range = 0..=u64::from(u32::MAX);
+    let count = units::number(word, range, Garbage::Cut, IGNORED, sink)?;
+    if count == 0 {
+        let message = format!("{} must be at least 1; 1 is used", quoted(found.keyword()));
+        sink.error(word.span, message).suggest("1");
+    }
+    u32::try_from(count.max(1)).ok()
+}
+
+/// A count that may be 0.
+pub(super) fn lower_repeat(found: &Statement, sink: &mut Sink) -> Option<u32> {
+    let word = value(found, sink)?;
+    let range = 0..=u64::from(i32::MAX.unsigned_abs());
+    let count = units::number(word, range, Garbage::Cut, IGNORED, sink)?;
+    u32::try_from(count).ok()
+}
+
+/// Adverts that may be missed.
+pub(super) fn down_timer_adverts(found: &Statement, sink: &mut Sink) -> Option<u8> {
+    let word = value(found, sink)?;
+    let count = units::number(word, 1..=100, Garbage::Cut, IGNORED, sink)?;
+    u8::try_from(count).ok()
+}

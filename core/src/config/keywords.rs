@@ -1,0 +1,754 @@
+//! Every word that keepalived knows in the blocks that we read, and what we do with it.
+//!
+//! A known word that is not built is harmless if leaving it out cannot change who is master or which
+//! server gets traffic (mail, scripts run on a change, SNMP, scheduling of processes, names and
+//! places of files): one warning, and the daemon runs. Any other is refused. Nothing is swallowed.
+//!
+//! `include` and its kin stand anywhere, so the lexer refuses them.
+//!
+//! The tables are sorted, so that a word is found by halves.
+
+/// What we do with a known word.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(super) enum Standing {
+    /// Understood.
+    Built,
+    /// Not built, and left out with a warning.
+    Harmless,
+    /// Not built, and the daemon does not start with it.
+    Refused,
+}
+
+/// A block whose words we read.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(super) enum Place {
+    /// Outside all blocks.
+    Top,
+    /// `global_defs`.
+    Global,
+    /// `vrrp_instance`.
+    Instance,
+    /// `authentication` within `vrrp_instance`.
+    Authentication,
+}
+
+impl Place {
+    /// For a message: where a word of this place belongs.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Top => "outside all blocks",
+            Self::Global => "in `global_defs`",
+            Self::Instance => "in `vrrp_instance`",
+            Self::Authentication => "in `authentication`",
+        }
+    }
+
+    const fn tables(self) -> [(&'static [&'static str], Standing); 3] {
+        let (built, harmless, refused) = match self {
+            Self::Top => (TOP_BUILT, TOP_HARMLESS, TOP_REFUSED),
+            Self::Global => (GLOBAL_BUILT, GLOBAL_HARMLESS, GLOBAL_REFUSED),
+            Self::Instance => (INSTANCE_BUILT, INSTANCE_HARMLESS, INSTANCE_REFUSED),
+            Self::Authentication => (AUTHENTICATION, NOTHING, NOTHING),
+        };
+        [
+            (built, Standing::Built),
+            (harmless, Standing::Harmless),
+            (refused, Standing::Refused),
+        ]
+    }
+}
+
+/// What we do with `word` at `place`; `None` if keepalived does not know it there.
+pub(super) fn standing(place: Place, word: &str) -> Option<Standing> {
+    let (_, standing) = place
+        .tables()
+        .into_iter()
+        .find(|(table, _)| holds(table, word))?;
+    Some(standing)
+}
+
+/// True if keepalived stops at once when this harmless word has no value.
+pub(super) fn needs_value(word: &str) -> bool {
+    holds(HARMLESS_WITH_VALUE, word)
+}
+
+/// True if `word`, inside the block that `outer` opened (empty at the top level), opens a block.
+pub(super) fn takes_block(outer: &str, word: &str) -> bool {
+    match outer {
+        "" => holds(TOP_BLOCKS, word),
+        "global_defs" => word == "notification_email",
+        "vrrp_instance" => holds(INSTANCE_BLOCKS, word),
+        _ => false,
+    }
+}
+
+/// True if `word` opens a block of the top level and has no other meaning further in.
+pub(super) fn begins_top_block(word: &str) -> bool {
+    holds(TOP_BLOCKS, word) && !matches!(word, "track_file" | "SSL")
+}
+
+/// The known word of `place` that `word` was probably meant to be.
+pub(super) fn nearest(place: Place, word: &str) -> Option<&'static str> {
+    let all = place
+        .tables()
+        .into_iter()
+        .flat_map(|(table, _)| table.iter());
+    nearest_of(all.copied(), word)
+}
+
+/// The one of `candidates` that `word` was probably meant to be: at most a third of it is wrong.
+pub(super) fn nearest_of(
+    candidates: impl Iterator<Item = &'static str>,
+    word: &str,
+) -> Option<&'static str> {
+    /// Longer words are nobody's misprint, and would take long to compare.
+    const LONGEST: usize = 40;
+    if word.len() > LONGEST {
+        return None;
+    }
+    let limit = (word.chars().count() / 3).clamp(1, 3);
+    candidates
+        .filter(|candidate| candidate.len().abs_diff(word.len()) <= limit)
+        .map(|candidate| (distance(word, candidate), candidate))
+        .filter(|(wrong, _)| (1..=limit).contains(wrong))
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// A block in which keepalived does know `word`.
+pub(super) fn elsewhere(word: &str) -> Option<&'static str> {
+    let read = [
+        Place::Top,
+        Place::Global,
+        Place::Instance,
+        Place::Authentication,
+    ];
+    if let Some(place) = read
+        .into_iter()
+        .find(|place| standing(*place, word).is_some())
+    {
+        return Some(place.name());
+    }
+    INNER
+        .iter()
+        .find(|(_, words)| words.contains(&word))
+        .map(|(block, _)| *block)
+}
+
+fn holds(table: &[&str], word: &str) -> bool {
+    table.binary_search(&word).is_ok()
+}
+
+/// Insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`.
+fn distance(a: &str, b: &str) -> usize {
+    let a: Vec<char> = a.chars().collect();
+    let b: Vec<char> = b.chars().collect();
+    let width = b.len() + 1;
+    let mut before: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..width).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut row = vec![i + 1; width];
+        for (j, y) in b.iter().enumerate() {
+            let replaced = last[j] + usize::from(x != y);
+            row[j + 1] = replaced.min(last[j + 1] + 1).min(row[j] + 1);
+            let swapped = i > 0 && j > 0 && a[i - 1] == *y && b[j - 1] == *x;
+            if swapped {
+                row[j + 1] = row[j + 1].min(before[j - 1] + 1);
+            }
+        }
+        before = std::mem::replace(&mut last, row);
+    }
+    last.last().copied().unwrap_or_default()
+}
+
+/// No word.
+const NOTHING: &[&str] = &[];
+
+/// Words of the top level understood.
+const TOP_BUILT: &[&str] = &["global_defs", "vrrp_instance"];
+
+/// Words of the top level without which the same router is master.
+const TOP_HARMLESS: &[&str] = &[
+    "child_wait_time",
+    "garp_group",
+    "instance",
+    "namespace_with_ipsets",
+    "use_pid_dir",
+];
+
+/// Words of the top level that keep the daemon from starting.
+const TOP_REFUSED: &[&str] = &[
+    "SSL",
+    "bfd_instance",
+    "interface_up_down_delays",
+    "linkbeat_interfaces",
+    "linkbeat_use_polling",
+    "net_namespace",
+    "net_namespace_ipvs",
+    "static_ipaddress",
+    "static_routes",
+    "static_rules",
+    "track_file",
+    "track_group",
+    "virtual_server",
+    "virtual_server_group",
+    "vrrp_script",
+    "vrrp_sync_group",
+    "vrrp_track_file",
+    "vrrp_track_process",
+];
+
+/// Words of `global_defs` understood.
+const GLOBAL_BUILT: &[&str] = &[
+    "default_interface",
+    "dynamic_interfaces",
+    "router_id",
+    "vrrp_check_unicast_src",
+    "vrrp_down_timer_adverts",
+    "vrrp_garp_lower_prio_delay",
+    "vrrp_garp_lower_prio_repeat",
+    "vrrp_garp_master_delay",
+    "vrrp_garp_master_refresh",
+    "vrrp_garp_master_refresh_repeat",
+    "vrrp_garp_master_repeat",
+    "vrrp_higher_prio_send_advert",
+    "vrrp_lower_prio_no_advert",
+    "vrrp_mcast_group4",
+    "vrrp_mcast_group6",
+    "vrrp_min_garp",
+    "vrrp_owner_ignore_adverts",
+    "vrrp_skip_check_adv_addr",
+    "vrrp_strict",
+    "vrrp_version",
+];
+
+/// Words of `global_defs` without which the same router is master.
+const GLOBAL_HARMLESS: &[&str] = &[
+    "bfd_cpu_affinity",
+    "bfd_no_swap",
+    "bfd_priority",
+    "bfd_process_name",
+    "bfd_rlimit_rtime",
+    "bfd_rlimit_rttime",
+    "bfd_rt_priority",
+    "checker_cpu_affinity",
+    "checker_log_all_failures",
+    "checker_no_swap",
+    "checker_priority",
+    "checker_process_name",
+    "checker_rlimit_rtime",
+    "checker_rlimit_rttime",
+    "checker_rt_priority",
+    "config_save_dir",
+    "data_use_instance",
+    "dbus_no_interface_name",
+    "dbus_service_name",
+    "disable_local_igmp",
+    "enable_dbus",
+    "enable_script_security",
+    "enable_snmp_checker",
+    "enable_snmp_keepalived",
+    "enable_snmp_rfc",
+    "enable_snmp_rfcv2",
+    "enable_snmp_rfcv3",
+    "enable_snmp_vrrp",
+    "enable_traps",
+    "fifo_write_vrrp_states_on_reload",
+    "include_check",
+    "iproute_etc_dir",
+    "iproute_usr_dir",
+    "json_dump_file",
+    "json_version",
+    "log_unknown_vrids",
+    "lvs_netlink_cmd_rcv_bufs",
+    "lvs_netlink_cmd_rcv_bufs_force",
+    "lvs_netlink_monitor_rcv_bufs",
+    "lvs_netlink_monitor_rcv_bufs_force",
+    "lvs_notify_fifo",
+    "lvs_notify_fifo_script",
+    "lvs_process_name",
+    "max_auto_priority",
+    "min_auto_priority_delay",
+    "nftables",
+    "nftables_counters",
+    "nftables_ifindex",
+    "nftables_ipvs",
+    "nftables_ipvs_priority",
+    "nftables_ipvs_start_fwmark",
+    "nftables_priority",
+    "no_checker_emails",
+    "no_email_faults",
+    "notification_email",
+    "notification_email_from",
+    "notify_fifo",
+    "notify_fifo_script",
+    "process_monitor_rcv_bufs",
+    "process_monitor_rcv_bufs_force",
+    "process_name",
+    "process_names",
+    "random_seed",
+    "reload_check_config",
+    "reload_file",
+    "reload_repeat",
+    "reload_time_file",
+    "rs_init_notifies",
+    "script_user",
+    "set_supplementary_groups",
+    "shutdown_script",
+    "shutdown_script_timeout",
+    "smtp_alert",
+    "smtp_alert_checker",
+    "smtp_alert_vrrp",
+    "smtp_connect_timeout",
+    "smtp_helo_name",
+    "smtp_server",
+    "snmp_rs_stats_update_interval",
+    "snmp_socket",
+    "snmp_vs_stats_update_interval",
+    "startup_script_timeout",
+    "state_dump_file",
+    "stats_dump_file",
+    "tmp_config_directory",
+    "umask",
+    "use_symlink_paths",
+    "vmac_addr_prefix",
+    "vmac_prefix",
+    "vrrp_cpu_affinity",
+    "vrrp_garp_extra_if",
+    "vrrp_garp_interval",
+    "vrrp_gna_interval",
+    "vrrp_ipsets",
+    "vrrp_iptables",
+    "vrrp_netlink_cmd_rcv_bufs",
+    "vrrp_netlink_cmd_rcv_bufs_force",
+    "vrrp_netlink_monitor_rcv_bufs",
+    "vrrp_netlink_monitor_rcv_bufs_force",
+    "vrrp_no_swap",
+    "vrrp_notify_fifo",
+    "vrrp_notify_fifo_script",
+    "vrrp_notify_priority_changes",
+    "vrrp_priority",
+    "vrrp_process_name",
+    "vrrp_rlimit_rtime",
+    "vrrp_rlimit_rttime",
+    "vrrp_rt_priority",
+    "vrrp_rx_bufs_multiplier",
+    "vrrp_rx_bufs_policy",
+    "vrrp_vmac_garp_intvl",
+];
+
+/// Words of `global_defs` that keep the daemon from starting.
+const GLOBAL_REFUSED: &[&str] = &[
+    "lvs_flush",
+    "lvs_flush_on_stop",
+    "lvs_flush_onstop",
+    "lvs_sync_daemon",
+    "lvs_timeouts",
+    "startup_script",
+    "v3_checksum_as_v2",
+    "vrrp_delay_after_boot",
+    "vrrp_startup_delay",
+];
+
+/// Words of `vrrp_instance` understood.
+const INSTANCE_BUILT: &[&str] = &[
+    "accept",
+    "advert_int",
+    "authentication",
+    "check_unicast_src",
+    "debug",
+    "dont_track_primary",
+    "down_timer_adverts",
+    "garp_lower_prio_delay",
+    "garp_lower_prio_repeat",
+    "garp_master_delay",
+    "garp_master_refresh",
+    "garp_master_refresh_repeat",
+    "garp_master_repeat",
+    "higher_prio_send_advert",
+    "interface",
+    "lower_prio_no_advert",
+    "mcast_dst_ip",
+    "mcast_src_ip",
+    "native_ipv6",
+    "no_virtual_ipaddress",
+    "nopreempt",
+    "owner_ignore_adverts",
+    "preempt",
+    "preempt_delay",
+    "priority",
+    "skip_check_adv_addr",
+    "state",
+    "strict_mode",
+    "unicast_peer",
+    "unicast_src_ip",
+    "unicast_ttl",
+    "version",
+    "virtual_ipaddress",
+    "virtual_ipaddress_excluded",
+    "virtual_router_id",
+];
+
+/// Words of `vrrp_instance` without which the same router is master.
+const INSTANCE_HARMLESS: &[&str] = &[
+    "garp_extra_if",
+    "kernel_rx_buf_size",
+    "notify",
+    "notify_backup",
+    "notify_deleted",
+    "notify_fault",
+    "notify_master",
+    "notify_master_rx_lower_pri",
+    "notify_priority_changes",
+    "notify_stop",
+    "smtp_alert",
+    "vmac_garp_intvl",
+];
+
+/// Words of `vrrp_instance` that keep the daemon from starting.
+const INSTANCE_REFUSED: &[&str] = &[
+    "auth_hmac",
+    "linkbeat_use_polling",
+    "lvs_sync_daemon_interface",
+    "no_accept",
+    "old_unicast_checksum",
+    "promote_secondaries",
+    "thread_timer_expired",
+    "timer_expired_backup",
+    "track_bfd",
+    "track_file",
+    "track_interface",
+    "track_process",
+    "track_script",
+    "track_src_ip",
+    "unicast_fault_no_peer",
+    "use_ipvlan",
+    "use_vmac",
+    "use_vmac_addr",
+    "v3_checksum_as_v2",
+    "virtual_routes",
+    "virtual_rules",
+    "vmac_xmit_base",
+    "vrf",
+];
+
+/// Words of `authentication`.
+const AUTHENTICATION: &[&str] = &["auth_pass", "auth_type"];
+
+/// Harmless words for which keepalived insists on a value.
+const HARMLESS_WITH_VALUE: &[&str] = &[
+    "bfd_process_name",
+    "bfd_rlimit_rtime",
+    "bfd_rlimit_rttime",
+    "checker_process_name",
+    "checker_rlimit_rtime",
+    "checker_rlimit_rttime",
+    "config_save_dir",
+    "lvs_process_name",
+    "nftables_ipvs_priority",
+    "nftables_ipvs_start_fwmark",
+    "nftables_priority",
+    "notify",
+    "notify_backup",
+    "notify_fault",
+    "notify_master",
+    "notify_master_rx_lower_pri",
+    "notify_stop",
+    "process_name",
+    "random_seed",
+    "smtp_connect_timeout",
+    "smtp_server",
+    "umask",
+    "vmac_addr_prefix",
+    "vmac_prefix",
+    "vrrp_garp_interval",
+    "vrrp_gna_interval",
+    "vrrp_process_name",
+    "vrrp_rlimit_rtime",
+    "vrrp_rlimit_rttime",
+];
+
+/// Words of the top level that open a block.
+const TOP_BLOCKS: &[&str] = &[
+    "SSL",
+    "bfd_instance",
+    "garp_group",
+    "global_defs",
+    "interface_up_down_delays",
+    "linkbeat_interfaces",
+    "static_ipaddress",
+    "static_routes",
+    "static_rules",
+    "track_file",
+    "track_group",
+    "virtual_server",
+    "virtual_server_group",
+    "vrrp_instance",
+    "vrrp_script",
+    "vrrp_sync_group",
+    "vrrp_track_file",
+    "vrrp_track_process",
+];
+
+/// Words of `vrrp_instance` that open a block.
+const INSTANCE_BLOCKS: &[&str] = &[
+    "auth_hmac",
+    "authentication",
+    "track_bfd",
+    "track_file",
+    "track_interface",
+    "track_process",
+    "track_script",
+    "unicast_peer",
+    "virtual_ipaddress",
+    "virtual_ipaddress_excluded",
+    "virtual_routes",
+    "virtual_rules",
+];
+
+/// Words of the blocks that we do not read yet, to say where a misplaced one belongs.
+const INNER: &[(&str, &[&str])] = &[
+    (
+        "in `vrrp_sync_group`",
+        &[
+            "global_tracking",
+            "group",
+            "notify",
+            "notify_backup",
+            "notify_fault",
+            "notify_master",
+            "notify_priority_changes",
+            "notify_stop",
+            "smtp_alert",
+            "sync_group_tracking_weight",
+            "track_bfd",
+            "track_file",
+            "track_interface",
+            "track_process",
+            "track_script",
+        ],
+    ),
+    (
+        "in `vrrp_script`",
+        &[
+            "fall",
+            "init_fail",
+            "interval",
+            "rise",
+            "script",
+            "timeout",
+            "user",
+            "weight",
+        ],
+    ),
+    (
+        "in `vrrp_track_process`",
+        &[
+            "delay",
+            "fork_delay",
+            "full_command",
+            "param_match",
+            "process",
+            "quorum",
+            "quorum_max",
+            "terminate_delay",
+        ],
+    ),
+    ("in `track_file`", &["file", "init_file"]),
+    (
+        "in `virtual_server`",
+        &[
+            "alpha",
+            "connect_timeout",
+            "delay_before_retry",
+            "delay_loop",
+            "flag-1",
+            "flag-2",
+            "flag-3",
+            "ha_suspend",
+            "hashed",
+            "hysteresis",
+            "inhibit_on_failure",
+            "ip_family",
+            "lb_algo",
+            "lb_kind",
+            "lvs_method",
+            "lvs_sched",
+            "mh-fallback",
+            "mh-port",
+            "omega",
+            "ops",
+            "persistence_engine",
+            "persistence_granularity",
+            "persistence_timeout",
+            "protocol",
+            "quorum_down",
+            "quorum_up",
+            "real_server",
+            "retry",
+            "sh-fallback",
+            "sh-port",
+            "snmp_name",
+            "sorry_server",
+            "sorry_server_inhibit",
+            "sorry_server_lvs_method",
+            "virtualhost",
+            "warmup",
+        ],
+    ),
+    (
+        "in `real_server`",
+        &[
+            "BFD_CHECK",
+            "DNS_CHECK",
+            "FILE_CHECK",
+            "HTTP_GET",
+            "MISC_CHECK",
+            "PING_CHECK",
+            "SMTP_CHECK",
+            "SSL_GET",
+            "TCP_CHECK",
+            "UDP_CHECK",
+            "lthreshold",
+            "notify_down",
+            "notify_up",
+            "uthreshold",
+        ],
+    ),
+    (
+        "in a checker of `real_server`",
+        &[
+            "bind_if",
+            "bind_port",
+            "bindto",
+            "connect_ip",
+            "connect_port",
+            "digest",
+            "enable_sni",
+            "fast_recovery",
+            "fwmark",
+            "helo_name",
+            "host",
+            "http_protocol",
+            "log_all_failures",
+            "max_reply_length",
+            "min_reply_length",
+            "misc_dynamic",
+            "misc_path",
+            "misc_timeout",
+            "name",
+            "nb_get_retry",
+            "path",
+            "payload",
+            "regex",
+            "regex_max_offset",
+            "regex_min_offset",
+            "regex_no_match",
+            "regex_options",
+            "regex_stack",
+            "require_reply",
+            "sni_name",
+            "status_code",
+            "tls_compliant",
+            "type",
+            "url",
+        ],
+    ),
+    (
+        "in `auth_hmac`",
+        &["active_key", "anti_replay", "key", "mode", "time_window"],
+    ),
+    ("in `unicast_peer`", &["max_ttl", "min_ttl"]),
+    (
+        "in `bfd_instance`",
+        &[
+            "checker",
+            "hoplimit",
+            "idle_tx",
+            "max_hops",
+            "min_rx",
+            "min_tx",
+            "multihop",
+            "multiplier",
+            "neighbor_ip",
+            "neighbour_ip",
+            "passive",
+            "source_ip",
+            "ttl",
+            "vrrp",
+        ],
+    ),
+    (
+        "in `garp_group`",
+        &["garp_interval", "gna_interval", "interface", "interfaces"],
+    ),
+    ("in `SSL`", &["ca", "certificate", "password"]),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_table_is_sorted_so_that_each_word_is_found() {
+        let places = [
+            Place::Top,
+            Place::Global,
+            Place::Instance,
+            Place::Authentication,
+        ];
+        let tables = places
+            .into_iter()
+            .flat_map(Place::tables)
+            .map(|(table, _)| table);
+        let others = [HARMLESS_WITH_VALUE, TOP_BLOCKS, INSTANCE_BLOCKS];
+        for table in tables.chain(others) {
+            assert!(table.is_sorted_by(|a, b| a < b), "{table:?}");
+        }
+    }
+
+    #[test]
+    fn a_word_has_one_standing() {
+        for place in [Place::Top, Place::Global, Place::Instance] {
+            let mut all: Vec<_> = place.tables().into_iter().flat_map(|(t, _)| t).collect();
+            let count = all.len();
+            all.sort();
+            all.dedup();
+            assert_eq!(all.len(), count, "{place:?}");
+        }
+    }
+
+    #[test]
+    fn blocks_are_known_words() {
+        for word in TOP_BLOCKS {
+            assert!(standing(Place::Top, word).is_some(), "{word}");
+        }
+        for word in INSTANCE_BLOCKS {
+            assert!(standing(Place::Instance, word).is_some(), "{word}");
+        }
+    }
+
+    #[test]
+    fn misprints_find_their_word() {
+        assert_eq!(nearest(Place::Instance, "prority"), Some("priority"));
+        assert_eq!(
+            nearest(Place::Instance, "virtual_routerid"),
+            Some("virtual_router_id")
+        );
+        assert_eq!(
+            nearest(Place::Instance, "unicast_peers"),
+            Some("unicast_peer")
+        );
+        assert_eq!(nearest(Place::Top, "vrrp_instnace"), Some("vrrp_instance"));
+        assert_eq!(nearest(Place::Instance, "frobnicate"), None);
+        assert_eq!(nearest(Place::Instance, &"x".repeat(10_000)), None);
+    }
+
+    #[test]
+    fn misplaced_words_find_their_block() {
+        assert_eq!(elsewhere("priority"), Some("in `vrrp_instance`"));
+        assert_eq!(elsewhere("quorum_up"), Some("in `virtual_server`"));
+        assert_eq!(elsewhere("router_id"), Some("in `global_defs`"));
+        assert_eq!(elsewhere("frobnicate"), None);
+    }
+}

@@ -1,0 +1,150 @@
+//! What all blocks do with a statement before they look at its meaning.
+
+use super::block::Statement;
+use super::diag::{Class, Severity, Sink, quoted};
+use super::keywords::{self, Place, Standing};
+use super::lexer::Word;
+
+/// True if the statement shall be read; otherwise what is to be said about it has been said.
+pub(super) fn is_built(place: Place, found: &Statement, sink: &mut Sink) -> bool {
+    let keyword = found.keyword();
+    match keywords::standing(place, keyword) {
+        None => {
+            unknown(place, found, sink);
+            false
+        }
+        Some(Standing::Refused) => {
+            sink.refuse(found.span(), &quoted(keyword));
+            false
+        }
+        Some(Standing::Harmless) => {
+            if found.arguments().is_empty() && keywords::needs_value(keyword) {
+                sink.missing_parameter(found.span(), keyword);
+            } else {
+                let message = format!(
+                    "{} is not built yet in this version of relevo; the daemon runs without it",
+                    quoted(keyword)
+                );
+                sink.note(found.span(), message);
+            }
+            false
+        }
+        Some(Standing::Built) => has_right_shape(place, found, sink),
+    }
+}
+
+fn unknown(place: Place, found: &Statement, sink: &mut Sink) {
+    // A line that stands for text from elsewhere has been refused already.
+    if found.is_unexpanded() {
+        return;
+    }
+    let keyword = found.keyword();
+    let what = if found.block.is_some() {
+        "it and its block are skipped"
+    } else {
+        "the line is skipped"
+    };
+    let message = format!("{} is not known {}; {what}", quoted(keyword), place.name());
+    let is_full = sink.is_full();
+    let unknown = sink.report(
+        Severity::Error,
+        Class::UnknownKeyword,
+        found.span(),
+        message,
+    );
+    if is_full {
+        // Nobody will read the hint, and looking for it takes time.
+        return;
+    }
+    if let Some(near) = keywords::nearest(place, keyword) {
+        unknown
+            .help(format!("did you mean `{near}`?"))
+            .suggest(near);
+    } else if let Some(block) = keywords::elsewhere(keyword) {
+        unknown.help(format!(
+            "it is known {block}; look for a brace that is missing or too many before this line"
+        ));
+    }
+}
+
+/// Blocks where blocks belong, and only there.
+fn has_right_shape(place: Place, found: &Statement, sink: &mut Sink) -> bool {
+    let outer = match place {
+        Place::Top => "",
+        Place::Global => "global_defs",
+        Place::Instance => "vrrp_instance",
+        Place::Authentication => "authentication",
+    };
+    let keyword = found.keyword();
+    let wants = keywords::takes_block(outer, keyword);
+    match &found.block {
+        Some(block) if !wants => {
+            let message = format!(
+                "{} takes no block; what is in it is skipped",
+                quoted(keyword)
+            );
+            sink.report(
+                Severity::Error,
+                Class::UnexpectedBraceOpen,
+                block.open,
+                message,
+            )
+            .help("remove the braces; a value that holds one needs double quotes");
+        }
+        None if wants => {
+            let message = format!("{} is not followed by a block", quoted(keyword));
+            sink.report(
+                Severity::Error,
+                Class::MissingBraceOpen,
+                found.span(),
+                message,
+            )
+            .help("write `{`, its lines and `}`");
+        }
+        _ => {}
+    }
+    wants || place == Place::Top || !found.is_unexpanded()
+}
+
+/// The value behind a word that needs one; reading stops if there is none.
+pub(super) fn value<'s>(found: &'s Statement, sink: &mut Sink) -> Option<&'s Word> {
+    let Some(value) = found.arguments().first() else {
+        sink.missing_parameter(found.span(), found.keyword());
+        return None;
+    };
+    surplus(found, 1, sink);
+    Some(value)
+}
+
+/// The value behind a word that may stand alone.
+pub(super) fn optional<'s>(found: &'s Statement, sink: &mut Sink) -> Option<&'s Word> {
+    surplus(found, 1, sink);
+    found.arguments().first()
+}
+
+/// A word that takes no value.
+pub(super) fn flag(found: &Statement, sink: &mut Sink) {
+    if let Some(word) = found.arguments().first() {
+        let message = format!(
+            "{} takes no value; {} is ignored and the setting is on",
+            quoted(found.keyword()),
+            quoted(&word.text)
+        );
+        sink.note(word.span, message)
+            .help("remove the value, or the whole line to switch the setting off");
+    }
+}
+
+fn surplus(found: &Statement, expected: usize, sink: &mut Sink) {
+    if let Some(word) = found.arguments().get(expected) {
+        // A part of a password must not get into a log.
+        let what = if found.keyword() == "auth_pass" {
+            "what stands behind the password".to_owned()
+        } else {
+            format!("{} and what follows it", quoted(&word.text))
+        };
+        let message = format!("{what} on this line is ignored");
+        sink.note(word.span, message)
+            .help("write one setting on each line");
+    }
+}

@@ -1,0 +1,582 @@
+//! Texts and what is said about them, with the exit code of `-t`.
+//!
+//! keepalived 2.2.7 was asked for each exit code. It differs where a word is not built yet, where its
+//! later versions look closer (an address or peer that stands twice, `no_virtual_ipaddress`), for
+//! scripts run as root, and for the mark that some editors put at the beginning of a file.
+
+use super::super::check_exit_code;
+use super::{bare, read, with};
+use crate::limits;
+
+/// Where the lines of a case stand.
+enum Text {
+    /// In an instance that lacks nothing, from line 6 on.
+    With(&'static str),
+    /// In an instance without addresses, from line 4 on.
+    Bare(&'static str),
+    /// In its `virtual_ipaddress`, from line 5 on.
+    Vips(&'static str),
+    /// In an instance of another name behind one that lacks nothing, from line 13 on.
+    Second(&'static str),
+    /// Nowhere: the case is the whole text.
+    Whole(&'static str),
+}
+use Text::{Bare, Second, Vips, Whole, With};
+
+impl Text {
+    fn text(&self) -> String {
+        match self {
+            With(lines) => with(lines),
+            Bare(lines) => bare(lines),
+            Vips(lines) => bare(&format!("virtual_ipaddress {{\n{lines}\n}}")),
+            Second(lines) => with("") + &with(lines).replace("A {", "B {"),
+            Whole(text) => (*text).to_owned(),
+        }
+    }
+}
+
+/// A text, `LINE:COLUMN SEVERITY FRAGMENT` for everything found, and the exit code of `-t`.
+type Case = (Text, &'static [&'static str], u8);
+
+fn check(cases: &[Case]) {
+    for (text, expected, code) in cases {
+        check_text(&text.text(), expected, *code);
+    }
+}
+
+fn check_text(text: &str, expected: &[&str], code: u8) {
+    let (_, found) = read(text);
+    let shown: Vec<String> = found
+        .iter()
+        .map(|d| format!("{}:{} {} {}", d.line, d.column, d.severity, d.message))
+        .collect();
+    assert_eq!(shown.len(), expected.len(), "{text}: {shown:#?}");
+    for (shown, expected) in shown.iter().zip(expected) {
+        let mut parts = expected.splitn(3, ' ');
+        let mut part = || parts.next().unwrap_or_default();
+        let start = format!("{} {} ", part(), part());
+        let matches = shown.starts_with(&start) && shown.contains(part());
+        assert!(matches, "{text}: {shown} is not {expected}");
+    }
+    assert_eq!(check_exit_code(&found), code, "{text}: {found:#?}");
+}
+
+#[test]
+fn values() {
+    check(VALUES);
+}
+
+#[test]
+fn cleanups() {
+    check(CLEANUPS);
+}
+
+#[test]
+fn addresses() {
+    check(ADDRESSES);
+}
+
+#[test]
+fn instances() {
+    check(INSTANCES);
+}
+
+#[test]
+fn words_that_are_not_built() {
+    check(NOT_BUILT);
+}
+
+#[test]
+fn braces_and_quotes() {
+    check(BRACES);
+}
+
+#[test]
+fn a_line_has_1024_bytes() {
+    let longest = "x".repeat(limits::CONFIG_LINE - 1);
+    check_text(&with(&format!("#{longest}")), &[], 0);
+    check_text(&with(&format!("# {longest}")), &["6:1 error ignored"], 5);
+}
+
+const VALUES: &[Case] = &[
+    (With(""), &[], 0),
+    (With("priority \"150\""), &[], 0),
+    (With("priority 0"), &["6:10 error 100 is used"], 5),
+    (With("priority 256"), &["6:10 error out of range"], 5),
+    (With("priority 1x"), &["6:10 error not a whole"], 5),
+    (With("priority 0x20"), &["6:10 error not a whole"], 5),
+    (With("priority +010"), &[], 0),
+    (With("virtual_router_id 256"), &["6:19 error ignored"], 5),
+    (With("version 4"), &["6:9 error out of range"], 5),
+    (With("advert_int 0"), &["6:12 error out of range"], 5),
+    (With("advert_int 300"), &["6:12 error out of range"], 5),
+    (With("advert_int -1"), &["6:12 error negative"], 5),
+    (With("advert_int 1x"), &["6:12 error not a number"], 5),
+    (With("advert_int 1.5"), &["6:12 error becomes 2 s"], 5),
+    (With("advert_int 0.1"), &["6:12 error becomes 1 s"], 5),
+    (With("version 3\nadvert_int 41"), &["7:12 error 40.95 s"], 5),
+    (
+        With("version 3\nadvert_int 0.015"),
+        &["7:12 error 0.02 s"],
+        5,
+    ),
+    (With("version 3\nadvert_int 40.95"), &[], 0),
+    (With("state master"), &["6:7 error BACKUP is used"], 5),
+    (
+        With("state MASTER\nstate BACKUP"),
+        &["7:7 error ignored"],
+        5,
+    ),
+    (With("lower_prio_no_advert 1"), &["6:22 error neither"], 5),
+    (With("lower_prio_no_advert off"), &[], 0),
+    (With("garp_master_delay -1"), &["6:19 error negative"], 5),
+    (With("garp_master_delay 1.5"), &["6:19 error 1 is used"], 5),
+    (With("garp_master_delay abc"), &["6:19 error 0 is used"], 5),
+    (With("garp_master_repeat 0"), &["6:20 error 1 is used"], 5),
+    (With("garp_lower_prio_repeat 0"), &[], 0),
+    (With("down_timer_adverts 101"), &["6:20 error out of"], 5),
+    (With("preempt_delay 1001"), &["6:15 error 0 is used"], 5),
+    (With("unicast_ttl 256"), &["6:13 error out of range"], 5),
+    (With("debug 9"), &["6:7 error out of range"], 5),
+    (With("debug 1"), &["6:1 warning not built"], 0),
+    (
+        With("authentication {\nauth_type PASS\nauth_pass ab\"cd\"\n}"),
+        &["8:13 warning behind the password"],
+        0,
+    ),
+    (With("priority 100 200"), &["6:14 warning `200`"], 0),
+    (With("nopreempt off"), &["6:11 warning setting is on"], 0),
+    (
+        With("skip_check_adv_addr off"),
+        &["6:1 warning any value"],
+        0,
+    ),
+    (With("priority"), &["6:1 fatal needs a value"], 2),
+    (With("notify_master"), &["6:1 fatal needs a value"], 2),
+    // What stands behind a missing value is not read.
+    (
+        With("priority\nfoo\nvirtual_router_id x"),
+        &["6:1 fatal needs"],
+        2,
+    ),
+    (
+        Whole("global_defs {\nrouter_id\n}"),
+        &["2:1 error needs a name"],
+        5,
+    ),
+    (
+        Whole("global_defs {\nvrrp_version\n}"),
+        &["2:1 fatal needs"],
+        2,
+    ),
+    (
+        Whole("global_defs {\nvrrp_mcast_group4 10.0.0.1\n}"),
+        &["2:19 error not an IPv4 multicast"],
+        5,
+    ),
+    (
+        Whole("global_defs {\nvrrp_mcast_group6 ff05::12\n}"),
+        &["2:19 warning beyond the link"],
+        5,
+    ),
+];
+
+const CLEANUPS: &[Case] = &[
+    (With("state MASTER\nnopreempt"), &["7:1 error MASTER"], 5),
+    (
+        With("priority 255\nnopreempt"),
+        &["7:1 error priority 255"],
+        5,
+    ),
+    (With("nopreempt\nstate BACKUP"), &[], 0),
+    (With("state MASTER\nnopreempt\npreempt"), &[], 0),
+    (
+        With("state MASTER\npreempt_delay 9"),
+        &["7:15 error MASTER"],
+        5,
+    ),
+    (
+        With("nopreempt\npreempt_delay 9"),
+        &["7:15 error `nopreempt`"],
+        5,
+    ),
+    (
+        With("authentication {\nauth_type PASS\nauth_pass 123456789\n}"),
+        &["8:11 error first 8"],
+        5,
+    ),
+    (
+        With("authentication {\nauth_type PASS\n}"),
+        &["7:11 error no password"],
+        5,
+    ),
+    (
+        With("authentication {\nauth_pass a\n}"),
+        &["7:11 warning not used"],
+        0,
+    ),
+    (
+        With("version 3\nauthentication {\nauth_type PASS\nauth_pass 1\n}"),
+        &["8:11 error ignored"],
+        5,
+    ),
+    (
+        With("authentication {\nauth_type NONE\n}"),
+        &["7:11 error no authentication"],
+        5,
+    ),
+    (
+        With("authentication {\nauth_type FOO\n}"),
+        &["7:11 error not a kind"],
+        5,
+    ),
+    (
+        With("unicast_src_ip 10.0.0.2"),
+        &["6:1 deprecated multicast group"],
+        5,
+    ),
+    (With("check_unicast_src"), &["6:1 deprecated group"], 5),
+    (With("unicast_peer {\n}"), &["6:1 deprecated group"], 5),
+    (
+        With("unicast_peer {\n10.0.0.300\n}"),
+        &["6:1 deprecated group", "7:1 error not an IPv4"],
+        5,
+    ),
+    (With("mcast_src_ip 10.0.0.2"), &[], 0),
+    (With("unicast_ttl 9"), &["6:13 error TTL is 255"], 5),
+    (
+        With("mcast_dst_ip 224.0.0.19\nunicast_peer {\n10.0.0.3\n}"),
+        &["6:14 error not used"],
+        5,
+    ),
+    (
+        With("unicast_peer {\n10.0.0.3 10.0.0.4\n}"),
+        &["7:10 error not an option of a peer"],
+        5,
+    ),
+    (
+        With("unicast_peer {\n10.0.0.3\n10.0.0.3\n}"),
+        &["8:1 error already on line 7"],
+        5,
+    ),
+    (With("mcast_dst_ip 10.0.0.1"), &["6:14 error group"], 5),
+    (With("mcast_src_ip fe80::1"), &["6:14 error not IPv4"], 5),
+    (
+        With("mcast_src_ip 10.0.0.2/24"),
+        &["6:14 warning only 10.0.0.2"],
+        0,
+    ),
+    (With("native_ipv6"), &["6:1 error IPv4 address"], 5),
+    (With("interface tun0"), &["6:11 error cannot send"], 5),
+    (With("interface tun0\nunicast_peer {\n10.0.0.3\n}"), &[], 0),
+];
+
+const ADDRESSES: &[Case] = &[
+    (
+        Vips("10.0.0.1/24 brd + dev eth1 scope link label e:1 noprefixroute"),
+        &[],
+        0,
+    ),
+    (Vips("10.0.0.1/24 broadcast 10.0.0.255"), &[], 0),
+    (Vips("fe80::1/64 -nodad"), &[], 0),
+    (Vips("10.0.0.1 10.0.0.2"), &["5:10 error not an option"], 5),
+    (
+        Vips("10.0.0.1 scop link"),
+        &["5:10 error `scop`", "5:15 error `link`"],
+        5,
+    ),
+    (Vips("10.0.0.1/33"), &["5:10 error /32 is used"], 5),
+    (Vips("10.0.0.1/24\n10.0.0.1"), &["6:1 error twice"], 5),
+    (Vips("10.0.0.1\n10.0.0.1 dev eth1"), &["6:1 error twice"], 5),
+    (Vips("10.0.0.1\nfe80::1"), &["6:1 error not IPv4"], 5),
+    (
+        Vips("10.0.0.2\n10.0.0.1 dev eth9"),
+        &["6:14 fatal no interface `eth9`"],
+        5,
+    ),
+    (
+        Vips("10.0.0.2\n10.0.0.1 dev eth0 dev eth1"),
+        &["6:19 error twice"],
+        5,
+    ),
+    (
+        Vips("10.0.0.2\n10.0.0.1 dev a123456789012345"),
+        &["6:14 error dropped"],
+        5,
+    ),
+    (Vips("10.0.0.1 peer 10.0.0.2"), &["5:10 refused `peer`"], 5),
+    (Vips("10.0.0.1 no_track"), &["5:10 refused `no_track`"], 5),
+    (Vips("10.0.0.1 use_vmac"), &["5:10 refused `use_vmac`"], 5),
+    (Vips("fe80::1 home"), &["5:9 warning without it"], 0),
+    (Vips("10.0.0.1/31 brd +"), &["5:17 error no broadcast"], 5),
+    (
+        Vips("10.0.0.2\n10.0.0.1 brd 1.2"),
+        &["6:14 error dropped"],
+        5,
+    ),
+    (Vips("fe80::2\nfe80::1 brd +"), &["6:9 error dropped"], 5),
+    (Vips("10.0.0.1 scope 256"), &["5:16 error not a scope"], 5),
+    (Vips("fe80::1 label a"), &["5:9 error no label"], 5),
+    (Vips("fe80::1 scope link"), &["5:9 error ignored"], 5),
+    (
+        Vips("10.0.0.2\n10.0.0.1 label a123456789012345"),
+        &["6:16 error dropped"],
+        5,
+    ),
+    (Vips("10.0.0.1\n10.0.0.2 dev"), &["6:10 error dropped"], 5),
+    (Vips("fd00::1"), &["5:1 warning link-local"], 0),
+    (
+        Vips("fe80::1 preferred_lft 30"),
+        &["5:23 warning forever"],
+        0,
+    ),
+    (Vips("fe80::1/64 preferred_lft 0"), &[], 0),
+    (Vips("10.0.0.1\nfoo"), &["6:1 error not an IPv4"], 5),
+    (
+        Vips("10.0.0.1\nx {\n}"),
+        &["6:1 error not an", "6:3 error no block"],
+        5,
+    ),
+    (Bare(""), &["1:15 error no address"], 5),
+    (Bare("no_virtual_ipaddress"), &[], 0),
+    (Bare("version 3"), &["1:15 fatal version 3 needs"], 5),
+    (
+        Bare("virtual_ipaddress {\n10.0.0.1\n}\nvirtual_ipaddress_excluded {\n10.0.0.1\n}"),
+        &["8:1 error twice"],
+        5,
+    ),
+    (
+        Bare("virtual_ipaddress {\n1.0.0.1\n}\nvirtual_ipaddress_excluded {\n1.0.0.1 dev eth1\n}"),
+        &[],
+        0,
+    ),
+    (
+        Bare("virtual_ipaddress_excluded {\nfe80::1\n}\nvirtual_ipaddress {\n10.0.0.1\n}"),
+        &[],
+        0,
+    ),
+];
+
+const INSTANCES: &[Case] = &[
+    (
+        Whole("vrrp_instance A {\ninterface eth0\n}"),
+        &["1:15 fatal virtual_router_id"],
+        5,
+    ),
+    (
+        Whole("vrrp_instance A {\nvirtual_router_id 1\n}"),
+        &["1:15 fatal `interface`"],
+        5,
+    ),
+    (
+        Whole("vrrp_instance A {\nvirtual_router_id 1\nunicast_src_ip 10.0.0.1\n}"),
+        &["1:15 refused without `interface`"],
+        5,
+    ),
+    (With("interface eth9"), &["6:11 fatal no interface"], 5),
+    (With("interface lo"), &["6:11 fatal loopback"], 5),
+    (
+        With("interface a123456789012345"),
+        &["6:11 error too long"],
+        5,
+    ),
+    (Whole("vrrp_instance {\n}"), &["1:1 error one name"], 5),
+    (Whole("vrrp_instance A B {\n}"), &["1:1 error one name"], 5),
+    (
+        Whole("vrrp_instance A {\n}\nvrrp_instance A {\n}\nvrrp_instance A {\n}"),
+        &[
+            "1:15 fatal virtual_router_id",
+            "1:15 fatal interface",
+            "3:15 error already on line 1",
+            "5:15 error already on line 1",
+        ],
+        5,
+    ),
+    (Second(""), &["10:19 fatal both use VRID 51"], 5),
+    (Second("virtual_router_id 52"), &[], 0),
+    (Second("interface eth1"), &[], 0),
+    (Second("unicast_peer {\n10.0.0.3\n}"), &[], 0),
+    (Second("mcast_dst_ip 224.0.0.19"), &[], 0),
+    (
+        Whole(
+            "global_defs {\ndynamic_interfaces\n}\nvrrp_instance A {\ninterface eth9\n\
+             virtual_router_id 1\nvirtual_ipaddress {\n10.0.0.1 dev eth8\n}\n}",
+        ),
+        &[],
+        0,
+    ),
+];
+
+const NOT_BUILT: &[Case] = &[
+    (With("prority 100"), &["6:1 error `prority`"], 5),
+    (
+        With("frobnicate {\npriority 1\nx {\n}\n}"),
+        &["6:1 error block are skipped"],
+        5,
+    ),
+    (Whole("priority 100"), &["1:1 error outside all blocks"], 5),
+    (
+        With("notify_master /bin/true"),
+        &["6:1 warning without it"],
+        0,
+    ),
+    (
+        With("track_script {\na\n}"),
+        &["6:1 refused `track_script`"],
+        5,
+    ),
+    (With("use_vmac"), &["6:1 refused `use_vmac`"], 5),
+    (With("no_accept"), &["6:1 refused `no_accept`"], 5),
+    (With("strict_mode"), &["6:1 refused `strict_mode`"], 5),
+    (With("strict_mode off\naccept"), &[], 0),
+    (
+        With("authentication {\nauth_type AH\n}"),
+        &["7:11 refused `auth_type AH`"],
+        5,
+    ),
+    (
+        With("unicast_peer {\n10.0.0.3 min_ttl 3\n}"),
+        &["7:10 refused `min_ttl`"],
+        5,
+    ),
+    (
+        Bare("version 2\nvirtual_ipaddress {\nfe80::1\n}"),
+        &["4:1 refused version 2 with IPv6"],
+        5,
+    ),
+    (
+        Whole("vrrp_sync_group G {\ngroup {\nA\n}\n}"),
+        &["1:1 refused `vrrp_sync_group`"],
+        5,
+    ),
+    (
+        Whole("virtual_server 10.0.0.1 80 {\nreal_server 10.0.0.2 80 {\n}\n}"),
+        &["1:1 refused `virtual_server`"],
+        5,
+    ),
+    (
+        Whole("garp_group {\n}\nuse_pid_dir"),
+        &["1:1 warning", "3:1 warning"],
+        0,
+    ),
+    (
+        Whole("include /a/{b,c}/*.conf"),
+        &["1:1 refused `include`"],
+        5,
+    ),
+    (With("include a{b"), &["6:1 refused `include`"], 5),
+    (Vips("includem a{b"), &["5:1 refused `includem`"], 5),
+    // What may stand in the text that is not put in is not reported as missing.
+    (
+        Whole("vrrp_instance A {\ninclude b\n}"),
+        &["2:1 refused"],
+        5,
+    ),
+    (
+        Whole("$P=100\nvrrp_instance A {\nvirtual_router_id $P\n$P\n}"),
+        &["1:1 refused `$P`", "3:19 refused `${P}`", "4:1 refused"],
+        5,
+    ),
+    (
+        Whole("$P=\\\nvrrp_instance X { \\\n}\nuse_pid_dir"),
+        &["1:1 refused `$P`", "4:1 warning use_pid_dir"],
+        5,
+    ),
+    (
+        With("authentication {\nauth_type PASS\nauth_pass a$b\n}"),
+        &[],
+        0,
+    ),
+    (
+        With("priority ${_RANDOM 1 9}"),
+        &["6:10 refused _RANDOM"],
+        5,
+    ),
+    (With("@^here priority 9"), &["6:1 refused `@ID`"], 5),
+    (Whole("~SEQ(a, 1, 3) b {"), &["1:1 refused `~SEQ`"], 5),
+    (
+        Whole("global_defs {\nnotification_email {\na@b\n}\nsmtp_server 10.0.0.1\n}"),
+        &["2:1 warning without it", "5:1 warning without it"],
+        0,
+    ),
+    (Whole("global_defs {\nvrrp_strict\n}"), &["2:1 refused"], 5),
+    (Whole("global_defs {\nvrrp_strict no\n}"), &[], 0),
+];
+
+const BRACES: &[Case] = &[
+    (Whole(""), &[], 0),
+    (Whole("global_defs\n\n# c\n{\nrouter_id a\n}"), &[], 0),
+    (
+        Whole("global_defs { router_id a } use_pid_dir"),
+        &["1:29 warning"],
+        0,
+    ),
+    (
+        Whole("global_defs\nrouter_id a\n}"),
+        &["1:1 error not followed by `{`"],
+        5,
+    ),
+    (
+        Whole("global_defs\nvrrp_instance A {\n}"),
+        &[
+            "1:1 error not followed by a block",
+            "2:15 fatal virtual_router_id",
+            "2:15 fatal interface",
+        ],
+        5,
+    ),
+    (
+        Whole("global_defs {\nrouter_id a"),
+        &["1:1 error no `}` before the end of the file"],
+        5,
+    ),
+    (
+        Whole("global_defs {\nrouter_id a\nglobal_defs {\nrouter_id b\n}"),
+        &["1:1 error no `}` before `global_defs` on line 3"],
+        5,
+    ),
+    (
+        Whole("global_defs {\nnotification_email {\na@b\n"),
+        &[
+            "1:1 error no `}`",
+            "2:1 error no `}`",
+            "2:1 warning without it",
+        ],
+        5,
+    ),
+    (
+        Whole("global_defs {\n}\n}"),
+        &["3:1 error closes nothing"],
+        5,
+    ),
+    (With("{\npriority 0\n}"), &["6:1 error follows no word"], 5),
+    (
+        With("state MASTER {\nfoo\n}"),
+        &["6:14 error takes no block"],
+        5,
+    ),
+    (
+        With("unicast_peer"),
+        &["6:1 error not followed by a block", "6:1 deprecated group"],
+        5,
+    ),
+    (
+        With("unicast_peer a {\n10.0.0.3\n}"),
+        &["6:14 error stands between"],
+        5,
+    ),
+    (
+        With("authentication {\nauth_type PASS\nauth_pass \"a{b\"\n}"),
+        &[],
+        0,
+    ),
+    (With("priority 9 \"a"), &["6:12 error double quote"], 5),
+    (
+        With("priority \"9"),
+        &["6:1 fatal needs a value", "6:10 error double quote"],
+        2,
+    ),
+    (With("priority 9 # \"\n! { \"\n#}"), &[], 0),
+    (With("priority 9\r\n# a\r"), &[], 0),
+    (Whole("\u{feff}global_defs {\n}"), &[], 0),
+];

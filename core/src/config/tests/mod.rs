@@ -1,0 +1,211 @@
+//! What texts mean.
+
+mod any;
+mod cases;
+
+use super::bound::{Auth, Bound, Destination, InstanceConfig};
+use super::*;
+use crate::ids::{Family, Version};
+use crate::limits;
+use crate::time::Duration;
+
+fn facts() -> HostFacts {
+    let interface = |name: &str, loopback, multicast| InterfaceFact {
+        name: name.to_owned(),
+        loopback,
+        multicast,
+        mtu: 1_500,
+    };
+    HostFacts {
+        hostname: "host".to_owned(),
+        interfaces: vec![
+            interface("lo", true, false),
+            interface("eth0", false, true),
+            interface("eth1", false, true),
+            interface("tun0", false, false),
+        ],
+    }
+}
+
+fn read(text: &str) -> (Bound, Vec<Diagnostic>) {
+    load("f", text, &facts())
+}
+
+/// An instance that lacks nothing, and `extra` lines from line 6 on.
+fn with(extra: &str) -> String {
+    format!(
+        "vrrp_instance A {{\ninterface eth0\nvirtual_router_id 51\npriority 90\n\
+         virtual_ipaddress {{ 10.0.0.100/24 }}\n{extra}\n}}\n"
+    )
+}
+
+/// An instance without addresses, and `extra` lines from line 4 on.
+fn bare(extra: &str) -> String {
+    format!("vrrp_instance A {{\ninterface eth0\nvirtual_router_id 51\n{extra}\n}}\n")
+}
+
+fn instance(text: &str) -> InstanceConfig {
+    let (bound, found) = read(text);
+    assert_eq!(start_exit_code(&found), None, "{found:?}");
+    bound.instances.into_iter().next().expect("an instance")
+}
+
+#[test]
+fn columns_count_characters_and_spans_count_bytes() {
+    let text = "# \u{e9}\nvrrp_instance \"\u{e9}\u{e9}\" prority {\n}\n";
+    let (_, found) = parse("f", &text.replace(" prority", ""));
+    assert_eq!(found, []);
+    let text = "\u{e9}\u{e9} \"\u{e9}\n";
+    let (_, found) = parse("f", text);
+    let quote = found.iter().find(|d| d.class == Class::UnmatchedQuote);
+    let quote = quote.expect("a finding");
+    assert_eq!((quote.line, quote.column), (1, 4));
+    assert_eq!(&text[quote.span.clone()], "\"\u{e9}");
+}
+
+#[test]
+fn suggestions_replace_exactly_what_is_wrong() {
+    let text = with("prority 100");
+    let (_, found) = read(&text);
+    let near = found.first().expect("a finding");
+    assert_eq!(near.suggestion.as_deref(), Some("priority"));
+    assert_eq!(&text[near.span.clone()], "prority");
+    let mut mended = text;
+    mended.replace_range(near.span.clone(), "priority");
+    assert_eq!(read(&mended).1, []);
+}
+
+#[test]
+fn defaults_are_those_of_the_original() {
+    let plain = instance(&with(""));
+    assert_eq!((plain.version, plain.family), (Version::V2, Family::V4));
+    assert_eq!(plain.advert_interval, Duration::from_secs(1));
+    assert_eq!((plain.down_timer_adverts, plain.hop_limit), (3, 255));
+    assert_eq!(plain.garp, bound::GarpConfig::default());
+    assert!(plain.preempt && !plain.state_master);
+    assert_eq!(plain.auth, Auth::None);
+    let six = instance(&bare("virtual_ipaddress {\nfe80::1\nfd00::1/64 -nodad\n}"));
+    assert_eq!((six.version, six.family), (Version::V3, Family::V6));
+    assert_eq!(
+        six.destination,
+        Destination::Multicast("ff02::12".parse().expect("address"))
+    );
+    let flags: Vec<_> = six
+        .addresses
+        .iter()
+        .map(|a| (a.prefix, a.nodad, a.deprecated))
+        .collect();
+    assert_eq!(flags, [(128, true, true), (64, false, false)]);
+}
+
+#[test]
+fn priority_and_state_decide_each_other() {
+    let of = |extra: &str| {
+        let instance = instance(&bare(&format!("virtual_ipaddress {{ 10.0.0.1 }}\n{extra}")));
+        (instance.priority, instance.state_master)
+    };
+    assert_eq!(of(""), (100, false));
+    assert_eq!(of("state BACKUP"), (100, false));
+    assert_eq!(of("state MASTER"), (255, true));
+    assert_eq!(of("state MASTER\npriority 150"), (150, true));
+    assert_eq!(of("state MASTER\npriority 0"), (100, true));
+    assert_eq!(of("priority 255"), (255, true));
+    assert_eq!(of("priority 255\nstate BACKUP"), (255, false));
+}
+
+#[test]
+fn global_settings_reach_instances_wherever_they_stand() {
+    let globals = "global_defs {\nrouter_id r\nvrrp_version 3\nvrrp_garp_master_delay 3\n\
+                   vrrp_garp_master_repeat 2\nvrrp_mcast_group4 224.0.0.19\n\
+                   vrrp_down_timer_adverts 5\nvrrp_check_unicast_src\n}\n";
+    for text in [
+        globals.to_owned() + &with("garp_master_repeat 7"),
+        with("garp_master_repeat 7") + globals,
+    ] {
+        let (bound, found) = read(&text);
+        assert_eq!(found, []);
+        assert_eq!(bound.global.router_id, "r");
+        let config = &bound.instances[0];
+        assert_eq!(config.version, Version::V3);
+        assert_eq!(
+            (config.garp.master_repeat, config.garp.lower_prio_repeat),
+            (7, 2)
+        );
+        assert_eq!(config.garp.lower_prio_delay, Duration::from_secs(3));
+        assert_eq!(config.down_timer_adverts, 5);
+        assert!(config.check_unicast_source);
+        assert_eq!(
+            config.destination,
+            Destination::Multicast("224.0.0.19".parse().expect("address"))
+        );
+    }
+    let least = instance(&(with("") + "global_defs {\nvrrp_min_garp\n}\n")).garp;
+    assert_eq!(
+        (
+            least.master_repeat,
+            least.refresh_repeat,
+            least.lower_prio_repeat
+        ),
+        (1, 0, 1)
+    );
+    assert_eq!(least.master_delay, Duration::ZERO);
+}
+
+#[test]
+fn passwords_are_octets_padded_with_zeros() {
+    let of = |word: &str| {
+        let block = format!("authentication {{\nauth_type PASS\nauth_pass {word}\n}}");
+        let (bound, _) = read(&with(&block));
+        bound.instances[0].auth
+    };
+    assert_eq!(of("abc"), Auth::Pass(*b"abc\0\0\0\0\0"));
+    assert_eq!(of("123456789"), Auth::Pass(*b"12345678"));
+    assert_eq!(of("\"a b#{\""), Auth::Pass(*b"a b#{\0\0\0"));
+    assert_eq!(of("a#b"), Auth::Pass(*b"a\0\0\0\0\0\0\0"));
+    assert_eq!(of("a\\#b\\!"), Auth::Pass(*b"a#b!\0\0\0\0"));
+    assert_eq!(of("ab\"cd\""), Auth::Pass(*b"ab\0\0\0\0\0\0"));
+}
+
+#[test]
+fn what_does_not_fit_is_held_but_not_advertised() {
+    let many = |count: usize| {
+        let lines: Vec<String> = (0..count)
+            .map(|n| format!("10.1.{}.{}", n / 256, n % 256))
+            .collect();
+        bare(&format!("virtual_ipaddress {{\n{}\n}}", lines.join("\n")))
+    };
+    let (bound, found) = read(&many(255));
+    assert_eq!(found, []);
+    assert_eq!(bound.instances[0].addresses.len(), 255);
+    let (bound, found) = read(&many(300));
+    assert_eq!((found.len(), found[0].line), (1, 260));
+    assert_eq!(bound.instances[0].addresses.len(), 255);
+    assert_eq!(bound.instances[0].excluded.len(), 45);
+    // 1,500 octets less 62 of headers hold 89 IPv6 addresses.
+    let lines: Vec<String> = (1..=100).map(|n| format!("fe80::{n:x}")).collect();
+    let (bound, _) = read(&bare(&format!(
+        "virtual_ipaddress {{\n{}\n}}",
+        lines.join("\n")
+    )));
+    assert_eq!(bound.instances[0].addresses.len(), 89);
+    assert_eq!(bound.instances[0].excluded.len(), 11);
+}
+
+#[test]
+fn deep_nesting_ends_at_the_limit() {
+    for unit in ["a {\n", "{", "vrrp_instance A {\n", "virtual_ipaddress {\n"] {
+        let bomb = unit.repeat(20_000);
+        let (_, found) = read(&bomb);
+        assert!(!found.is_empty(), "{unit}");
+        let (_, found) = read(&(bomb + &"}\n".repeat(20_000) + &with("")));
+        assert!(!found.is_empty(), "{unit}");
+    }
+}
+
+#[test]
+fn a_flood_of_mistakes_is_counted_not_kept() {
+    let text = "interfaze eth0\n".repeat(20_000);
+    let (_, found) = parse("f", &text);
+    assert_eq!(found.len(), limits::DIAGNOSTICS + 1);
+    assert!(found.last().expect("one").message.contains("19000 more"));
+}

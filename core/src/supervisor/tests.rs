@@ -1,0 +1,441 @@
+use super::*;
+use crate::ids::Errno;
+
+/// The machine with its clock, its output kept.
+struct Parent {
+    machine: Supervisor,
+    now: Instant,
+    out: Actions,
+}
+
+const VRRP_ONLY: Kinds = Kinds::NONE.with(Kind::Vrrp);
+
+impl Parent {
+    fn new(wanted: Kinds, respawn: bool) -> Self {
+        let machine = Supervisor::new(Settings {
+            wanted,
+            respawn,
+            child_wait_time: CHILD_WAIT_TIME,
+        });
+        Self {
+            machine,
+            now: Instant::from_micros(1_000_000),
+            out: Out::new(),
+        }
+    }
+
+    /// A parent whose VRRP child is ready; its number is 1.
+    fn running(respawn: bool) -> Self {
+        let mut parent = Self::new(VRRP_ONLY, respawn);
+        parent.handle(SupervisorEvent::Begin);
+        parent.started(1, 101);
+        parent.ready(1);
+        parent
+    }
+
+    fn actions(&mut self) -> Vec<SupervisorAction> {
+        let actions = self.out.actions().to_vec();
+        self.out.clear();
+        actions
+    }
+
+    fn handle(&mut self, event: SupervisorEvent) -> Vec<SupervisorAction> {
+        self.machine.handle(event, self.now, &mut self.out);
+        self.actions()
+    }
+
+    fn started(&mut self, child: u64, pid: u32) -> Vec<SupervisorAction> {
+        let child = ChildId(child);
+        self.handle(SupervisorEvent::Started { child, pid })
+    }
+
+    fn ready(&mut self, child: u64) -> Vec<SupervisorAction> {
+        let child = ChildId(child);
+        self.handle(SupervisorEvent::Ready { child })
+    }
+
+    fn exited(&mut self, child: u64, exit: Exit) -> Vec<SupervisorAction> {
+        let child = ChildId(child);
+        self.handle(SupervisorEvent::Exited { child, exit })
+    }
+
+    fn command(&mut self, command: SupervisorCommand) -> Vec<SupervisorAction> {
+        self.handle(SupervisorEvent::Command(command))
+    }
+
+    fn pass(&mut self, span: Duration) {
+        self.now += span;
+    }
+
+    /// Lets time pass until the earliest deadline and acts on it.
+    fn timeout(&mut self) -> (Duration, SupervisorTimer, Vec<SupervisorAction>) {
+        let (at, timer) = self.machine.next_timeout().expect("a deadline");
+        let waited = at - self.now;
+        self.now = at;
+        self.machine.handle_timeout(at, &mut self.out);
+        let next = self.machine.next_timeout();
+        assert!(next.is_none_or(|(next, _)| next > at), "{next:?}");
+        (waited, timer, self.actions())
+    }
+}
+
+fn start(child: u64) -> SupervisorAction {
+    let child = ChildId(child);
+    SupervisorAction::Start {
+        child,
+        kind: Kind::Vrrp,
+    }
+}
+
+fn signal(child: u64, signal: ChildSignal) -> SupervisorAction {
+    let child = ChildId(child);
+    SupervisorAction::Signal { child, signal }
+}
+
+/// Without what is only told.
+fn deeds(actions: Vec<SupervisorAction>) -> Vec<SupervisorAction> {
+    let is_deed = |action: &SupervisorAction| !matches!(action, SupervisorAction::Note(_));
+    actions.into_iter().filter(is_deed).collect()
+}
+
+fn notes(actions: Vec<SupervisorAction>) -> Vec<String> {
+    let note = |action| match action {
+        SupervisorAction::Note(note) => Some(note.to_string()),
+        SupervisorAction::Start { .. }
+        | SupervisorAction::Signal { .. }
+        | SupervisorAction::ReadConfig
+        | SupervisorAction::Exit(_) => None,
+    };
+    actions.into_iter().filter_map(note).collect()
+}
+
+#[test]
+fn startup_is_complete_when_every_child_is_ready() {
+    let mut parent = Parent::new(VRRP_ONLY, true);
+    assert_eq!(parent.handle(SupervisorEvent::Begin), [start(1)]);
+    assert_eq!(
+        notes(parent.started(1, 101)),
+        ["Starting VRRP child process, pid=101"]
+    );
+    assert_eq!(notes(parent.ready(1)), ["Startup complete"]);
+    assert_eq!(parent.ready(1), [], "told once");
+    assert_eq!(parent.machine.next_timeout(), None);
+}
+
+#[test]
+fn children_are_started_in_the_originals_order() {
+    let wanted = Kinds::NONE
+        .with(Kind::Bfd)
+        .with(Kind::Vrrp)
+        .with(Kind::Checkers);
+    let mut parent = Parent::new(wanted, true);
+    let kinds: Vec<_> = parent
+        .handle(SupervisorEvent::Begin)
+        .into_iter()
+        .filter_map(|action| match action {
+            SupervisorAction::Start { kind, .. } => Some(kind),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(kinds, [Kind::Checkers, Kind::Vrrp, Kind::Bfd]);
+    for child in 1..=3 {
+        parent.started(child, 100 + child as u32);
+    }
+    assert_eq!(parent.ready(3), []);
+    assert_eq!(parent.ready(1), []);
+    assert_eq!(notes(parent.ready(2)), ["Startup complete"]);
+}
+
+#[test]
+fn with_nothing_to_do_the_parent_waits_for_a_reload() {
+    let mut parent = Parent::new(Kinds::NONE, true);
+    let told = notes(parent.handle(SupervisorEvent::Begin));
+    assert_eq!(told.last().map(String::as_str), Some("Startup complete"));
+    assert_eq!(told.len(), 2);
+    parent.command(SupervisorCommand::Reload);
+    let wanted = Some(VRRP_ONLY);
+    assert_eq!(
+        parent.handle(SupervisorEvent::ConfigRead { wanted }),
+        [start(1)]
+    );
+    assert_eq!(deeds(parent.command(SupervisorCommand::Stop)), []);
+    parent.started(1, 101);
+    assert_eq!(
+        deeds(parent.exited(1, Exit::Code(0))),
+        [SupervisorAction::Exit(0)]
+    );
+}
+
+#[test]
+fn stop_asks_the_child_and_exits_the_moment_it_has_left() {
+    let mut parent = Parent::running(true);
+    let asked = parent.command(SupervisorCommand::Stop);
+    assert_eq!(deeds(asked), [signal(1, ChildSignal::Terminate)]);
+    assert_eq!(
+        parent.command(SupervisorCommand::Stop),
+        [],
+        "once is enough"
+    );
+    assert_eq!(
+        deeds(parent.exited(1, Exit::Code(0))),
+        [SupervisorAction::Exit(0)]
+    );
+    assert_eq!(parent.machine.next_timeout(), None, "no constant wait");
+}
+
+#[test]
+fn a_child_that_does_not_leave_is_killed_after_child_wait_time() {
+    let mut parent = Parent::running(true);
+    parent.command(SupervisorCommand::Stop);
+    let (waited, timer, actions) = parent.timeout();
+    assert_eq!(
+        (waited, timer),
+        (CHILD_WAIT_TIME, SupervisorTimer::Kill(Kind::Vrrp))
+    );
+    assert_eq!(deeds(actions), [signal(1, ChildSignal::Kill)]);
+    assert_eq!(parent.machine.next_timeout(), None);
+    let exit = Exit::Signal(9);
+    assert_eq!(deeds(parent.exited(1, exit)), [SupervisorAction::Exit(0)]);
+}
+
+#[test]
+fn a_stop_that_overtakes_a_start_still_reaches_the_child() {
+    let mut parent = Parent::new(VRRP_ONLY, true);
+    parent.handle(SupervisorEvent::Begin);
+    assert_eq!(deeds(parent.command(SupervisorCommand::Stop)), []);
+    assert_eq!(
+        deeds(parent.started(1, 101)),
+        [signal(1, ChildSignal::Terminate)]
+    );
+    assert!(
+        parent.machine.next_timeout().is_some(),
+        "it may have to be killed"
+    );
+    assert_eq!(
+        deeds(parent.exited(1, Exit::Code(0))),
+        [SupervisorAction::Exit(0)]
+    );
+}
+
+#[test]
+fn pauses_grow_to_a_minute_for_a_child_that_dies_soon() {
+    let mut parent = Parent::running(true);
+    let mut pauses = Vec::new();
+    for child in 1..=10 {
+        parent.pass(Duration::from_secs(59));
+        if deeds(parent.exited(child, Exit::Signal(11))) == [start(child + 1)] {
+            pauses.push(0);
+        } else {
+            let (waited, timer, actions) = parent.timeout();
+            assert_eq!(timer, SupervisorTimer::Restart(Kind::Vrrp));
+            assert_eq!(actions, [start(child + 1)]);
+            pauses.push(waited.as_secs());
+        }
+        parent.started(child + 1, 200);
+    }
+    assert_eq!(pauses, [0, 1, 2, 4, 8, 16, 32, 60, 60, 60]);
+}
+
+#[test]
+fn a_child_that_had_settled_is_started_again_at_once() {
+    let mut parent = Parent::running(true);
+    for child in 1..=4 {
+        parent.exited(child, Exit::Code(3));
+        if parent.machine.next_timeout().is_some() {
+            parent.timeout();
+        }
+        parent.started(child + 1, 200);
+    }
+    parent.pass(SETTLED_AFTER);
+    assert_eq!(deeds(parent.exited(5, Exit::Code(3))), [start(6)]);
+    parent.started(6, 201);
+    assert_eq!(
+        deeds(parent.exited(6, Exit::Code(3))),
+        [start(7)],
+        "the count begins anew"
+    );
+}
+
+#[test]
+fn a_failed_start_is_tried_again_but_never_at_once() {
+    let mut parent = Parent::new(VRRP_ONLY, true);
+    parent.handle(SupervisorEvent::Begin);
+    let mut pauses = Vec::new();
+    for child in 1..=3 {
+        let (child, errno) = (ChildId(child), Errno(11));
+        parent.handle(SupervisorEvent::StartFailed { child, errno });
+        pauses.push(parent.timeout().0.as_secs());
+    }
+    assert_eq!(pauses, [1, 2, 4]);
+}
+
+#[test]
+fn permanent_exit_codes_end_the_daemon_with_them() {
+    for code in 0..=255 {
+        let mut parent = Parent::running(true);
+        let done = deeds(parent.exited(1, Exit::Code(code)));
+        let expected = if matches!(code, 1 | 2 | 4) {
+            SupervisorAction::Exit(code)
+        } else {
+            start(2)
+        };
+        assert_eq!(done, [expected], "exit code {code}");
+    }
+}
+
+#[test]
+fn a_permanent_failure_waits_for_the_other_children() {
+    let wanted = VRRP_ONLY.with(Kind::Bfd);
+    let mut parent = Parent::new(wanted, true);
+    parent.handle(SupervisorEvent::Begin);
+    parent.started(1, 101);
+    parent.started(2, 102);
+    let done = deeds(parent.exited(1, Exit::Code(2)));
+    assert_eq!(done, [signal(2, ChildSignal::Terminate)]);
+    assert_eq!(
+        deeds(parent.exited(2, Exit::Code(0))),
+        [SupervisorAction::Exit(2)]
+    );
+}
+
+#[test]
+fn without_respawn_a_death_ends_the_daemon() {
+    let mut parent = Parent::running(false);
+    assert_eq!(
+        deeds(parent.exited(1, Exit::Signal(9))),
+        [SupervisorAction::Exit(0)]
+    );
+    let mut parent = Parent::running(false);
+    assert_eq!(
+        deeds(parent.exited(1, Exit::Code(4))),
+        [SupervisorAction::Exit(4)]
+    );
+    let mut parent = Parent::new(VRRP_ONLY, false);
+    parent.handle(SupervisorEvent::Begin);
+    let (child, errno) = (ChildId(1), Errno(11));
+    let done = deeds(parent.handle(SupervisorEvent::StartFailed { child, errno }));
+    assert_eq!(done, [SupervisorAction::Exit(1)]);
+}
+
+#[test]
+fn reload_replaces_the_child_only_once_it_has_left() {
+    let mut parent = Parent::running(true);
+    let asked = deeds(parent.command(SupervisorCommand::Reload));
+    assert_eq!(asked, [SupervisorAction::ReadConfig]);
+    let wanted = Some(VRRP_ONLY);
+    let done = deeds(parent.handle(SupervisorEvent::ConfigRead { wanted }));
+    assert_eq!(done, [signal(1, ChildSignal::Terminate)]);
+    assert_eq!(deeds(parent.exited(1, Exit::Code(0))), [start(2)]);
+    parent.started(2, 102);
+    assert_eq!(notes(parent.ready(2)), ["Reload complete"]);
+}
+
+#[test]
+fn a_refused_reload_changes_nothing() {
+    let mut parent = Parent::running(true);
+    let before = parent.machine.clone();
+    parent.command(SupervisorCommand::Reload);
+    let done = parent.handle(SupervisorEvent::ConfigRead { wanted: None });
+    assert_eq!(
+        done,
+        [SupervisorAction::Note(SupervisorNote::ReloadRefused)]
+    );
+    assert_eq!(parent.machine, before);
+}
+
+#[test]
+fn reloads_during_a_reload_become_one() {
+    let mut parent = Parent::running(true);
+    parent.command(SupervisorCommand::Reload);
+    let wanted = Some(VRRP_ONLY);
+    parent.handle(SupervisorEvent::ConfigRead { wanted });
+    assert_eq!(parent.command(SupervisorCommand::Reload), []);
+    assert_eq!(parent.command(SupervisorCommand::Reload), []);
+    let done = deeds(parent.exited(1, Exit::Code(0)));
+    assert_eq!(done, [start(2), SupervisorAction::ReadConfig]);
+    parent.started(2, 102);
+    let done = deeds(parent.handle(SupervisorEvent::ConfigRead { wanted }));
+    assert_eq!(done, [signal(2, ChildSignal::Terminate)]);
+    assert_eq!(deeds(parent.exited(2, Exit::Code(0))), [start(3)]);
+}
+
+#[test]
+fn a_reload_ends_the_pause_of_a_child_that_kept_dying() {
+    let mut parent = Parent::running(true);
+    for child in 1..=3 {
+        parent.exited(child, Exit::Signal(11));
+        if child < 3 {
+            if parent.machine.next_timeout().is_some() {
+                parent.timeout();
+            }
+            parent.started(child + 1, 200);
+        }
+    }
+    assert!(parent.machine.next_timeout().is_some());
+    parent.command(SupervisorCommand::Reload);
+    let wanted = Some(VRRP_ONLY);
+    assert_eq!(
+        parent.handle(SupervisorEvent::ConfigRead { wanted }),
+        [start(4)]
+    );
+    assert_eq!(parent.machine.next_timeout(), None);
+}
+
+#[test]
+fn stop_during_a_reload_starts_no_successor() {
+    let mut parent = Parent::running(true);
+    parent.command(SupervisorCommand::Reload);
+    let wanted = Some(VRRP_ONLY);
+    parent.handle(SupervisorEvent::ConfigRead { wanted });
+    assert_eq!(deeds(parent.command(SupervisorCommand::Stop)), []);
+    assert_eq!(
+        deeds(parent.exited(1, Exit::Code(0))),
+        [SupervisorAction::Exit(0)]
+    );
+}
+
+#[test]
+fn stop_while_a_dead_child_is_waited_for_exits_at_once() {
+    let mut parent = Parent::running(true);
+    parent.exited(1, Exit::Signal(11));
+    parent.started(2, 102);
+    parent.exited(2, Exit::Signal(11));
+    assert!(parent.machine.next_timeout().is_some());
+    let done = deeds(parent.command(SupervisorCommand::Stop));
+    assert_eq!(done, [SupervisorAction::Exit(0)]);
+}
+
+#[test]
+fn signals_reach_ready_children_whom_they_concern() {
+    let wanted = VRRP_ONLY.with(Kind::Bfd);
+    let mut parent = Parent::new(wanted, true);
+    parent.handle(SupervisorEvent::Begin);
+    parent.started(1, 101);
+    parent.started(2, 102);
+    let data = SupervisorCommand::Forward(ChildSignal::Data);
+    assert_eq!(parent.command(data), [], "nobody listens yet");
+    parent.ready(1);
+    parent.ready(2);
+    let to_both = [signal(1, ChildSignal::Data), signal(2, ChildSignal::Data)];
+    assert_eq!(parent.command(data), to_both);
+    for only_vrrp in [
+        ChildSignal::Stats,
+        ChildSignal::StatsClear,
+        ChildSignal::Json,
+    ] {
+        let done = parent.command(SupervisorCommand::Forward(only_vrrp));
+        assert_eq!(done, [signal(1, only_vrrp)]);
+    }
+}
+
+#[test]
+fn news_of_children_that_are_gone_is_ignored() {
+    let mut parent = Parent::running(true);
+    parent.exited(1, Exit::Signal(11));
+    let before = parent.machine.clone();
+    assert_eq!(parent.exited(1, Exit::Code(2)), []);
+    assert_eq!(parent.ready(1), []);
+    assert_eq!(parent.started(1, 101), []);
+    assert_eq!(parent.exited(77, Exit::Code(2)), []);
+    assert_eq!(parent.machine, before);
+}

@@ -1,0 +1,229 @@
+//! The VRRP child: one machine in the one loop.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::RawFd;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use relevo_core::config::start_exit_code;
+use relevo_core::supervisor::Kind;
+use relevo_core::vrrp::VrrpNode;
+
+use crate::cli::Options;
+use crate::exec::vrrp::{Setup, VrrpExecutor};
+use crate::logger::{self, Logger};
+use crate::pidfile::{self, PidFile, Refused};
+use crate::sys::process;
+use crate::sys::signalfd::SignalFd;
+use crate::{clock, configuration, daemon, exec, exit};
+
+/// How the hidden first word of a child's command line begins.
+const WORD: &str = "--relevo-child=";
+
+/// What the parent hands to a child, in the hidden first word.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Inheritance {
+    /// What the child shall do.
+    pub(crate) kind: Kind,
+    /// The descriptor of the configuration's text.
+    pub(crate) text: RawFd,
+    /// The descriptor of the socket to the parent: an octet says that the child is ready, its end
+    /// of file that the parent is gone.
+    pub(crate) parent: RawFd,
+}
+
+impl Inheritance {
+    /// The word that stands for it.
+    pub(crate) fn to_word(self) -> OsString {
+        let kind = match self.kind {
+            Kind::Checkers => "checkers",
+            Kind::Vrrp => "vrrp",
+            Kind::Bfd => "bfd",
+        };
+        format!("{WORD}{kind},{},{}", self.text, self.parent).into()
+    }
+
+    /// Reads the word; `None` if it is an ordinary word of the command line.
+    pub(crate) fn from_word(word: &OsStr) -> Option<Self> {
+        let mut parts = word.to_str()?.strip_prefix(WORD)?.split(',');
+        let kind = match parts.next()? {
+            "checkers" => Kind::Checkers,
+            "vrrp" => Kind::Vrrp,
+            "bfd" => Kind::Bfd,
+            _ => return None,
+        };
+        let text = parts.next()?.parse().ok()?;
+        let parent = parts.next()?.parse().ok()?;
+        (parts.next().is_none() && text != parent).then_some(Self { kind, text, parent })
+    }
+}
+
+/// The signals that a child heeds: the parent's.
+pub(crate) fn signals() -> [i32; 7] {
+    exec::supervisor::signals()
+}
+
+/// The whole life of the child; returns its exit code.
+pub(crate) fn run(inheritance: Inheritance, options: &Options) -> u8 {
+    // Blocked since before exec, and so for every thread to come.
+    let signals = SignalFd::new(&signals());
+    let mut logger = logger::install(logger::Settings {
+        identity: "Keepalived_vrrp",
+        console: options.console,
+        syslog: (!options.no_syslog).then_some(options.facility),
+        file: options
+            .log_file
+            .as_deref()
+            .map(|path| own_name(path, "vrrp")),
+        detail: options.detail,
+    });
+    let result = signals.and_then(|signals| {
+        logger.start()?;
+        process::set_name(c"keepalived")?;
+        vrrp(inheritance, options, signals, &logger)
+    });
+    let code = result.unwrap_or_else(|error| {
+        // A namespace may forbid what the capabilities seemed to allow.
+        let forbidden = error.kind() == io::ErrorKind::PermissionDenied;
+        let why = if forbidden {
+            ": this network namespace forbids what it needs"
+        } else {
+            ""
+        };
+        logger.fatal(&format!("VRRP child process cannot go on{why}: {error}"));
+        if forbidden {
+            exit::PERMISSION
+        } else {
+            exit::FATAL
+        }
+    });
+    logger.finish();
+    code
+}
+
+fn vrrp(
+    inheritance: Inheritance,
+    options: &Options,
+    signals: SignalFd,
+    logger: &Logger,
+) -> io::Result<u8> {
+    if inheritance.kind != Kind::Vrrp {
+        logger.fatal("This version has no such child process");
+        return Ok(exit::FATAL);
+    }
+    let mut text = Vec::new();
+    File::from(process::inherited(inheritance.text)?).read_to_end(&mut text)?;
+    let mut parent = UnixStream::from(process::inherited(inheritance.parent)?);
+    parent.set_nonblocking(true)?;
+    let loaded = configuration::from_bytes(&options.config_file, text)?;
+    // The parent has told everything already, unless the host has changed since.
+    if let Some(code) = start_exit_code(&loaded.diagnostics) {
+        for diagnostic in &loaded.diagnostics {
+            logger.fatal(&diagnostic.to_string());
+        }
+        return Ok(code);
+    }
+    let pid_file = pid_file(options.vrrp_pid_file.as_deref());
+    let bound = Arc::new(loaded.bound);
+    let mut node = VrrpNode::new(Arc::clone(&bound), seed()?, clock::now());
+    let liveness = parent.try_clone()?;
+    let mut executor = VrrpExecutor::new(Setup {
+        bound,
+        signals: Some(signals.into_owned()),
+        parent: Some(liveness.into()),
+    })?;
+    // A parent that is gone already shows when the loop looks at its socket.
+    _ = parent.write(b"R");
+    let code = daemon::run(&mut node, &mut executor);
+    drop(pid_file);
+    code
+}
+
+/// The child's own pid file; nothing depends on it, so whatever is wrong with it is only told.
+fn pid_file(wish: Option<&Path>) -> Option<PidFile> {
+    let path = wish.unwrap_or(Path::new(pidfile::VRRP));
+    let written = PidFile::acquire(path).and_then(|mut file| {
+        file.write(std::process::id())?;
+        Ok(file)
+    });
+    match written {
+        Ok(file) => Some(file),
+        Err(Refused::Running(pid)) => {
+            let pid = pid.map_or_else(|| "unknown".to_owned(), |pid| pid.to_string());
+            log::warn!(
+                "{}: held by another process (pid {pid}): not written",
+                path.display()
+            );
+            None
+        }
+        Err(Refused::Failed(error)) => {
+            log::warn!("{}: {error}: no pid file", path.display());
+            None
+        }
+    }
+}
+
+/// The name of a file for one of several processes: `/tmp/x.log` becomes `/tmp/x_vrrp.log`.
+fn own_name(path: &Path, process: &str) -> PathBuf {
+    let mut name = path.file_stem().unwrap_or_default().to_owned();
+    name.push("_");
+    name.push(process);
+    if let Some(extension) = path.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    path.with_file_name(name)
+}
+
+/// A number that nobody can guess, for the machine's own generator.
+fn seed() -> io::Result<u64> {
+    let mut seed = [0; 8];
+    File::open("/dev/urandom")?.read_exact(&mut seed)?;
+    Ok(u64::from_ne_bytes(seed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hidden_word_is_read_back() {
+        let inheritance = Inheritance {
+            kind: Kind::Vrrp,
+            text: 7,
+            parent: 9,
+        };
+        assert_eq!(
+            Inheritance::from_word(&inheritance.to_word()),
+            Some(inheritance)
+        );
+        let not_ours = [
+            "-n",
+            "--relevo-child",
+            "--relevo-child=vrrp",
+            "--relevo-child=vrrp,1",
+        ];
+        let wrong = [
+            "--relevo-child=vrrp,3,4,5",
+            "--relevo-child=x,3,4",
+            "--relevo-child=vrrp,3,3",
+        ];
+        for word in not_ours.iter().chain(&wrong) {
+            assert_eq!(Inheritance::from_word(OsStr::new(word)), None, "{word}");
+        }
+    }
+
+    #[test]
+    fn each_process_has_a_log_file_of_its_own() {
+        let name = |path: &str| own_name(Path::new(path), "vrrp");
+        assert_eq!(
+            name("/tmp/keepalived.log"),
+            Path::new("/tmp/keepalived_vrrp.log")
+        );
+        assert_eq!(name("log"), Path::new("log_vrrp"));
+        assert_eq!(name("/a.b/c"), Path::new("/a.b/c_vrrp"));
+    }
+}

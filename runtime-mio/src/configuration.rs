@@ -1,0 +1,39 @@
+//! From the configuration file to what the machines use.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use relevo_core::config::bound::Bound;
+use relevo_core::config::{self, Diagnostic};
+
+use crate::host_facts;
+
+/// A configuration that was read, whatever is wrong with it.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    /// The text as it was understood: what is not UTF-8 in old files is replaced, so that places in
+    /// the diagnostics fit.
+    pub(crate) text: String,
+    pub(crate) bound: Bound,
+    /// What was found, in the order of the text.
+    pub(crate) diagnostics: Vec<Diagnostic>,
+}
+
+/// Reads, parses and binds a file.
+pub(crate) fn load(path: &Path) -> io::Result<Loaded> {
+    from_bytes(path, fs::read(path)?)
+}
+
+/// Parses and binds a text that stands, or stood, in the file `path`.
+pub(crate) fn from_bytes(path: &Path, bytes: Vec<u8>) -> io::Result<Loaded> {
+    let text = String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+    let facts = host_facts::gather()?;
+    let (bound, diagnostics) = config::load(&path.to_string_lossy(), &text, &facts);
+    Ok(Loaded {
+        text,
+        bound,
+        diagnostics,
+    })
+}

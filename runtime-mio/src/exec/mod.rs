@@ -1,0 +1,4 @@
+//! Executors: each carries out what one kind of machine asks for and brings it what happens.
+
+pub(crate) mod supervisor;
+pub(crate) mod vrrp;

@@ -1,0 +1,587 @@
+//! The executor of the VRRP machine: packets, the kernel's links and addresses, signals.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
+
+use mio::{Interest, Registry, Token, unix::SourceFd};
+use relevo_core::config::bound::Bound;
+use relevo_core::ids::{Errno, SocketId};
+use relevo_core::kernel::KernelEvent;
+use relevo_core::machine::{Machine, Out};
+use relevo_core::notify::text::Rendered;
+use relevo_core::time::Instant;
+use relevo_core::vrrp::event::{Command, SocketSpec, VrrpAction, VrrpEvent, VrrpTimer};
+use relevo_core::vrrp::note::{Level, Note};
+
+use crate::arp_io::ArpIo;
+use crate::clock;
+use crate::daemon::{Class, Drained, Executor};
+use crate::netlink::socket::{Commands, Done, Monitor, errno_of};
+use crate::sys::msg::{RECEIVE_BATCH, ReceiveBatch, SEND_BATCH};
+use crate::vrrp_io::{Advert, Unsent, VrrpIo, ingress};
+
+const COMMANDS: Token = Token(1);
+const MONITOR: Token = Token(2);
+const SIGNALS: Token = Token(3);
+const PARENT: Token = Token(4);
+
+/// Raw sockets have the tokens from here on, by the machine's number of the socket.
+const FIRST_SOCKET: usize = 16;
+
+/// Packets taken from one socket before other sources get their turn.
+const PACKET_BUDGET: usize = 256;
+
+/// Errors of one socket in a row after which it is left alone until its next edge.
+const ERROR_BUDGET: usize = 8;
+
+/// Announcements sent in one system call.
+const ANNOUNCEMENTS: usize = 64;
+
+/// Immediate answers handed to the machine in one go; a machine that always asks for more would
+/// otherwise never let go.
+const FEEDBACK_BUDGET: usize = 4_096;
+
+/// Rounds of reading what is older than a table before other sources get their turn.
+const TABLE_ROUNDS: usize = 16;
+
+/// Changes of the kernel whose answers are fetched as soon as they are sent.
+const FETCHED_AT_ONCE: usize = 32;
+
+/// Octets of a signalfd_siginfo.
+const SIGNAL_INFO: usize = 128;
+
+/// A machine that speaks VRRP's vocabulary.
+pub(crate) trait VrrpMachine:
+    for<'a> Machine<Event<'a> = VrrpEvent<'a>, Action = VrrpAction, Timer = VrrpTimer>
+{
+}
+
+impl<M> VrrpMachine for M where
+    M: for<'a> Machine<Event<'a> = VrrpEvent<'a>, Action = VrrpAction, Timer = VrrpTimer>
+{
+}
+
+/// What an executor is given.
+pub(crate) struct Setup {
+    /// For the names in what is logged.
+    pub(crate) bound: Arc<Bound>,
+    /// A non-blocking signalfd: SIGTERM and SIGINT stop the machine.
+    pub(crate) signals: Option<OwnedFd>,
+    /// Becomes readable when the parent is gone, which stops the machine too.
+    pub(crate) parent: Option<OwnedFd>,
+}
+
+/// Carries out what the VRRP machine asks for.
+pub(crate) struct VrrpExecutor {
+    received: ReceiveBatch,
+    monitor: Monitor,
+    signals: Option<File>,
+    /// Signals already told of, as bits.
+    signals_told: u128,
+    parent: Option<OwnedFd>,
+    hands: Hands,
+}
+
+/// The part that acts, apart from the buffers that events borrow from.
+struct Hands {
+    bound: Arc<Bound>,
+    registry: Option<Registry>,
+    commands: Commands,
+    io: VrrpIo,
+    arp: ArpIo,
+    feedback: VecDeque<Feedback>,
+    /// What is to be logged once everything is sent.
+    notes: Vec<Note>,
+    exit: Option<u8>,
+}
+
+/// An answer that is known as soon as an action is carried out.
+enum Feedback {
+    Done(Done),
+    Socket(SocketId, Result<(), Errno>),
+    Unsent(Unsent),
+}
+
+impl Feedback {
+    fn into_event(self) -> VrrpEvent<'static> {
+        match self {
+            Self::Done(Done { op, result }) => VrrpEvent::Done { op, result },
+            Self::Socket(socket, result) => VrrpEvent::Socket { socket, result },
+            Self::Unsent(Unsent {
+                instance,
+                dst,
+                errno,
+            }) => VrrpEvent::SendFailed {
+                instance,
+                dst,
+                errno,
+            },
+        }
+    }
+}
+
+impl Hands {
+    /// Carries out the actions of one call in their order and clears `out`. Packets and changes of
+    /// the kernel are only collected: many calls share one system call, see
+    /// [`flush`](Self::flush). An advert may overtake changes and announcements that came before
+    /// it; apart from that the order is kept.
+    fn carry_out(&mut self, out: &mut Out<VrrpAction>) {
+        for action in out.actions() {
+            match action {
+                VrrpAction::SendAdvert {
+                    instance,
+                    socket,
+                    src,
+                    dst,
+                    hop_limit,
+                    packet,
+                } => {
+                    let advert = Advert {
+                        instance: *instance,
+                        socket: *socket,
+                        src: *src,
+                        dst: *dst,
+                        hop_limit: *hop_limit,
+                    };
+                    self.send_advert(advert, out.bytes(*packet));
+                }
+                VrrpAction::Kernel { op, change } => {
+                    if self.arp.collected() > 0 || self.commands.is_full() {
+                        self.flush();
+                    }
+                    let feedback = &mut self.feedback;
+                    self.commands.push(*op, change, &mut |done| {
+                        feedback.push_back(Feedback::Done(done));
+                    });
+                }
+                VrrpAction::SendGarp { ifindex, frame, .. }
+                | VrrpAction::SendNa { ifindex, frame, .. } => {
+                    if self.commands.collected() > 0 || self.arp.collected() >= ANNOUNCEMENTS {
+                        self.flush();
+                    }
+                    self.arp.push(*ifindex, out.bytes(*frame));
+                }
+                VrrpAction::OpenSocket {
+                    socket,
+                    spec,
+                    receive_buffer,
+                } => self.open_socket(*socket, *spec, *receive_buffer),
+                VrrpAction::CloseSocket(socket) => self.close_socket(*socket),
+                VrrpAction::Note(note) => self.notes.push(note.clone()),
+                VrrpAction::Exit(code) => self.exit = Some(*code),
+            }
+        }
+        out.clear();
+    }
+
+    fn send_advert(&mut self, advert: Advert, packet: &[u8]) {
+        let Self { io, feedback, .. } = self;
+        let mut unsent = |unsent| feedback.push_back(Feedback::Unsent(unsent));
+        if io.collected() >= SEND_BATCH {
+            io.flush(&mut unsent);
+        }
+        io.push(advert, packet, &mut unsent);
+    }
+
+    fn open_socket(&mut self, socket: SocketId, spec: SocketSpec, receive_buffer: u32) {
+        self.flush();
+        let opened = self.try_open(socket, spec, receive_buffer);
+        if opened.is_err() {
+            self.io.close(socket);
+        }
+        let result = opened.map_err(|error| errno_of(&error));
+        self.feedback.push_back(Feedback::Socket(socket, result));
+    }
+
+    fn try_open(
+        &mut self,
+        socket: SocketId,
+        spec: SocketSpec,
+        receive_buffer: u32,
+    ) -> io::Result<()> {
+        let fd = self.io.open(socket, spec, receive_buffer)?;
+        let token = Token(FIRST_SOCKET + socket.0 as usize);
+        watch(self.registry.as_ref(), fd, token)
+    }
+
+    fn close_socket(&mut self, socket: SocketId) {
+        self.flush();
+        if let Some((fd, _)) = self.io.get(socket)
+            && let Some(registry) = &self.registry
+            && let Err(error) = registry.deregister(&mut SourceFd(&fd))
+        {
+            log::debug!("a socket could not be taken out of the poll: {error}");
+        }
+        self.io.close(socket);
+    }
+
+    /// Sends everything that was collected; adverts first. The kernel carries changes out while
+    /// they are being sent, so the answers to a few are fetched at once: an address is announced
+    /// without a turn of the loop in between. A large batch waits for the loop, which looks at its
+    /// sockets and timers first.
+    fn flush(&mut self) {
+        let Self {
+            io,
+            commands,
+            arp,
+            feedback,
+            ..
+        } = self;
+        io.flush(&mut |unsent| feedback.push_back(Feedback::Unsent(unsent)));
+        let sent = commands.collected();
+        let mut done = |done| feedback.push_back(Feedback::Done(done));
+        commands.flush(&mut done);
+        if (1..=FETCHED_AT_ONCE).contains(&sent)
+            && let Err(error) = commands.read(&mut done)
+        {
+            log::debug!("the kernel's answers could not be read: {error}");
+        }
+        arp.flush();
+    }
+
+    /// Carries out what is in `out`, sends it, and hands immediate answers to the machine until
+    /// nothing is left.
+    fn settle<M: VrrpMachine>(&mut self, machine: &mut M, out: &mut Out<VrrpAction>, now: Instant) {
+        self.act_and_answer(machine, out, now);
+        // Last: whoever waits for the advert or the address does not wait for the log.
+        for note in self.notes.drain(..) {
+            log_note(&self.bound, &note);
+        }
+    }
+
+    fn act_and_answer<M: VrrpMachine>(
+        &mut self,
+        machine: &mut M,
+        out: &mut Out<VrrpAction>,
+        now: Instant,
+    ) {
+        self.carry_out(out);
+        self.flush();
+        for _ in 0..FEEDBACK_BUDGET {
+            let Some(feedback) = self.feedback.pop_front() else {
+                return;
+            };
+            machine.handle(feedback.into_event(), now, out);
+            self.carry_out(out);
+            if self.feedback.is_empty() {
+                self.flush();
+            }
+        }
+        log::error!("immediate answers do not come to an end; the rest waits for the next turn");
+    }
+}
+
+impl VrrpExecutor {
+    /// Opens what is needed from the start: two netlink sockets and one for announcements.
+    pub(crate) fn new(setup: Setup) -> io::Result<Self> {
+        Ok(Self {
+            received: ReceiveBatch::new(),
+            monitor: Monitor::new()?,
+            signals: setup.signals.map(File::from),
+            signals_told: 0,
+            parent: setup.parent,
+            hands: Hands {
+                bound: setup.bound,
+                registry: None,
+                commands: Commands::new()?,
+                io: VrrpIo::default(),
+                arp: ArpIo::new()?,
+                feedback: VecDeque::new(),
+                notes: Vec::new(),
+                exit: None,
+            },
+        })
+    }
+
+    fn read_packets<M: VrrpMachine>(
+        &mut self,
+        socket: SocketId,
+        machine: &mut M,
+        out: &mut Out<VrrpAction>,
+    ) -> Drained {
+        let (mut taken, mut errors) = (0, 0);
+        while taken < PACKET_BUDGET {
+            let Some((fd, family)) = self.hands.io.get(socket) else {
+                return Drained::Yes;
+            };
+            // Before the call: what it returns was there already, and deadlines count from here.
+            let now = clock::now();
+            let count = match self.received.fill(fd) {
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Drained::Yes,
+                Err(error) => {
+                    log::debug!("a raw socket could not be read: {error}");
+                    errors += 1;
+                    if errors == ERROR_BUDGET {
+                        return Drained::Yes;
+                    }
+                    continue;
+                }
+            };
+            for received in self.received.iter() {
+                if let Some(packet) = ingress(family, received) {
+                    machine.handle(VrrpEvent::Packet { socket, packet }, now, out);
+                    self.hands.carry_out(out);
+                }
+                if self.hands.io.get(socket).is_none() {
+                    break;
+                }
+            }
+            self.hands.settle(machine, out, now);
+            if count < RECEIVE_BATCH {
+                return Drained::Yes;
+            }
+            taken += count;
+        }
+        Drained::No
+    }
+
+    fn read_commands<M: VrrpMachine>(
+        &mut self,
+        machine: &mut M,
+        out: &mut Out<VrrpAction>,
+    ) -> io::Result<Drained> {
+        let Hands {
+            commands, feedback, ..
+        } = &mut self.hands;
+        let drained = commands.read(&mut |done| feedback.push_back(Feedback::Done(done)))?;
+        self.hands.settle(machine, out, clock::now());
+        Ok(drained)
+    }
+
+    /// Answers are read before news: an address is announced when its own answer is in.
+    fn read_news<M: VrrpMachine>(
+        &mut self,
+        machine: &mut M,
+        out: &mut Out<VrrpAction>,
+    ) -> io::Result<Drained> {
+        if self.hands.commands.awaits_answers() {
+            self.read_commands(machine, out)?;
+        }
+        let Self { monitor, hands, .. } = self;
+        let now = clock::now();
+        let mut again = false;
+        let drained = monitor.read(&mut |event| {
+            hands.commands.observe(&event);
+            // Results that were lost are made good first, and the machine is given a picture that
+            // is younger than they are: it does not wait for echoes that it will not hear.
+            if event == KernelEvent::DumpEnd && hands.commands.can_settle_unknown() {
+                let feedback = &mut hands.feedback;
+                let mut done = |done| feedback.push_back(Feedback::Done(done));
+                hands.commands.settle_unknown(&mut done);
+                again = true;
+                return;
+            }
+            machine.handle(VrrpEvent::Kernel(event), now, out);
+            hands.carry_out(out);
+        })?;
+        if again {
+            monitor.want_table();
+        }
+        hands.settle(machine, out, now);
+        Ok(drained)
+    }
+
+    /// Asks for whole tables if they are wanted and everything that is older has been read: news,
+    /// and the answers to changes that the tables will already show.
+    fn begin_table<M: VrrpMachine>(
+        &mut self,
+        machine: &mut M,
+        out: &mut Out<VrrpAction>,
+    ) -> io::Result<()> {
+        if self.hands.commands.take_table_wanted() {
+            self.monitor.want_table();
+        }
+        for _ in 0..TABLE_ROUNDS {
+            if !self.monitor.table_is_due() {
+                break;
+            }
+            let drained = self.read_news(machine, out)?;
+            if drained == Drained::No || self.hands.commands.awaits_answers() {
+                continue;
+            }
+            let Self { monitor, hands, .. } = self;
+            let now = clock::now();
+            monitor.begin_table(&mut |event| {
+                hands.commands.observe(&event);
+                machine.handle(VrrpEvent::Kernel(event), now, out);
+                hands.carry_out(out);
+            })?;
+            hands.settle(machine, out, now);
+        }
+        Ok(())
+    }
+
+    fn read_signals<M: VrrpMachine>(
+        &mut self,
+        machine: &mut M,
+        out: &mut Out<VrrpAction>,
+    ) -> Drained {
+        let mut info = [0; SIGNAL_INFO];
+        while let Some(signals) = &mut self.signals {
+            match signals.read(&mut info) {
+                Ok(SIGNAL_INFO) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                // Dry, or closed: there is nothing to be had either way.
+                Ok(_) | Err(_) => break,
+            }
+            let [a, b, c, d, ..] = info;
+            match u32::from_ne_bytes([a, b, c, d]).cast_signed() {
+                libc::SIGTERM | libc::SIGINT => self.stop(machine, out),
+                signal => self.on_other_signal(signal),
+            }
+        }
+        Drained::Yes
+    }
+
+    fn stop<M: VrrpMachine>(&mut self, machine: &mut M, out: &mut Out<VrrpAction>) {
+        let now = clock::now();
+        machine.handle(VrrpEvent::Command(Command::Stop), now, out);
+        self.hands.settle(machine, out, now);
+    }
+
+    /// Says once for each signal that nothing comes of it yet.
+    fn on_other_signal(&mut self, signal: i32) {
+        let bit = 1u128.checked_shl(signal.cast_unsigned()).unwrap_or(0);
+        if self.signals_told & bit == 0 {
+            self.signals_told |= bit;
+            log::info!("signal {signal}: what it asks for is not built yet");
+        }
+    }
+
+    /// The parent does not come back: leave in order, once.
+    fn on_parent_gone<M: VrrpMachine>(&mut self, machine: &mut M, out: &mut Out<VrrpAction>) {
+        let Some(parent) = self.parent.take() else {
+            return;
+        };
+        log::error!("the parent process is gone; stopping");
+        let raw = parent.as_raw_fd();
+        if let Some(registry) = &self.hands.registry
+            && let Err(error) = registry.deregister(&mut SourceFd(&raw))
+        {
+            log::debug!("the parent could not be taken out of the poll: {error}");
+        }
+        self.stop(machine, out);
+    }
+}
+
+impl<M: VrrpMachine> Executor<M> for VrrpExecutor {
+    fn register(&mut self, registry: &Registry) -> io::Result<()> {
+        let registry = self.hands.registry.insert(registry.try_clone()?);
+        let mut sources = vec![
+            (self.hands.commands.raw(), COMMANDS),
+            (self.monitor.raw(), MONITOR),
+        ];
+        sources.extend(self.signals.iter().map(|fd| (fd.as_raw_fd(), SIGNALS)));
+        sources.extend(self.parent.iter().map(|fd| (fd.as_raw_fd(), PARENT)));
+        for (fd, token) in sources {
+            watch(Some(registry), fd, token)?;
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, machine: &mut M, out: &mut Out<VrrpAction>) -> io::Result<()> {
+        self.monitor.want_table();
+        Executor::<M>::flush(self, machine, out)
+    }
+
+    fn class(&self, token: Token) -> Option<Class> {
+        match token {
+            COMMANDS | MONITOR => Some(Class::Kernel),
+            SIGNALS => self.signals.as_ref().map(|_| Class::Control),
+            PARENT => self.parent.as_ref().map(|_| Class::Control),
+            Token(_) => {
+                let open = self.hands.io.get(socket_of(token)?);
+                open.map(|_| Class::Packet)
+            }
+        }
+    }
+
+    fn read(
+        &mut self,
+        token: Token,
+        machine: &mut M,
+        out: &mut Out<VrrpAction>,
+    ) -> io::Result<Drained> {
+        match token {
+            COMMANDS => self.read_commands(machine, out),
+            MONITOR => self.read_news(machine, out),
+            SIGNALS => Ok(self.read_signals(machine, out)),
+            PARENT => {
+                self.on_parent_gone(machine, out);
+                Ok(Drained::Yes)
+            }
+            Token(_) => Ok(match socket_of(token) {
+                Some(socket) => self.read_packets(socket, machine, out),
+                None => Drained::Yes,
+            }),
+        }
+    }
+
+    fn execute(
+        &mut self,
+        machine: &mut M,
+        out: &mut Out<VrrpAction>,
+        now: Instant,
+    ) -> io::Result<()> {
+        self.hands.settle(machine, out, now);
+        Ok(())
+    }
+
+    fn resume(&mut self, machine: &mut M, out: &mut Out<VrrpAction>) -> io::Result<()> {
+        let now = clock::now();
+        machine.handle(VrrpEvent::Continue, now, out);
+        self.hands.settle(machine, out, now);
+        Ok(())
+    }
+
+    fn packets_first(&self, timer: VrrpTimer) -> bool {
+        match timer {
+            VrrpTimer::MasterDown(_) => true,
+            VrrpTimer::Advert(_)
+            | VrrpTimer::GarpDelay(_)
+            | VrrpTimer::GarpRefresh(_)
+            | VrrpTimer::GarpLower(_)
+            | VrrpTimer::PreemptDelay(_) => false,
+        }
+    }
+
+    fn flush(&mut self, machine: &mut M, out: &mut Out<VrrpAction>) -> io::Result<()> {
+        self.begin_table(machine, out)?;
+        if !self.hands.feedback.is_empty() {
+            self.hands.settle(machine, out, clock::now());
+        }
+        Ok(())
+    }
+
+    fn exit_code(&self) -> Option<u8> {
+        self.hands.exit
+    }
+}
+
+fn watch(registry: Option<&Registry>, fd: RawFd, token: Token) -> io::Result<()> {
+    let registry = registry.ok_or(io::ErrorKind::NotConnected)?;
+    registry.register(&mut SourceFd(&fd), token, Interest::READABLE)
+}
+
+fn socket_of(token: Token) -> Option<SocketId> {
+    let number = token.0.checked_sub(FIRST_SOCKET)?;
+    u32::try_from(number).ok().map(SocketId)
+}
+
+fn log_note(bound: &Bound, note: &Note) {
+    let level = match note.level() {
+        Level::Error => log::Level::Error,
+        Level::Warning => log::Level::Warn,
+        Level::Info => log::Level::Info,
+        Level::Detail => log::Level::Debug,
+    };
+    log::log!(level, "{}", Rendered { bound, note });
+}
+
+#[cfg(test)]
+#[path = "vrrp_tests.rs"]
+mod tests;

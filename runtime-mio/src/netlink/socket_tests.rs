@@ -1,0 +1,338 @@
+//! The two sockets against the kernel, each test in a network namespace of its own.
+
+use std::time::{Duration, Instant};
+
+use relevo_core::ids::{Errno, IfIndex, OpId};
+use relevo_core::kernel::{AddressAttrs, AddressKey, KernelEvent, KernelOp};
+
+use super::socket::{Commands, Done, Monitor};
+use crate::daemon::Drained;
+use crate::sys::socket::set_int;
+use crate::testnet::{cable, in_namespace, index_of, ip};
+
+fn key(ifindex: u32, last: u16) -> AddressKey {
+    let [high, low] = last.to_be_bytes();
+    AddressKey {
+        ifindex: IfIndex(ifindex),
+        addr: [10, 9, high, low].into(),
+        prefix: 32,
+    }
+}
+
+fn add(key: AddressKey) -> KernelOp {
+    KernelOp::AddAddress {
+        key,
+        attrs: AddressAttrs::default(),
+    }
+}
+
+/// Reads until the socket is dry.
+fn answers(commands: &mut Commands) -> Vec<Done> {
+    let mut all = Vec::new();
+    while commands.read(&mut |done| all.push(done)).expect("reads") == Drained::No {}
+    all
+}
+
+/// Reads until the socket is dry and no table is due; one line for each event.
+fn news(monitor: &mut Monitor) -> Vec<String> {
+    let mut all = Vec::new();
+    read_all(monitor, |event| all.push(line(event)));
+    all
+}
+
+/// Reads until this line has come: the kernel tells some things a little later.
+#[track_caller]
+fn await_news(monitor: &mut Monitor, expected: &str) {
+    let end = Instant::now() + Duration::from_secs(10);
+    let mut all = Vec::new();
+    while !all.iter().any(|line| line == expected) {
+        assert!(Instant::now() < end, "{expected} in {all:?}");
+        all.extend(news(monitor));
+    }
+}
+
+fn read_all(monitor: &mut Monitor, mut take: impl FnMut(KernelEvent<'_>)) {
+    loop {
+        while monitor.read(&mut take).expect("reads") == Drained::No {}
+        if !monitor.table_is_due() {
+            return;
+        }
+        monitor.begin_table(&mut take).expect("asks");
+    }
+}
+
+fn line(event: KernelEvent<'_>) -> String {
+    match event {
+        KernelEvent::DumpStart => "start".to_owned(),
+        KernelEvent::DumpEnd => "end".to_owned(),
+        KernelEvent::Link(link) => format!(
+            "link {} {}{}",
+            link.name,
+            if link.admin_up { "up" } else { "down" },
+            match (link.running, link.forwarding) {
+                (true, true) => " running forwarding",
+                (true, false) => " running",
+                (false, _) => "",
+            },
+        ),
+        KernelEvent::LinkGone { ifindex } => format!("link {} gone", ifindex.0),
+        KernelEvent::Address { key, protocol, .. } => {
+            format!("address {}/{} by {protocol}", key.addr, key.prefix)
+        }
+        KernelEvent::AddressGone { key } => {
+            format!("address {}/{} gone", key.addr, key.prefix)
+        }
+    }
+}
+
+#[test]
+fn a_batch_is_answered_one_by_one() {
+    in_namespace(|| {
+        cable();
+        let va = index_of("va");
+        let mut commands = Commands::new().expect("opens");
+        let mut early = Vec::new();
+        for number in 0..150 {
+            commands.push(OpId(number), &add(key(va, number as u16)), &mut |done| {
+                early.push(done);
+            });
+        }
+        // Again, and where there is no interface.
+        let again = [
+            (OpId(150), add(key(va, 7))),
+            (OpId(151), add(key(9_999, 7))),
+            (OpId(152), KernelOp::DelAddress { key: key(va, 7) }),
+            (OpId(153), KernelOp::DelAddress { key: key(va, 7) }),
+        ];
+        for (op, change) in &again {
+            commands.push(*op, change, &mut |done| early.push(done));
+        }
+        commands.flush(&mut |done| early.push(done));
+        assert_eq!(early, []);
+        let all = answers(&mut commands);
+        let expected = (0..154).map(|number| Done {
+            op: OpId(number),
+            result: match number {
+                150 => Err(Errno::EEXIST),
+                151 => Err(Errno::ENODEV),
+                153 => Err(Errno::EADDRNOTAVAIL),
+                _ => Ok(()),
+            },
+        });
+        assert_eq!(all, expected.collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn more_changes_than_there_is_room_for_answers_are_all_answered() {
+    in_namespace(|| {
+        cable();
+        let lo = index_of("lo");
+        let mut commands = Commands::new().expect("opens");
+        let mut all = Vec::new();
+        for number in 0..3_000 {
+            if commands.is_full() {
+                commands.flush(&mut |done| all.push(done));
+            }
+            commands.push(OpId(number), &add(key(lo, number as u16)), &mut |done| {
+                all.push(done);
+            });
+        }
+        commands.flush(&mut |done| all.push(done));
+        assert!(all.len() >= 2_700, "answers are read to make room");
+        all.extend(answers(&mut commands));
+        let expected = (0..3_000).map(|number| Done {
+            op: OpId(number),
+            result: Ok(()),
+        });
+        assert_eq!(all, expected.collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn attributes_reach_the_kernel() {
+    in_namespace(|| {
+        cable();
+        let va = index_of("va");
+        let mut commands = Commands::new().expect("opens");
+        let v4 = KernelOp::AddAddress {
+            key: AddressKey {
+                ifindex: IfIndex(va),
+                addr: [192, 0, 2, 1].into(),
+                prefix: 24,
+            },
+            attrs: AddressAttrs {
+                scope: 253,
+                broadcast: Some([192, 0, 2, 255].into()),
+                label: Some("va:1".to_owned()),
+                no_prefix_route: true,
+                ..AddressAttrs::default()
+            },
+        };
+        let v6 = KernelOp::AddAddress {
+            key: AddressKey {
+                ifindex: IfIndex(va),
+                addr: "2001:db8::64".parse().expect("an address"),
+                prefix: 128,
+            },
+            attrs: AddressAttrs {
+                nodad: true,
+                deprecated: true,
+                ..AddressAttrs::default()
+            },
+        };
+        for (op, change) in [(OpId(1), &v4), (OpId(2), &v6)] {
+            commands.push(op, change, &mut |done| panic!("{done:?}"));
+        }
+        commands.flush(&mut |done| panic!("{done:?}"));
+        let results: Vec<_> = answers(&mut commands)
+            .iter()
+            .map(|done| done.result)
+            .collect();
+        assert_eq!(results, [Ok(()), Ok(())]);
+        let shown = std::process::Command::new("ip")
+            .args(["-o", "address", "show", "dev", "va"])
+            .output()
+            .expect("ip runs");
+        let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+        for part in [
+            "192.0.2.1/24 brd 192.0.2.255 scope link noprefixroute va:1",
+            "2001:db8::64/128 scope global nodad deprecated",
+            "preferred_lft 0sec",
+        ] {
+            assert!(shown.contains(part), "{part} in {shown}");
+        }
+    });
+}
+
+#[test]
+fn the_monitor_tells_whole_tables_and_then_news() {
+    in_namespace(|| {
+        cable();
+        ip("address add 10.9.0.1/24 dev va");
+        std::fs::write("/proc/sys/net/ipv6/conf/vb/forwarding", "1").expect("a setting");
+        let va = index_of("va");
+        let mut monitor = Monitor::new().expect("opens");
+        monitor.want_table();
+        let table = news(&mut monitor);
+        assert_eq!(table.first().map(String::as_str), Some("start"));
+        assert_eq!(table.last().map(String::as_str), Some("end"));
+        for row in [
+            "link lo up running",
+            "link va up running",
+            "link vb up running forwarding",
+            "address 10.9.0.1/24 by 0",
+        ] {
+            assert!(table.iter().any(|line| line == row), "{row} in {table:?}");
+        }
+
+        let mut commands = Commands::new().expect("opens");
+        commands.push(OpId(1), &add(key(va, 2)), &mut |done| panic!("{done:?}"));
+        commands.flush(&mut |done| panic!("{done:?}"));
+        await_news(&mut monitor, "address 10.9.0.2/32 by 18");
+        ip("address del 10.9.0.2/32 dev va");
+        await_news(&mut monitor, "address 10.9.0.2/32 gone");
+        ip("link set vb down");
+        await_news(&mut monitor, "link va up");
+        ip("link del va");
+        await_news(&mut monitor, &format!("link {va} gone"));
+    });
+}
+
+#[test]
+fn after_an_overrun_the_monitor_tells_whole_tables() {
+    in_namespace(|| {
+        cable();
+        let va = index_of("va");
+        let mut monitor = Monitor::new().expect("opens");
+        monitor.want_table();
+        news(&mut monitor);
+        set_int(monitor.raw(), libc::SOL_SOCKET, libc::SO_RCVBUF, 1).expect("smaller");
+        let mut commands = Commands::new().expect("opens");
+        for number in 0..100 {
+            commands.push(OpId(number), &add(key(va, number as u16)), &mut |_| {});
+        }
+        commands.flush(&mut |done| panic!("{done:?}"));
+        let lines = news(&mut monitor);
+        let start = lines.iter().position(|line| line == "start");
+        let start = start.expect("a whole table follows");
+        assert_eq!(lines.last().map(String::as_str), Some("end"));
+        let told = lines[start..]
+            .iter()
+            .filter(|line| line.starts_with("address 10.9.0."));
+        assert_eq!(told.count(), 100);
+        // The buffer is large again: the next burst is told as it happens.
+        for number in 0..100 {
+            let change = KernelOp::DelAddress {
+                key: key(va, number),
+            };
+            commands.push(OpId(u64::from(number)), &change, &mut |_| {});
+        }
+        commands.flush(&mut |done| panic!("{done:?}"));
+        let lines = news(&mut monitor);
+        let gone = lines.iter().filter(|line| line.ends_with(" gone"));
+        assert_eq!(gone.count(), 100, "{lines:?}");
+        assert!(!lines.contains(&"start".to_owned()), "{lines:?}");
+    });
+}
+
+#[test]
+fn lost_answers_are_settled_by_a_whole_table() {
+    in_namespace(|| {
+        cable();
+        let va = index_of("va");
+        let mut commands = Commands::new().expect("opens");
+        let mut monitor = Monitor::new().expect("opens");
+        set_int(commands.raw(), libc::SOL_SOCKET, libc::SO_RCVBUF, 1).expect("smaller");
+        for number in 0..100 {
+            commands.push(OpId(number), &add(key(va, number as u16)), &mut |_| {});
+        }
+        // The last one is refused; the table cannot say why.
+        commands.push(OpId(100), &add(key(9_999, 1)), &mut |_| {});
+        commands.flush(&mut |done| panic!("{done:?}"));
+        let early = answers(&mut commands);
+        assert!(early.len() < 101);
+        assert!(commands.take_table_wanted());
+        assert!(!commands.take_table_wanted());
+
+        monitor.want_table();
+        let mut late = Vec::new();
+        read_all(&mut monitor, |event| {
+            commands.observe(&event);
+            if event == KernelEvent::DumpEnd && commands.can_settle_unknown() {
+                commands.settle_unknown(&mut |done| late.push(done));
+            }
+        });
+        let mut all = early;
+        all.extend(late);
+        let expected = (0..101).map(|number| Done {
+            op: OpId(number),
+            result: match number {
+                100 => Err(Errno(libc::ENOBUFS)),
+                _ => Ok(()),
+            },
+        });
+        assert_eq!(all, expected.collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn a_batch_that_cannot_be_sent_fails_as_a_whole() {
+    in_namespace(|| {
+        let mut commands = Commands::new().expect("opens");
+        set_int(commands.raw(), libc::SOL_SOCKET, libc::SO_SNDBUF, 1).expect("smaller");
+        let mut failed = Vec::new();
+        for number in 0..200 {
+            commands.push(OpId(number), &add(key(1, number as u16)), &mut |done| {
+                failed.push(done);
+            });
+        }
+        commands.flush(&mut |done| failed.push(done));
+        let expected = (0..200).map(|number| Done {
+            op: OpId(number),
+            result: Err(Errno(libc::EMSGSIZE)),
+        });
+        assert_eq!(failed, expected.collect::<Vec<_>>());
+        assert_eq!(answers(&mut commands), []);
+    });
+}

@@ -1,0 +1,169 @@
+//! Processes: becoming a daemon, starting children, signalling and reaping them.
+
+use std::ffi::{CStr, OsString};
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use relevo_core::supervisor::Exit;
+
+use super::signalfd::SignalSet;
+use super::syscall;
+
+/// Which process returned from [`daemonize`].
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Role {
+    /// The one that was called: it has nothing more to do.
+    Caller,
+    /// The daemon.
+    Daemon,
+}
+
+/// Puts the process into the background: a grandchild in a session of its own, which it does not
+/// lead, in `/`, with stdin, stdout and stderr on /dev/null. To be called before any thread starts.
+pub(crate) fn daemonize() -> io::Result<Role> {
+    let null = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/null")?;
+    if fork()? {
+        return Ok(Role::Caller);
+    }
+    syscall!(setsid())?;
+    if fork()? {
+        leave_now(0);
+    }
+    std::env::set_current_dir("/")?;
+    for fd in 0..=2 {
+        syscall!(dup2(null.as_raw_fd(), fd))?;
+    }
+    Ok(Role::Daemon)
+}
+
+/// True in the process that was there before.
+fn fork() -> io::Result<bool> {
+    // The process has one thread, so the new one may do whatever the old one might.
+    Ok(syscall!(fork())? != 0)
+}
+
+/// Ends the process without running anything that was registered for its end.
+fn leave_now(code: i32) -> ! {
+    // SAFETY: it does not return and touches no memory of ours.
+    unsafe { libc::_exit(code) }
+}
+
+/// Sets the umask.
+pub(crate) fn set_umask(mask: u32) {
+    // SAFETY: it cannot fail and touches no memory.
+    unsafe { libc::umask(mask) };
+}
+
+/// Sets the name by which pidof, pgrep and killall know the process.
+pub(crate) fn set_name(name: &CStr) -> io::Result<()> {
+    syscall!(prctl(libc::PR_SET_NAME, name.as_ptr()))?;
+    Ok(())
+}
+
+/// A descriptor of our own for stderr; `None` if there is no stderr.
+pub(crate) fn own_stderr() -> Option<File> {
+    // SAFETY: the standard library has made sure that descriptor 2 is open, and it is only
+    // borrowed for the call.
+    let stderr = unsafe { BorrowedFd::borrow_raw(2) };
+    stderr.try_clone_to_owned().ok().map(File::from)
+}
+
+/// Takes over a descriptor that the parent process left open for this one. Each number may be
+/// taken once.
+pub(crate) fn inherited(fd: RawFd) -> io::Result<OwnedFd> {
+    if fd <= 2 {
+        return Err(io::Error::from_raw_os_error(libc::EBADF));
+    }
+    let flags = syscall!(fcntl(fd, libc::F_GETFD))?;
+    syscall!(fcntl(fd, libc::F_SETFD, flags | libc::FD_CLOEXEC))?;
+    // SAFETY: it is open, as fcntl has just found, and was made for us by the parent: nothing of
+    // this process has opened it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// A child process, held by a descriptor that becomes readable when it ends.
+#[derive(Debug)]
+pub(crate) struct ChildProcess {
+    pid: u32,
+    pidfd: OwnedFd,
+}
+
+/// Starts this program again with `words`. The child inherits `descriptors` under their numbers,
+/// gets SIGTERM when the calling thread ends, and begins with `blocked` signals blocked, so that
+/// none can hit it before it listens.
+pub(crate) fn start_self(
+    words: &[OsString],
+    descriptors: &[BorrowedFd<'_>],
+    blocked: SignalSet,
+) -> io::Result<ChildProcess> {
+    let numbers: Vec<RawFd> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
+    let prepare = move || {
+        for &fd in &numbers {
+            syscall!(fcntl(fd, libc::F_SETFD, 0))?;
+        }
+        syscall!(prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM))?;
+        blocked.block()
+    };
+    let mut command = Command::new("/proc/self/exe");
+    if let Some(name) = std::env::args_os().next() {
+        command.arg0(name);
+    }
+    command.args(words);
+    // SAFETY: between fork and exec it makes system calls only; it neither allocates nor locks.
+    unsafe { command.pre_exec(prepare) };
+    let mut child = command.spawn()?;
+    let pid = child.id();
+    // Nobody has waited for it, so the number still is its own.
+    let pidfd =
+        syscall!(syscall(libc::SYS_pidfd_open, pid as libc::pid_t, 0)).inspect_err(|_| {
+            // A child that cannot be watched over must not live.
+            _ = child.kill();
+            _ = child.wait();
+        })?;
+    // SAFETY: the kernel has just given us this descriptor and nobody else owns it.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd as RawFd) };
+    Ok(ChildProcess { pid, pidfd })
+}
+
+impl ChildProcess {
+    pub(crate) const fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Readable once the child has ended.
+    pub(crate) fn raw(&self) -> RawFd {
+        self.pidfd.as_raw_fd()
+    }
+
+    /// Sends a signal; a child that has already ended is no error.
+    pub(crate) fn signal(&self, signal: i32) -> io::Result<()> {
+        let info = std::ptr::null::<libc::siginfo_t>();
+        let call = libc::SYS_pidfd_send_signal;
+        match syscall!(syscall(call, self.raw(), signal, info, 0)) {
+            Err(error) if error.raw_os_error() != Some(libc::ESRCH) => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Reaps the child if it has ended.
+    pub(crate) fn reap(&self) -> io::Result<Option<Exit>> {
+        // SAFETY: all-zero is a valid value of this plain C struct.
+        let mut info: libc::siginfo_t = unsafe { MaybeUninit::zeroed().assume_init() };
+        let flags = libc::WEXITED | libc::WNOHANG;
+        let id = self.raw() as libc::id_t;
+        syscall!(waitid(libc::P_PIDFD, id, &raw mut info, flags))?;
+        // SAFETY: waitid has filled in the fields of a child, or left zeros.
+        let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
+        Ok((pid != 0).then_some(match info.si_code {
+            libc::CLD_EXITED => Exit::Code(status as u8),
+            _ => Exit::Signal(status),
+        }))
+    }
+}

@@ -1,0 +1,60 @@
+//! The help text, made from the table of options.
+
+use std::fmt::Write;
+
+use crate::cli::CONFIG_FILE;
+use crate::options::{TABLE, Takes};
+
+/// Column in which the descriptions begin.
+const COLUMN: usize = 34;
+
+/// What `-h` prints.
+pub(crate) fn help() -> String {
+    let mut text = String::from("Usage: relevo [OPTION...]\n");
+    for row in TABLE.iter().filter(|row| !row.help.is_empty()) {
+        let mut left = match row.short {
+            Some(letter) => format!("  -{letter}, --{}", row.long),
+            None => format!("      --{}", row.long),
+        };
+        match row.takes {
+            Takes::Nothing => {}
+            Takes::Required(what) => _ = write!(left, "={what}"),
+            Takes::Optional(what) => _ = write!(left, "[={what}]"),
+        }
+        let mark = if row.is_built() { "" } else { " *" };
+        _ = writeln!(
+            text,
+            "{left:<width$} {}{mark}",
+            row.help,
+            width = COLUMN - 1
+        );
+    }
+    _ = writeln!(text, "\nWithout -f the configuration is {CONFIG_FILE}.");
+    _ = writeln!(
+        text,
+        "* not built yet: told in the log and ignored; -T and -s are refused"
+    );
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_option_that_people_use_is_listed_once() {
+        let text = help();
+        for row in TABLE.iter().filter(|row| !row.help.is_empty()) {
+            let name = format!("--{}", row.long);
+            let listed = text
+                .lines()
+                .filter(|line| {
+                    line.split_whitespace()
+                        .any(|word| word.split(['=', '[']).next() == Some(&name))
+                })
+                .count();
+            assert_eq!(listed, 1, "{name}");
+        }
+        assert!(text.lines().all(|line| line.len() <= 110), "{text}");
+    }
+}

@@ -1,0 +1,243 @@
+//! The raw sockets of VRRP: one for each (interface, family, group) that the machine asks for.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+use relevo_core::ids::{Errno, Family, InstanceId, SocketId};
+use relevo_core::vrrp::event::{Ingress, SocketSpec};
+
+use crate::sys::msg::{Control, Name, Received, Scratch, SendBatch};
+use crate::sys::socket::{
+    Buffer, bind_to_interface, discard_waiting, grow_buffer, open, set_bytes, set_int,
+};
+
+/// The IP protocol (RFC 9568 section 5.1.1.4).
+const PROTOCOL: i32 = 112;
+
+/// Type of service and traffic class of adverts: internetwork control, as the original.
+const INTERNETWORK_CONTROL: i32 = 0xc0;
+
+/// Priority within the host's own queues: TC_PRIO_CONTROL, or the highest for the unprivileged.
+const PRIORITY_CONTROL: i32 = 7;
+const PRIORITY_UNPRIVILEGED: i32 = 6;
+
+/// An advert to be sent.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Advert {
+    pub(crate) instance: InstanceId,
+    pub(crate) socket: SocketId,
+    pub(crate) src: IpAddr,
+    pub(crate) dst: IpAddr,
+    pub(crate) hop_limit: u8,
+}
+
+/// An advert that could not be sent.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Unsent {
+    pub(crate) instance: InstanceId,
+    pub(crate) dst: IpAddr,
+    pub(crate) errno: Errno,
+}
+
+/// The open sockets and the adverts collected for them.
+#[derive(Default)]
+pub(crate) struct VrrpIo {
+    sockets: BTreeMap<SocketId, RawSocket>,
+    /// Sockets with collected adverts, in the order of their first.
+    dirty: Vec<SocketId>,
+    collected: usize,
+    scratch: Scratch,
+}
+
+struct RawSocket {
+    fd: OwnedFd,
+    spec: SocketSpec,
+    batch: SendBatch,
+    /// Whose the adverts of the batch are.
+    tags: Vec<(InstanceId, IpAddr)>,
+}
+
+impl VrrpIo {
+    /// Opens a socket and gives its descriptor, for registration.
+    pub(crate) fn open(
+        &mut self,
+        socket: SocketId,
+        spec: SocketSpec,
+        receive_buffer: u32,
+    ) -> io::Result<RawFd> {
+        let fd = open_raw(spec, receive_buffer)?;
+        let raw = fd.as_raw_fd();
+        let opened = RawSocket {
+            fd,
+            spec,
+            batch: SendBatch::default(),
+            tags: Vec::new(),
+        };
+        self.sockets.insert(socket, opened);
+        Ok(raw)
+    }
+
+    /// Closes a socket; what was collected for it must have been sent.
+    pub(crate) fn close(&mut self, socket: SocketId) {
+        self.sockets.remove(&socket);
+    }
+
+    /// The descriptor and family of an open socket.
+    pub(crate) fn get(&self, socket: SocketId) -> Option<(RawFd, Family)> {
+        let open = self.sockets.get(&socket)?;
+        Some((open.fd.as_raw_fd(), open.spec.family))
+    }
+
+    /// Number of adverts collected and not sent.
+    pub(crate) fn collected(&self) -> usize {
+        self.collected
+    }
+
+    /// Collects an advert; one that cannot be sent at all is told to `unsent`.
+    pub(crate) fn push(&mut self, advert: Advert, packet: &[u8], unsent: &mut impl FnMut(Unsent)) {
+        let Advert {
+            instance,
+            src,
+            dst,
+            hop_limit,
+            ..
+        } = advert;
+        let mut fail = |errno| {
+            unsent(Unsent {
+                instance,
+                dst,
+                errno: Errno(errno),
+            });
+        };
+        let Some(open) = self.sockets.get_mut(&advert.socket) else {
+            return fail(libc::EBADF);
+        };
+        let scope = open.spec.ifindex.0;
+        let (name, control) = match (open.spec.family, src, dst) {
+            (Family::V4, IpAddr::V4(_), IpAddr::V4(dst)) => (Name::v4(dst), Control::NONE),
+            (Family::V6, IpAddr::V6(src), IpAddr::V6(dst)) => {
+                (Name::v6(dst, scope), Control::v6(src, scope, hop_limit))
+            }
+            _ => return fail(libc::EAFNOSUPPORT),
+        };
+        if open.batch.len() == 0 {
+            self.dirty.push(advert.socket);
+        }
+        open.batch.push(name, control, packet);
+        open.tags.push((instance, dst));
+        self.collected += 1;
+    }
+
+    /// Sends what was collected: one system call for each socket, as long as nothing fails.
+    pub(crate) fn flush(&mut self, unsent: &mut impl FnMut(Unsent)) {
+        for socket in self.dirty.drain(..) {
+            let Some(open) = self.sockets.get_mut(&socket) else {
+                continue;
+            };
+            let RawSocket {
+                fd, batch, tags, ..
+            } = open;
+            batch.send(fd.as_raw_fd(), &mut self.scratch, |index, error| {
+                if let Some(&(instance, dst)) = tags.get(index) {
+                    unsent(Unsent {
+                        instance,
+                        dst,
+                        errno: Errno(error.raw_os_error().unwrap_or(libc::EIO)),
+                    });
+                }
+            });
+            tags.clear();
+        }
+        self.collected = 0;
+    }
+}
+
+/// A received datagram as the machine takes it; `None` if the kernel left out what was asked for.
+pub(crate) fn ingress(family: Family, received: Received<'_>) -> Option<Ingress<'_>> {
+    match family {
+        Family::V4 => Some(Ingress::V4 {
+            datagram: received.bytes,
+        }),
+        Family::V6 => Some(Ingress::V6 {
+            src: received.src?,
+            dst: received.dst?,
+            hop_limit: received.hop_limit?,
+            payload: received.bytes,
+        }),
+    }
+}
+
+fn open_raw(spec: SocketSpec, receive_buffer: u32) -> io::Result<OwnedFd> {
+    let domain = match spec.family {
+        Family::V4 => libc::AF_INET,
+        Family::V6 => libc::AF_INET6,
+    };
+    let socket = open(domain, libc::SOCK_RAW, PROTOCOL)?;
+    let fd = socket.as_raw_fd();
+    bind_to_interface(fd, spec.ifindex.0)?;
+    grow_buffer(fd, Buffer::Receive, receive_buffer)?;
+    match spec.family {
+        Family::V4 => set_up_v4(fd, spec)?,
+        Family::V6 => set_up_v6(fd, spec)?,
+    }
+    // After the type of service, from which the kernel derives a priority of its own.
+    let priority = |value| set_int(fd, libc::SOL_SOCKET, libc::SO_PRIORITY, value);
+    priority(PRIORITY_CONTROL).or_else(|_| priority(PRIORITY_UNPRIVILEGED))?;
+    // What arrived from other interfaces before the socket was bound to its own.
+    discard_waiting(fd)?;
+    Ok(socket)
+}
+
+fn set_up_v4(fd: RawFd, spec: SocketSpec) -> io::Result<()> {
+    let ip = libc::IPPROTO_IP;
+    set_int(fd, ip, libc::IP_HDRINCL, 1)?;
+    set_int(fd, ip, libc::IP_TOS, INTERNETWORK_CONTROL)?;
+    // Only groups that this socket has joined, not those of the whole host.
+    set_int(fd, ip, libc::IP_MULTICAST_ALL, 0)?;
+    set_int(fd, ip, libc::IP_MULTICAST_LOOP, 0)?;
+    // ip_mreqn: group, local address, interface.
+    let mut request = [0; 12];
+    request[8..].copy_from_slice(&spec.ifindex.0.to_ne_bytes());
+    set_bytes(fd, ip, libc::IP_MULTICAST_IF, &request)?;
+    match spec.group {
+        Some(IpAddr::V4(group)) => {
+            request[..4].copy_from_slice(&group.octets());
+            set_bytes(fd, ip, libc::IP_ADD_MEMBERSHIP, &request)
+        }
+        Some(IpAddr::V6(_)) => Err(io::Error::from_raw_os_error(libc::EAFNOSUPPORT)),
+        None => Ok(()),
+    }
+}
+
+fn set_up_v6(fd: RawFd, spec: SocketSpec) -> io::Result<()> {
+    let ip = libc::IPPROTO_IPV6;
+    let ifindex = spec.ifindex.0;
+    set_int(fd, ip, libc::IPV6_TCLASS, INTERNETWORK_CONTROL)?;
+    set_int(fd, ip, libc::IPV6_RECVPKTINFO, 1)?;
+    set_int(fd, ip, libc::IPV6_RECVHOPLIMIT, 1)?;
+    set_int(fd, ip, libc::IPV6_MULTICAST_LOOP, 0)?;
+    set_int(fd, ip, libc::IPV6_MULTICAST_IF, ifindex.cast_signed())?;
+    // Since Linux 4.20; without it a packet is discarded later, for its destination.
+    if let Err(error) = set_int(fd, ip, IPV6_MULTICAST_ALL, 0) {
+        log::debug!("IPV6_MULTICAST_ALL: {error}");
+    }
+    match spec.group {
+        Some(IpAddr::V6(group)) => {
+            let mut request = [0; 20];
+            request[..16].copy_from_slice(&group.octets());
+            request[16..].copy_from_slice(&ifindex.to_ne_bytes());
+            set_bytes(fd, ip, libc::IPV6_ADD_MEMBERSHIP, &request)
+        }
+        Some(IpAddr::V4(_)) => Err(io::Error::from_raw_os_error(libc::EAFNOSUPPORT)),
+        None => Ok(()),
+    }
+}
+
+/// linux/in6.h; libc has it for some systems only.
+const IPV6_MULTICAST_ALL: i32 = 29;
+
+#[cfg(test)]
+#[path = "vrrp_io_tests.rs"]
+mod tests;
