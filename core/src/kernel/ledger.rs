@@ -332,7 +332,12 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
             && owed.adds > 0
         {
             owed.adds -= 1;
-            return self.forget_settled_debt(key);
+            let last = *owed == Owed::default();
+            self.forget_settled_debt(key);
+            if last {
+                self.found(key, Origin::Ours);
+            }
+            return;
         }
         if let Some(flight) = self.flight_of(key) {
             flight.echoed |= flight.change == Change::Add;
@@ -342,9 +347,15 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
             }
         }
         let ours = self.doubtful.contains_key(&key) || marked && self.known.contains(&key);
-        let origin = if ours { Origin::Ours } else { Origin::Found };
-        self.have.entry(key).or_insert(Have { origin, generation });
-        if ours && !self.want.contains_key(&key) {
+        self.found(key, if ours { Origin::Ours } else { Origin::Found });
+    }
+
+    /// `key` is there. What is ours and wanted no longer is to go.
+    fn found(&mut self, key: K, origin: Origin) {
+        let generation = self.generation;
+        let have = self.have.entry(key);
+        have.or_insert(Have { origin, generation });
+        if origin == Origin::Ours && !self.want.contains_key(&key) {
             self.queue.push_back(key);
         }
     }
@@ -353,24 +364,28 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
     /// there, and we did not ask for its removal. While an addition is under way its answer
     /// decides ([`Outcome::Taken`]).
     pub fn on_absent(&mut self, key: K) -> bool {
-        if let Some(owed) = self.owed.get_mut(&key)
-            && owed.deletes > 0
-        {
-            owed.deletes -= 1;
+        let owed = self.owed.get(&key).copied().unwrap_or_default();
+        if owed.deletes > 0 {
+            let deletes = owed.deletes - 1;
+            self.owed.insert(key, Owed { deletes, ..owed });
             self.forget_settled_debt(key);
-            let have = self.have.get(&key);
-            if have.is_some_and(|have| have.origin == Origin::Found) {
-                self.have.remove(&key);
-            }
+        }
+        if owed.adds > 0 {
+            // It is older than our addition, of which we shall still hear: the object is back.
             return false;
         }
-        if let Some(flight) = self.flight_of(key) {
-            flight.echoed |= flight.change == Change::Delete;
-            flight.gone = true;
-            if flight.change == Change::Add {
-                self.have.remove(&key);
+        match self.flight_of(key) {
+            // Our own deletion, older than what is under way.
+            Some(_) if owed.deletes > 0 => return false,
+            Some(flight) => {
+                flight.echoed |= flight.change == Change::Delete;
+                flight.gone = true;
+                if flight.change == Change::Add {
+                    self.have.remove(&key);
+                }
+                return false;
             }
-            return false;
+            None => {}
         }
         self.have.remove(&key).is_some() && self.want.contains_key(&key)
     }
@@ -667,6 +682,24 @@ mod tests {
         ledger.on_present(2, true);
         ledger.on_dump_end();
         assert_eq!(plan(&mut ledger), []);
+    }
+
+    #[test]
+    fn a_deletion_by_others_before_our_addition_is_no_drift() {
+        let mut ledger = wanting_one();
+        ledger.done(OpId(1), Ok(()));
+        ledger.on_present(1, false);
+        // Somebody deletes it before we do; then it is wanted again.
+        ledger.unwant(1);
+        plan(&mut ledger);
+        ledger.done(OpId(2), Err(Errno::EADDRNOTAVAIL));
+        ledger.want(1, ());
+        plan(&mut ledger);
+        ledger.done(OpId(3), Ok(()));
+        assert!(!ledger.on_absent(1));
+        ledger.on_present(1, false);
+        assert!(ledger.has(1));
+        assert!(ledger.on_absent(1));
     }
 
     #[test]
