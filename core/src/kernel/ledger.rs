@@ -104,6 +104,8 @@ struct InFlight<K> {
     echoed: bool,
     /// The last that the event socket told is that the object is gone.
     gone: bool,
+    /// The event socket has shown it with our mark.
+    marked: bool,
 }
 
 /// Objects by key `K`, wanted with value `V`.
@@ -118,6 +120,8 @@ pub struct Ledger<K, V> {
     doubtful: BTreeMap<K, u8>,
     /// Whatever was wanted since the start: with our mark on it, it is ours.
     known: BTreeSet<K>,
+    /// The kernel keeps marks: one has been seen on something of ours.
+    marks: bool,
     queue: VecDeque<K>,
     next_op: u64,
     generation: u32,
@@ -133,6 +137,7 @@ impl<K, V> Default for Ledger<K, V> {
             owed: BTreeMap::new(),
             doubtful: BTreeMap::new(),
             known: BTreeSet::new(),
+            marks: false,
             queue: VecDeque::new(),
             next_op: 1,
             generation: 0,
@@ -221,6 +226,7 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
                     change,
                     echoed: false,
                     gone: false,
+                    marked: false,
                 },
             );
             self.busy.insert(key, op);
@@ -284,7 +290,8 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
                 Outcome::Present { key, found: false }
             }
             Err(Errno::EEXIST) => {
-                let ours = self.doubtful.contains_key(&key)
+                let ours = flight.marked
+                    || self.doubtful.contains_key(&key)
                     || self
                         .have
                         .get(&key)
@@ -327,10 +334,16 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
         if let Some(have) = self.have.get_mut(&key) {
             have.generation = generation;
         }
+        let marked = marked && self.known.contains(&key);
+        self.marks |= marked;
+        let may_be_ours = marked || !self.marks;
         // Events come in the order of the changes: echoes of what was answered are the older ones.
         if let Some(owed) = self.owed.get_mut(&key)
             && owed.adds > 0
         {
+            if !may_be_ours {
+                return;
+            }
             owed.adds -= 1;
             let last = *owed == Owed::default();
             self.forget_settled_debt(key);
@@ -340,13 +353,14 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
             return;
         }
         if let Some(flight) = self.flight_of(key) {
-            flight.echoed |= flight.change == Change::Add;
+            flight.echoed |= flight.change == Change::Add && may_be_ours;
             flight.gone = false;
+            flight.marked |= marked;
             if flight.change == Change::Add {
                 return;
             }
         }
-        let ours = self.doubtful.contains_key(&key) || marked && self.known.contains(&key);
+        let ours = self.doubtful.contains_key(&key) || marked;
         self.found(key, if ours { Origin::Ours } else { Origin::Found });
     }
 
