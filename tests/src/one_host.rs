@@ -287,6 +287,8 @@ pub struct OneHost {
     pub asked: Vec<(OpId, KernelOp)>,
     /// What stands on the host's interfaces.
     pub present: BTreeSet<AddressKey>,
+    /// The number of `eth0` at present, on which announcements are to go out.
+    pub eth0: IfIndex,
     /// The most actions that one call pushed.
     pub most_actions: usize,
     out: Out<VrrpAction>,
@@ -314,6 +316,7 @@ impl OneHost {
                 key_on_eth0(OWN_V4.into(), 24),
                 key_on_eth0(OWN_V6.into(), 64),
             ]),
+            eth0: ETH0,
             most_actions: 0,
             out: Out::new(),
         }
@@ -537,12 +540,12 @@ impl OneHost {
                 ifindex,
                 addr,
                 frame,
-            } => read_garp(&out, *ifindex, *addr, *frame),
+            } => read_garp(&out, (*ifindex, self.eth0), *addr, *frame),
             VrrpAction::SendNa {
                 ifindex,
                 addr,
                 frame,
-            } => read_na(&out, *ifindex, *addr, *frame),
+            } => read_na(&out, (*ifindex, self.eth0), *addr, *frame),
             VrrpAction::OpenSocket { socket, spec, .. } => {
                 self.socket = *socket;
                 Effect::Open(*socket, *spec)
@@ -631,8 +634,13 @@ fn read_advert(octets: &[u8], src: IpAddr, dst: IpAddr, hop_limit: u8) -> Advert
     }
 }
 
-fn read_garp(out: &Out<VrrpAction>, ifindex: IfIndex, addr: Ipv4Addr, frame: BytesRange) -> Effect {
-    assert_eq!(ifindex, ETH0, "interface of the announcement");
+fn read_garp(
+    out: &Out<VrrpAction>,
+    (ifindex, eth0): (IfIndex, IfIndex),
+    addr: Ipv4Addr,
+    frame: BytesRange,
+) -> Effect {
+    assert_eq!(ifindex, eth0, "interface of the announcement");
     let frame = ethernet::Packet::new_checked(out.bytes(frame)).expect("a frame");
     assert_eq!(
         (frame.dst(), frame.src()),
@@ -647,8 +655,13 @@ fn read_garp(out: &Out<VrrpAction>, ifindex: IfIndex, addr: Ipv4Addr, frame: Byt
     Effect::Announce(addr.into())
 }
 
-fn read_na(out: &Out<VrrpAction>, ifindex: IfIndex, addr: Ipv6Addr, frame: BytesRange) -> Effect {
-    assert_eq!(ifindex, ETH0, "interface of the announcement");
+fn read_na(
+    out: &Out<VrrpAction>,
+    (ifindex, eth0): (IfIndex, IfIndex),
+    addr: Ipv6Addr,
+    frame: BytesRange,
+) -> Effect {
+    assert_eq!(ifindex, eth0, "interface of the announcement");
     let frame = ethernet::Packet::new_checked(out.bytes(frame)).expect("a frame");
     let packet = ipv6::Packet::new_checked(frame.payload()).expect("an IPv6 packet");
     assert_eq!(packet.hop_limit(), 255, "hop limit of the advertisement");

@@ -66,6 +66,16 @@ impl Links {
         self.by_index.get(&ifindex)
     }
 
+    /// Takes `name` away from another interface than `ifindex`, and returns which it was. The kernel
+    /// has no name twice: that interface is gone or has another name, and we were not told yet.
+    pub fn free_name(&mut self, name: &str, ifindex: IfIndex) -> Option<IfIndex> {
+        let former = *self.by_name.get(name)?;
+        (former != ifindex).then(|| {
+            self.by_name.remove(name);
+            former
+        })
+    }
+
     /// Takes in a description; returns the name that `link.ifindex` had before, if another.
     pub fn on_link(&mut self, link: &Link<'_>) -> Option<String> {
         let state = LinkState {

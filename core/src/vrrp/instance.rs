@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
 
 use crate::config::bound::{Bound, InstanceConfig};
-use crate::ids::{IfIndex, InstanceId, SocketId, Version};
+use crate::ids::{Errno, IfIndex, InstanceId, SocketId, Version};
 use crate::kernel::AddressKey;
 use crate::kernel::links::Links;
 use crate::machine::Out;
@@ -27,9 +27,11 @@ pub(crate) struct Instance {
     /// Conditions of operation that are not met.
     pub(crate) faults: BTreeSet<Fault>,
     pub(crate) ifindex: Option<IfIndex>,
-    /// The address that adverts are sent from.
+    /// The address that adverts are sent from; in IPv4 it stays for a farewell when it is gone.
     pub(crate) source: Option<IpAddr>,
     pub(crate) socket: Option<SocketId>,
+    /// Why the socket could not be opened, as it was told.
+    pub(crate) socket_error: Option<Errno>,
     /// Effective priority.
     pub(crate) priority: u8,
     /// The interval that the timers follow: our own, in v3 the one learned from the master.
@@ -130,6 +132,7 @@ impl Instance {
             ifindex: None,
             source: None,
             socket: None,
+            socket_error: None,
             priority: config.priority,
             master_interval: config.advert_interval,
             advertised: config

@@ -5,13 +5,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::config::bound::{Bound, Destination, InstanceConfig};
-use crate::ids::{Errno, IfIndex, InstanceId, OpId, SocketId};
+use crate::ids::{Errno, Family, IfIndex, InstanceId, OpId, SocketId};
 use crate::kernel::ledger::{Change, Outcome};
 use crate::kernel::links::Links;
 use crate::kernel::{AddressKey, KernelEvent, ROUTE_PROTOCOL};
 use crate::limits::SLICE;
 use crate::machine::{Machine, Out};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::timers::{TimerKey, Timers};
 use crate::vrrp::StateName;
 use crate::vrrp::addresses::{Addresses, key_of};
@@ -25,6 +25,9 @@ use crate::vrrp::stats::Stats;
 
 /// Version byte of a snapshot that carries nothing: the successor starts cold.
 const SNAPSHOT_COLD: u8 = 0;
+
+/// How long after a failure a socket is tried again, if nothing happens to its interface before.
+const REOPEN_AFTER: Duration = Duration::from_secs(5);
 
 /// All virtual routers of a host. See [`Machine`] for the order of calls.
 ///
@@ -169,6 +172,9 @@ impl VrrpNode {
             }
             KernelEvent::DumpEnd => self.on_dump_end(now, out),
             KernelEvent::Link(link) => {
+                if let Some(former) = self.links.free_name(link.name, link.ifindex) {
+                    self.on_interface_gone(former, link.name, now, out);
+                }
                 let renamed = self.links.on_link(&link);
                 if let Some(old) = renamed {
                     self.on_interface_gone(link.ifindex, &old, now, out);
@@ -246,8 +252,8 @@ impl VrrpNode {
         }
     }
 
-    /// An interface is gone, or has another name now: its sockets are closed, and whoever worked
-    /// on it looks again.
+    /// An interface is gone, or has another name now: whoever worked on it looks again, and says
+    /// farewell if it still can; then its sockets are closed.
     fn on_interface_gone(
         &mut self,
         ifindex: IfIndex,
@@ -255,12 +261,12 @@ impl VrrpNode {
         now: Instant,
         out: &mut Out<VrrpAction>,
     ) {
+        self.look_at(name, now, out);
         for socket in self.sockets.on_interface(ifindex) {
             for id in self.sockets.close(socket, out) {
                 self.instances[id.0 as usize].socket = None;
             }
         }
-        self.look_at(name, now, out);
     }
 
     fn on_address_taken(&mut self, key: AddressKey, now: Instant, out: &mut Out<VrrpAction>) {
@@ -329,7 +335,11 @@ impl VrrpNode {
             return;
         };
         for id in users {
-            if let Err(errno) = result {
+            let told = &mut self.instances[id.0 as usize].socket_error;
+            let told = std::mem::replace(told, result.err());
+            if let Err(errno) = result
+                && told != Some(errno)
+            {
                 out.push(VrrpAction::Note(Note::SocketFailed {
                     instance: id,
                     ifindex,
@@ -339,9 +349,10 @@ impl VrrpNode {
             self.look(id, now, out);
         }
         if result.is_err() {
-            // The next event on the interface tries again, under another number.
+            // The next event on the interface tries again under another number, or else the timer.
             for id in self.sockets.close(socket, out) {
                 self.instances[id.0 as usize].socket = None;
+                self.timers.set(VrrpTimer::Reopen(id), now + REOPEN_AFTER);
             }
         }
     }
@@ -407,8 +418,8 @@ impl VrrpNode {
         if self.phase != Phase::Running {
             return;
         }
-        self.attach(id, out);
-        let faults = self.unmet_conditions(id);
+        let has_source = self.attach(id, out);
+        let faults = self.unmet_conditions(id, has_source);
         let instance = &mut self.instances[id.0 as usize];
         instance.faults = faults;
         let socket = instance
@@ -430,8 +441,9 @@ impl VrrpNode {
         }
     }
 
-    /// Finds the interface, the source address and the socket of `id`.
-    fn attach(&mut self, id: InstanceId, out: &mut Out<VrrpAction>) {
+    /// Finds the interface, the source address and the socket of `id`; returns whether there is a
+    /// source address.
+    fn attach(&mut self, id: InstanceId, out: &mut Out<VrrpAction>) -> bool {
         let config = self.bound.instance(id);
         let link = self.links.named(&config.interface);
         let ifindex = link.map(|(ifindex, _)| ifindex);
@@ -442,7 +454,10 @@ impl VrrpNode {
         });
         let instance = &mut self.instances[id.0 as usize];
         instance.ifindex = ifindex;
-        instance.source = source;
+        // A farewell may still come from an IPv4 address that is gone (behaviour.md 3.8).
+        if source.is_some() || config.family == Family::V6 {
+            instance.source = source;
+        }
         if let (None, true, Some(ifindex)) = (instance.socket, can_open, ifindex) {
             let spec = SocketSpec {
                 ifindex,
@@ -453,9 +468,10 @@ impl VrrpNode {
             let socket = self.sockets.attach(spec, (config.vrid, id), sharers, out);
             instance.socket = Some(socket);
         }
+        source.is_some()
     }
 
-    fn unmet_conditions(&self, id: InstanceId) -> BTreeSet<Fault> {
+    fn unmet_conditions(&self, id: InstanceId, has_source: bool) -> BTreeSet<Fault> {
         let config = self.bound.instance(id);
         let instance = &self.instances[id.0 as usize];
         let mut faults = BTreeSet::new();
@@ -471,7 +487,7 @@ impl VrrpNode {
         if others.any(|dev| self.links.named(dev).is_none_or(|(_, link)| !link.working)) {
             faults.insert(Fault::AddressInterfaceDown);
         }
-        if instance.source.is_none() {
+        if !has_source {
             faults.insert(Fault::NoSource);
         }
         let status = instance
@@ -605,8 +621,11 @@ impl Machine for VrrpNode {
         );
         self.now = now;
         while let Some((at, timer)) = self.timers.pop_due(now) {
-            let id = timer.instance();
-            self.with(id, now, out, |instance, ctx| {
+            if let VrrpTimer::Reopen(id) = timer {
+                self.look(id, now, out);
+                continue;
+            }
+            self.with(timer.instance(), now, out, |instance, ctx| {
                 instance.on_timer(timer, at, ctx);
             });
         }
@@ -635,7 +654,8 @@ impl VrrpTimer {
             | Self::GarpDelay(id)
             | Self::GarpRefresh(id)
             | Self::GarpLower(id)
-            | Self::PreemptDelay(id) => id,
+            | Self::PreemptDelay(id)
+            | Self::Reopen(id) => id,
         }
     }
 }
@@ -649,8 +669,9 @@ impl TimerKey for VrrpTimer {
             Self::GarpRefresh(_) => 3,
             Self::GarpLower(_) => 4,
             Self::PreemptDelay(_) => 5,
+            Self::Reopen(_) => 6,
         };
-        self.instance().0 as usize * 6 + kind
+        self.instance().0 as usize * 7 + kind
     }
 }
 

@@ -180,6 +180,8 @@ impl Instance {
                     backup.preempt = PreemptDelay::Over;
                 }
             }
+            // The node's, who has the sockets.
+            VrrpTimer::Reopen(_) => {}
         }
     }
 
@@ -248,6 +250,7 @@ impl Instance {
             VrrpTimer::GarpRefresh(id),
             VrrpTimer::GarpLower(id),
             VrrpTimer::PreemptDelay(id),
+            VrrpTimer::Reopen(id),
         ] {
             ctx.timers.stop(timer);
         }
