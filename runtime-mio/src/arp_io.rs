@@ -42,6 +42,7 @@ impl ArpIo {
     }
 
     /// Frames that could not be sent since the start.
+    #[cfg(test)]
     pub(crate) fn failures(&self) -> u64 {
         self.failures
     }

@@ -18,7 +18,7 @@ use crate::logger::{self, Logger};
 use crate::pidfile::{self, PidFile, Refused};
 use crate::sys::process;
 use crate::sys::signalfd::SignalFd;
-use crate::{clock, configuration, daemon, diagnose, exec, exit};
+use crate::{clock, configuration, daemon, exec, exit};
 
 /// How the hidden first word of a child's command line begins.
 const WORD: &str = "--relevo-child=";
@@ -86,8 +86,19 @@ pub(crate) fn run(inheritance: Inheritance, options: &Options) -> u8 {
         vrrp(inheritance, options, signals, &logger)
     });
     let code = result.unwrap_or_else(|error| {
-        logger.fatal(&format!("VRRP child process cannot go on: {error}"));
-        exit::FATAL
+        // A namespace may forbid what the capabilities seemed to allow.
+        let forbidden = error.kind() == io::ErrorKind::PermissionDenied;
+        let why = if forbidden {
+            ": this network namespace forbids what it needs"
+        } else {
+            ""
+        };
+        logger.fatal(&format!("VRRP child process cannot go on{why}: {error}"));
+        if forbidden {
+            exit::PERMISSION
+        } else {
+            exit::FATAL
+        }
     });
     logger.finish();
     code
@@ -111,7 +122,7 @@ fn vrrp(
     // The parent has told everything already, unless the host has changed since.
     if let Some(code) = start_exit_code(&loaded.diagnostics) {
         for diagnostic in &loaded.diagnostics {
-            logger.fatal(&diagnose::headline(diagnostic));
+            logger.fatal(&diagnostic.to_string());
         }
         return Ok(code);
     }
@@ -126,11 +137,9 @@ fn vrrp(
     })?;
     // A parent that is gone already shows when the loop looks at its socket.
     _ = parent.write(b"R");
-    let code = daemon::run(&mut node, &mut executor)?;
-    if let Some(pid_file) = pid_file {
-        pid_file.remove();
-    }
-    Ok(code)
+    let code = daemon::run(&mut node, &mut executor);
+    drop(pid_file);
+    code
 }
 
 /// The child's own pid file; nothing depends on it, so whatever is wrong with it is only told.

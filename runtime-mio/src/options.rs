@@ -183,7 +183,7 @@ pub(crate) const TABLE: [Row; 39] = [
         'X',
         "release-vips",
         Nothing,
-        "as backup, drop virtual addresses even if another program added them",
+        "as backup, drop virtual addresses that others added too",
     ),
     row(
         Name::DontReleaseVrrp,
@@ -303,14 +303,14 @@ pub(crate) const TABLE: [Row; 39] = [
         'i',
         "config-id",
         Required("ID"),
-        "ID that lines beginning with @ are compared with (default: the node's name)",
+        "ID that lines with @ are for (default: the node's name)",
     ),
     row(
         Name::Signum,
         ' ',
         "signum",
         Required("NAME"),
-        "print the number of a signal: STOP, RELOAD, DATA, STATS, STATS_CLEAR, JSON",
+        "print the number of STOP, RELOAD, DATA, STATS, STATS_CLEAR or JSON",
     )
     .no_short(),
     row(
@@ -318,7 +318,7 @@ pub(crate) const TABLE: [Row; 39] = [
         't',
         "config-test",
         Optional("FILE"),
-        "check the configuration, tell what is wrong on stderr or append it to FILE",
+        "check the configuration; findings to stderr or to the end of FILE",
     ),
     row(Name::ConfigFd, ' ', "config-fd", Required("FD"), "")
         .no_short()
@@ -378,6 +378,11 @@ pub(crate) enum Unknown {
 }
 
 impl Row {
+    /// True if this version does what the option says.
+    pub(crate) fn is_built(&self) -> bool {
+        self.left_undone().is_none() && !matches!(self.name, Name::Genhash | Name::Namespace)
+    }
+
     /// What this version leaves undone; `None` if the option works.
     pub(crate) const fn left_undone(&self) -> Option<&'static str> {
         Some(match self.name {

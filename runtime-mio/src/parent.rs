@@ -120,6 +120,7 @@ fn refuse(refusal: &Refusal, logger: &Logger) -> u8 {
 /// What is in hand once nothing can keep the daemon from starting any more.
 struct Prepared {
     text: Text,
+    diagnostics: Vec<Diagnostic>,
     pid_file: PidFile,
 }
 
@@ -153,8 +154,11 @@ fn prepare(options: &mut Options, logger: &Logger) -> Result<Prepared, Refusal> 
     }
     let file = memfd::sealed(loaded.text.as_bytes())?;
     let pid_file = pid_file(options)?;
+    let text = Text { file, wanted };
+    let diagnostics = loaded.diagnostics;
     Ok(Prepared {
-        text: Text { file, wanted },
+        text,
+        diagnostics,
         pid_file,
     })
 }
@@ -175,7 +179,7 @@ fn tell_ignored(options: &Options) {
 /// does not go there.
 fn tell_diagnostics(loaded: &Loaded, logger: &Logger) {
     for diagnostic in &loaded.diagnostics {
-        log::log!(level(diagnostic), "{}", diagnose::headline(diagnostic));
+        log::log!(level(diagnostic), "{diagnostic}");
     }
     if !loaded.diagnostics.is_empty() && !logger.on_console() {
         let style = Style::of_stderr();
@@ -235,7 +239,11 @@ fn watch(
     prepared: Prepared,
     logger: &mut Logger,
 ) -> Result<u8, Refusal> {
-    let Prepared { text, mut pid_file } = prepared;
+    let Prepared {
+        text,
+        diagnostics,
+        mut pid_file,
+    } = prepared;
     if !options.dont_fork && process::daemonize()? == Role::Caller {
         // The daemon speaks for itself from now on, and the pid file is its.
         std::process::exit(i32::from(exit::NORMAL));
@@ -257,15 +265,16 @@ fn watch(
         options.ignore_sigint,
         child_words,
         text.file,
-        read_config(options.clone()),
+        read_config(options.clone(), diagnostics),
     );
-    let result = daemon::run(&mut machine, &mut executor);
-    pid_file.remove();
-    Ok(result?)
+    let code = daemon::run(&mut machine, &mut executor);
+    drop(pid_file);
+    Ok(code?)
 }
 
-/// For SIGHUP: the new text comes into force only if a start with it would succeed.
-fn read_config(options: Options) -> ReadConfig {
+/// For SIGHUP: a new text comes into force if a start with it would succeed and it has no mistake
+/// that the text in force does not have already.
+fn read_config(options: Options, mut known: Vec<Diagnostic>) -> ReadConfig {
     Box::new(move || {
         let path = &options.config_file;
         let loaded = match configuration::load(path) {
@@ -276,21 +285,23 @@ fn read_config(options: Options) -> ReadConfig {
             }
         };
         for diagnostic in &loaded.diagnostics {
-            log::log!(level(diagnostic), "{}", diagnose::headline(diagnostic));
+            log::log!(level(diagnostic), "{diagnostic}");
         }
-        let worst = loaded
-            .diagnostics
-            .iter()
-            .map(|diagnostic| diagnostic.severity)
-            .max();
-        if worst >= Some(Severity::Error) {
+        let is_new = |found: &Diagnostic| {
+            found.severity >= Severity::Error
+                && !known
+                    .iter()
+                    .any(|old| (old.class, &old.message) == (found.class, &found.message))
+        };
+        if start_exit_code(&loaded.diagnostics).is_some() || loaded.diagnostics.iter().any(is_new) {
             return None;
         }
         match memfd::sealed(loaded.text.as_bytes()) {
-            Ok(file) => Some(Text {
-                file,
-                wanted: wanted(&options, &loaded.bound),
-            }),
+            Ok(file) => {
+                let wanted = wanted(&options, &loaded.bound);
+                known = loaded.diagnostics;
+                Some(Text { file, wanted })
+            }
             Err(error) => {
                 log::error!("The new configuration cannot be handed on: {error}");
                 None

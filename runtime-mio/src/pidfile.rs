@@ -72,9 +72,11 @@ impl PidFile {
         self.file.seek(SeekFrom::Start(0))?;
         self.file.write_all(format!("{pid}\n").as_bytes())
     }
+}
 
-    /// Removes the file, unless another one stands in its place by now.
-    pub(crate) fn remove(self) {
+/// The file goes with its process, unless another one stands in its place by now.
+impl Drop for PidFile {
+    fn drop(&mut self) {
         if is_at(&self.file, &self.path) {
             _ = fs::remove_file(&self.path);
         }
@@ -138,7 +140,7 @@ mod tests {
         let mut pid_file = PidFile::acquire(&path).expect("nobody has the lock");
         pid_file.write(42).expect("writable");
         assert_eq!(fs::read_to_string(&path).expect("readable"), "42\n");
-        pid_file.remove();
+        drop(pid_file);
         assert!(!path.exists());
     }
 
@@ -157,7 +159,7 @@ mod tests {
             let mut pid_file = PidFile::acquire(&path).expect("nobody has the lock");
             pid_file.write(7).expect("writable");
             assert_eq!(fs::read_to_string(&path).expect("readable"), "7\n");
-            pid_file.remove();
+            drop(pid_file);
         }
     }
 
@@ -173,9 +175,9 @@ mod tests {
         );
         // The loser must not have touched the file.
         assert_eq!(fs::read_to_string(&path).expect("readable"), "42\n");
-        first.remove();
+        drop(first);
         let third = PidFile::acquire(&path).expect("the lock is free again");
-        third.remove();
+        drop(third);
     }
 
     #[test]
@@ -184,7 +186,7 @@ mod tests {
         let pid_file = PidFile::acquire(&path).expect("nobody has the lock");
         fs::remove_file(&path).expect("removable");
         fs::write(&path, "1\n").expect("a file of our own");
-        pid_file.remove();
+        drop(pid_file);
         assert_eq!(fs::read_to_string(&path).expect("readable"), "1\n");
         _ = fs::remove_file(&path);
     }

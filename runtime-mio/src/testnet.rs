@@ -2,6 +2,7 @@
 //! gone when the thread ends.
 
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 /// Runs `test` in a new network namespace, or says that it is skipped where that is not allowed.
 pub(crate) fn in_namespace(test: impl FnOnce() + Send + 'static) {
@@ -44,6 +45,25 @@ pub(crate) fn cable() {
     ip("link add va address 02:00:00:00:00:0a type veth peer name vb address 02:00:00:00:00:0b");
     ip("link set va up");
     ip("link set vb up");
+    // The kernel gives these addresses a little later, by itself.
+    await_local("fe80::ff:fe00:a", "va");
+    await_local("fe80::ff:fe00:b", "vb");
+}
+
+/// Waits until an IPv6 address of an interface is in use, its route included.
+pub(crate) fn await_local(addr: &str, interface: &str) {
+    let words = ["-6", "route", "show", "table", "local", "dev", interface];
+    let end = Instant::now() + Duration::from_secs(10);
+    loop {
+        let output = Command::new("ip").args(words).output().expect("ip runs");
+        let text = String::from_utf8_lossy(&output.stdout);
+        let local = format!("local {addr} ");
+        if text.lines().any(|line| line.starts_with(&local)) {
+            return;
+        }
+        assert!(Instant::now() < end, "{addr} in {text}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }
 
 /// The number of an interface.

@@ -21,10 +21,7 @@ pub(crate) fn help() -> String {
             Takes::Required(what) => _ = write!(left, "={what}"),
             Takes::Optional(what) => _ = write!(left, "[={what}]"),
         }
-        let mark = match row.left_undone() {
-            Some(_) => " (not yet: ignored)",
-            None => "",
-        };
+        let mark = if row.is_built() { "" } else { " *" };
         _ = writeln!(
             text,
             "{left:<width$} {}{mark}",
@@ -33,6 +30,10 @@ pub(crate) fn help() -> String {
         );
     }
     _ = writeln!(text, "\nWithout -f the configuration is {CONFIG_FILE}.");
+    _ = writeln!(
+        text,
+        "* not built yet: told in the log and ignored; -T and -s are refused"
+    );
     text
 }
 

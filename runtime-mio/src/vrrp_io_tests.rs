@@ -9,7 +9,7 @@ use relevo_core::vrrp::event::{Ingress, SocketSpec};
 use super::{Advert, Unsent, VrrpIo, ingress};
 use crate::sys::msg::{RECEIVE_MAX, ReceiveBatch};
 use crate::sys::socket::get_int;
-use crate::testnet::{cable, in_namespace, index_of, ip};
+use crate::testnet::{await_local, cable, in_namespace, index_of, ip};
 
 const GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
 const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
@@ -151,6 +151,8 @@ fn unicast_carries_the_hop_limit_that_was_asked_for() {
             "neighbour add {dst} lladdr 02:00:00:00:00:0b dev va"
         ));
         ip(&format!("address add {dst}/128 dev vb nodad"));
+        await_local(&src.to_string(), "va");
+        await_local(&dst.to_string(), "vb");
         ip(&format!("route del local {dst} dev vb table local"));
         ip(&format!("route add local {dst} dev vb table 7"));
         ip("-6 rule add iif vb lookup 7 priority 1");

@@ -1,2 +1,32 @@
-#![forbid(unsafe_code)]
 //! Plays whole clusters of the production machines in memory, from one seed.
+//!
+//! - [`world`]: a cluster and its future; [`spec`]: what it is made of
+//! - [`host`], [`kernel`], [`clock`], [`client`], [`segment`], [`link`]: its parts
+//! - [`faults`]: what goes wrong, in words
+//! - [`invariant`], [`reference`], [`marks`]: what must hold always, in the end, and be seen at all
+//! - [`scenario`], [`expect`], [`timeline`]: a cluster in a file, played and judged
+//! - [`swarm`], [`explore`]: many clusters from many seeds
+#![forbid(unsafe_code)]
+
+mod act;
+pub mod client;
+pub mod clock;
+pub mod cluster;
+pub mod expect;
+pub mod explore;
+pub mod faults;
+pub mod host;
+pub mod invariant;
+pub mod kernel;
+pub mod link;
+pub mod marks;
+pub mod reference;
+pub mod scenario;
+pub mod segment;
+pub mod spec;
+mod strike;
+pub mod swarm;
+pub mod timeline;
+pub mod trace;
+mod turn;
+pub mod world;

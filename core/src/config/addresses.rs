@@ -161,6 +161,14 @@ impl<'w> Line<'w> {
             sink.error(option.span, message);
             return None;
         }
+        if value.text.len() > limits::INTERFACE_NAME {
+            let message = format!(
+                "{} is too long for the name of an interface; the address is dropped",
+                quoted(&value.text)
+            );
+            sink.error(value.span, message);
+            return None;
+        }
         self.entry.dev = Some(Spanned::new(value.text.clone(), value.span));
         self.entry.address.dev = Some(value.text.clone());
         Some(())

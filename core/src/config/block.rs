@@ -273,3 +273,75 @@ impl<'a> Reader<'a> {
         done
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(statement: &Statement) -> String {
+        let words: Vec<&str> = statement
+            .words
+            .iter()
+            .map(|word| word.text.as_str())
+            .collect();
+        let mut text = words.join(" ");
+        if let Some(block) = &statement.block {
+            let inner: Vec<String> = block.statements.iter().map(shown).collect();
+            text = format!("{text}({})", inner.join(","));
+        }
+        text
+    }
+
+    fn statements(text: &str) -> (Vec<String>, usize) {
+        let mut sink = Sink::new("f");
+        let mut reader = Reader::new(text);
+        let mut all = Vec::new();
+        while let Some(statement) = reader.next_statement(&mut sink) {
+            all.push(shown(&statement));
+        }
+        (all, sink.finish().len())
+    }
+
+    #[test]
+    fn a_block_belongs_to_the_line_before_it() {
+        let (all, found) = statements("a b {\nc\nd { e } f\n}\ng\nh\n{\n}\n");
+        assert_eq!(
+            (all, found),
+            (vec!["a b(c,d(e),f)".into(), "g".into(), "h()".into()], 0)
+        );
+    }
+
+    #[test]
+    fn what_is_open_at_the_end_is_kept_and_reported() {
+        let (all, found) = statements("a {\nb {\nc\n");
+        assert_eq!((all, found), (vec!["a(b(c))".into()], 2));
+    }
+
+    #[test]
+    fn a_block_of_the_top_level_ends_what_is_open() {
+        let (all, found) = statements("a {\nb {\nvrrp_instance c {\nd\n}\ne\n");
+        assert_eq!(
+            (all, found),
+            (
+                vec!["a(b())".into(), "vrrp_instance c(d)".into(), "e".into()],
+                2
+            )
+        );
+    }
+
+    #[test]
+    fn a_stray_block_is_skipped() {
+        let (all, found) = statements("a {\n{\nb\n}\nc\n}\n{ d }\ne\n");
+        assert_eq!((all, found), (vec!["a(c)".into(), "e".into()], 2));
+    }
+
+    #[test]
+    fn nesting_ends_at_the_limit_and_reading_goes_on_behind_it() {
+        let deep = limits::CONFIG_DEPTH + 5;
+        let text = format!("{}x\n{}\ny\n", "a {\n".repeat(deep), "}\n".repeat(deep));
+        let (all, found) = statements(&text);
+        assert_eq!((all.len(), found), (2, 1));
+        assert_eq!(all[0].matches("a(").count(), limits::CONFIG_DEPTH);
+        assert_eq!(all[1], "y");
+    }
+}

@@ -385,3 +385,75 @@ impl<'a> Cursor<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each token as its bytes in the text; words of a line joined by `|`.
+    fn tokens(text: &str) -> Vec<String> {
+        let mut sink = Sink::new("f");
+        let mut lexer = Lexer::new(text);
+        let mut all = Vec::new();
+        while let Some(token) = lexer.next_token(&mut sink) {
+            all.push(match token {
+                Token::Line(words) => {
+                    let words = words.iter().map(|word| word.text.as_str());
+                    words.collect::<Vec<_>>().join("|")
+                }
+                Token::Open(span) | Token::Close(span) => text[span.start..span.end].to_owned(),
+            });
+        }
+        all
+    }
+
+    #[test]
+    fn words_end_at_blanks_quotes_braces_and_comments() {
+        assert_eq!(tokens("a b\tc"), ["a|b|c"]);
+        assert_eq!(tokens("a\"b c\"d"), ["a|b c|d"]);
+        assert_eq!(tokens("a{b}c"), ["a", "{", "b", "}", "c"]);
+        assert_eq!(tokens("a#b\n!c\nd"), ["a", "d"]);
+        assert_eq!(tokens("a\\#b \\!c"), ["a#b|!c"]);
+        assert_eq!(tokens("\"a#b{\" \"\""), ["a#b{|"]);
+        assert_eq!(tokens("include a{b,c}"), ["include|a{b,c}"]);
+        assert_eq!(tokens("a ${b} c"), ["a|${b}|c"]);
+        assert_eq!(tokens("a ${b"), ["a|${b"]);
+        assert_eq!(tokens("  \n\r\n#\n"), [""; 0]);
+    }
+
+    #[test]
+    fn every_word_knows_its_place() {
+        let text = "x\n \u{e9}\u{e9} \"b c\"\n";
+        let mut sink = Sink::new("f");
+        let mut lexer = Lexer::new(text);
+        lexer.next_token(&mut sink);
+        let Some(Token::Line(words)) = lexer.next_token(&mut sink) else {
+            panic!("a line");
+        };
+        let places = words.iter().map(|word| {
+            let span = word.span;
+            (&text[span.start..span.end], span.line, span.column)
+        });
+        let places: Vec<_> = places.collect();
+        assert_eq!(places, [("\u{e9}\u{e9}", 2, 2), ("\"b c\"", 2, 5)]);
+    }
+
+    #[test]
+    fn a_name_is_a_reference_only_where_its_end_is_seen() {
+        let count = |line: &str| {
+            let mut sink = Sink::new("f");
+            let text = format!("$AB=1\n{line}\n");
+            let mut lexer = Lexer::new(&text);
+            while lexer.next_token(&mut sink).is_some() {}
+            sink.finish().len() - 1
+        };
+        for line in [
+            "a $AB", "a x$AB", "a ${AB}x", "a $AB,b", "a $AB)", "a $x$AB", "${_PWD}",
+        ] {
+            assert_eq!(count(line), 1, "{line}");
+        }
+        for line in ["a $A", "a $ABC", "a $AB.", "a ${A}", "a $", "a # $AB"] {
+            assert_eq!(count(line), 0, "{line}");
+        }
+    }
+}

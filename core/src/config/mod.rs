@@ -5,6 +5,7 @@
 //! belongs together. Both say what they find as [`Diagnostic`]s and always return something, so that
 //! one run shows everything that is wrong; whether it may be used is the question that
 //! [`start_exit_code`] and [`check_exit_code`] answer for the findings of both steps together.
+//! [`load`] takes both steps.
 //!
 //! The language is keepalived's. Where this differs, it is to be safer: the block of an unknown word
 //! is skipped whole, and a word that is not built yet stops the start instead of being left out.
@@ -69,6 +70,20 @@ pub fn parse(file: &str, text: &str) -> (Config, Vec<Diagnostic>) {
         }
     }
     (config, sink.finish())
+}
+
+/// Both steps: [`parse`], and [`bind`] unless a missing value has ended the reading.
+///
+/// The findings of both come in the order of the text; the two exit codes may be asked of them.
+pub fn load(file: &str, text: &str, facts: &HostFacts) -> (bound::Bound, Vec<Diagnostic>) {
+    let (config, mut found) = parse(file, text);
+    if check_exit_code(&found) == EXIT_CONFIG {
+        return (bound::Bound::default(), found);
+    }
+    let (bound, more) = bind(&config, facts);
+    found.extend(more);
+    found.sort_by_key(|finding| (finding.span.start, finding.span.end));
+    (bound, found)
 }
 
 /// One statement of the top level.

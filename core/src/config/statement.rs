@@ -137,10 +137,13 @@ pub(super) fn flag(found: &Statement, sink: &mut Sink) {
 
 fn surplus(found: &Statement, expected: usize, sink: &mut Sink) {
     if let Some(word) = found.arguments().get(expected) {
-        let message = format!(
-            "{} and what follows it on this line is ignored",
-            quoted(&word.text)
-        );
+        // A part of a password must not get into a log.
+        let what = if found.keyword() == "auth_pass" {
+            "what stands behind the password".to_owned()
+        } else {
+            format!("{} and what follows it", quoted(&word.text))
+        };
+        let message = format!("{what} on this line is ignored");
         sink.note(word.span, message)
             .help("write one setting on each line");
     }

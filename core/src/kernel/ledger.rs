@@ -4,7 +4,7 @@
 //! our own change is not drift; a disappearance that we did not ask for is, and it is the owner
 //! who decides what to do about it. The ledger never retries by itself.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::ids::{Errno, OpId};
 
@@ -62,6 +62,8 @@ pub enum Outcome<K> {
     },
     /// The object is gone.
     Absent(K),
+    /// The object was there, and somebody else removed it before the answer came.
+    Taken(K),
     /// The kernel refused.
     Failed {
         /// Which object.
@@ -92,7 +94,10 @@ struct Owed {
 struct InFlight<K> {
     key: K,
     change: Change,
+    /// The event socket has told of it.
     echoed: bool,
+    /// The last that the event socket told is that the object is gone.
+    gone: bool,
 }
 
 /// Objects by key `K`, wanted with value `V`.
@@ -103,6 +108,8 @@ pub struct Ledger<K, V> {
     in_flight: BTreeMap<OpId, InFlight<K>>,
     busy: BTreeMap<K, OpId>,
     owed: BTreeMap<K, Owed>,
+    /// Additions whose answer was lost: if the object shows up, it is ours.
+    doubtful: BTreeSet<K>,
     queue: VecDeque<K>,
     next_op: u64,
     generation: u32,
@@ -116,6 +123,7 @@ impl<K, V> Default for Ledger<K, V> {
             in_flight: BTreeMap::new(),
             busy: BTreeMap::new(),
             owed: BTreeMap::new(),
+            doubtful: BTreeSet::new(),
             queue: VecDeque::new(),
             next_op: 1,
             generation: 0,
@@ -201,6 +209,7 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
                     key,
                     change,
                     echoed: false,
+                    gone: false,
                 },
             );
             self.busy.insert(key, op);
@@ -210,47 +219,82 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
 
     /// Takes the kernel's answer to a change.
     pub fn done(&mut self, op: OpId, result: Result<(), Errno>) -> Outcome<K> {
-        let Some(InFlight {
-            key,
-            change,
-            echoed,
-        }) = self.in_flight.remove(&op)
-        else {
+        let Some(flight) = self.in_flight.remove(&op) else {
             return Outcome::Unknown;
         };
+        let InFlight { key, change, .. } = flight;
         self.busy.remove(&key);
-        let outcome = match (change, result) {
-            (Change::Add, Ok(())) => {
-                self.set_have(key, Origin::Ours);
-                self.owe(key, change, echoed);
-                Outcome::Present { key, found: false }
-            }
-            (Change::Add, Err(Errno::EEXIST)) => {
-                let found = self
-                    .have
-                    .get(&key)
-                    .is_none_or(|have| have.origin == Origin::Found);
-                self.set_have(key, if found { Origin::Found } else { Origin::Ours });
-                Outcome::Present { key, found }
-            }
-            (Change::Delete, Ok(())) => {
-                self.have.remove(&key);
-                self.owe(key, change, echoed);
-                Outcome::Absent(key)
-            }
-            (Change::Delete, Err(Errno::ESRCH | Errno::EADDRNOTAVAIL | Errno::ENODEV)) => {
-                self.have.remove(&key);
-                Outcome::Absent(key)
-            }
-            (_, Err(errno)) => Outcome::Failed { key, change, errno },
+        let outcome = match change {
+            Change::Add => self.added(flight, result),
+            Change::Delete => self.deleted(flight, result),
         };
-        // The wish may have changed while the change was under way; a refusal is not retried.
-        let refused = matches!(outcome, Outcome::Failed { .. });
-        let wanted = self.want.contains_key(&key);
-        if wanted == (change == Change::Delete) && !(refused && wanted) {
+        // The wish may have changed while the change was under way. A refusal is not retried: what
+        // was not added is still absent, what was not deleted still there.
+        if self.want.contains_key(&key) == (change == Change::Delete) {
             self.queue.push_back(key);
         }
         outcome
+    }
+
+    fn added(&mut self, flight: InFlight<K>, result: Result<(), Errno>) -> Outcome<K> {
+        let InFlight {
+            key, echoed, gone, ..
+        } = flight;
+        self.doubtful.remove(&key);
+        match result {
+            Ok(()) if echoed && gone => Outcome::Taken(key),
+            Err(Errno::EEXIST) if gone => Outcome::Taken(key),
+            Ok(()) => {
+                self.set_have(key, Origin::Ours);
+                self.owe(key, Change::Add, echoed);
+                Outcome::Present { key, found: false }
+            }
+            Err(Errno::EEXIST) => {
+                let before = self.have.get(&key).map(|have| have.origin);
+                let origin = before.unwrap_or(Origin::Found);
+                self.set_have(key, origin);
+                let found = origin == Origin::Found;
+                Outcome::Present { key, found }
+            }
+            Err(Errno::ENOBUFS) if echoed && !gone => {
+                self.set_have(key, Origin::Ours);
+                Outcome::Present { key, found: false }
+            }
+            Err(errno) => {
+                if errno == Errno::ENOBUFS {
+                    self.doubtful.insert(key);
+                }
+                Outcome::Failed {
+                    key,
+                    change: Change::Add,
+                    errno,
+                }
+            }
+        }
+    }
+
+    fn deleted(&mut self, flight: InFlight<K>, result: Result<(), Errno>) -> Outcome<K> {
+        let InFlight { key, echoed, .. } = flight;
+        match result {
+            Ok(()) => {
+                self.have.remove(&key);
+                self.owe(key, Change::Delete, echoed);
+                Outcome::Absent(key)
+            }
+            Err(Errno::ESRCH | Errno::EADDRNOTAVAIL | Errno::ENODEV) => {
+                self.have.remove(&key);
+                Outcome::Absent(key)
+            }
+            Err(_) if echoed => {
+                self.have.remove(&key);
+                Outcome::Absent(key)
+            }
+            Err(errno) => Outcome::Failed {
+                key,
+                change: Change::Delete,
+                errno,
+            },
+        }
     }
 
     /// The event socket says that `key` is there.
@@ -263,6 +307,7 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
             && flight.change == Change::Add
         {
             flight.echoed = true;
+            flight.gone = false;
             return;
         }
         if let Some(owed) = self.owed.get_mut(&key)
@@ -272,14 +317,17 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
             self.forget_settled_debt(key);
             return;
         }
-        self.have.entry(key).or_insert(Have {
-            origin: Origin::Found,
-            generation,
-        });
+        let origin = if self.doubtful.remove(&key) {
+            Origin::Ours
+        } else {
+            Origin::Found
+        };
+        self.have.entry(key).or_insert(Have { origin, generation });
     }
 
     /// The event socket says that `key` is gone. True if that is drift: it is wanted, it was
-    /// there, and we did not ask for its removal.
+    /// there, and we did not ask for its removal. While an addition is under way its answer
+    /// decides ([`Outcome::Taken`]).
     pub fn on_absent(&mut self, key: K) -> bool {
         if let Some(flight) = self.flight_of(key)
             && flight.change == Change::Delete
@@ -301,7 +349,12 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
             }
             return false;
         }
-        self.have.remove(&key).is_some() && self.want.contains_key(&key)
+        let was_there = self.have.remove(&key).is_some();
+        if let Some(flight) = self.flight_of(key) {
+            flight.gone = true;
+            return false;
+        }
+        was_there && self.want.contains_key(&key)
     }
 
     /// Forgets objects of which `gone` is true without asking the kernel: their interface has
@@ -310,6 +363,7 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
         self.want.retain(|key, _| !gone(key));
         self.have.retain(|key, _| !gone(key));
         self.owed.retain(|key, _| !gone(key));
+        self.doubtful.retain(|key| !gone(key));
         self.queue.retain(|key| !gone(key));
     }
 
@@ -319,10 +373,11 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
         self.owed.clear();
     }
 
-    /// The whole picture is complete: returns the wanted objects that it did not show.
+    /// The whole picture is complete: returns the wanted objects that were there and that it did
+    /// not show. What differs otherwise, after a change that failed, is asked for again.
     pub fn on_dump_end(&mut self) -> Vec<K> {
         let now = self.generation;
-        let unseen: Vec<K> = self
+        let unseen: BTreeSet<K> = self
             .have
             .iter()
             .filter(|(key, have)| have.generation != now && !self.busy.contains_key(key))
@@ -331,6 +386,16 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
         for key in &unseen {
             self.have.remove(key);
         }
+        let waiting: BTreeSet<K> = self.queue.iter().copied().collect();
+        let missing = self.want.keys().filter(|key| !self.have.contains_key(key));
+        let ours = self
+            .have
+            .iter()
+            .filter(|(key, have)| have.origin == Origin::Ours && !self.want.contains_key(key));
+        let differing = missing.chain(ours.map(|(key, _)| key)).filter(|key| {
+            !unseen.contains(key) && !waiting.contains(key) && !self.busy.contains_key(key)
+        });
+        self.queue.extend(differing);
         unseen
             .into_iter()
             .filter(|key| self.want.contains_key(key))
@@ -505,5 +570,112 @@ mod tests {
         ledger.done(OpId(1), Ok(()));
         assert!(ledger.may_go_on());
         assert_eq!(ledger.plan(usize::MAX, |_| {}), 1);
+    }
+
+    fn wanting_one() -> Ledger<u8, ()> {
+        let mut ledger = Ledger::default();
+        ledger.want(1, ());
+        plan(&mut ledger);
+        ledger
+    }
+
+    fn deleting_one() -> Ledger<u8, ()> {
+        let mut ledger = wanting_one();
+        ledger.on_present(1);
+        ledger.done(OpId(1), Ok(()));
+        ledger.unwant(1);
+        assert_eq!(plan(&mut ledger), [(OpId(2), 1, Change::Delete)]);
+        ledger
+    }
+
+    #[test]
+    fn an_echo_tells_what_a_lost_answer_does_not() {
+        let mut ledger = wanting_one();
+        ledger.on_present(1);
+        let present = Outcome::Present {
+            key: 1,
+            found: false,
+        };
+        assert_eq!(ledger.done(OpId(1), Err(Errno::ENOBUFS)), present);
+        ledger.unwant(1);
+        assert_eq!(plan(&mut ledger), [(OpId(2), 1, Change::Delete)]);
+        ledger.on_absent(1);
+        assert_eq!(
+            ledger.done(OpId(2), Err(Errno::ENOBUFS)),
+            Outcome::Absent(1)
+        );
+        ledger.want(1, ());
+        assert_eq!(plan(&mut ledger), [(OpId(3), 1, Change::Add)]);
+    }
+
+    #[test]
+    fn what_appears_after_a_lost_answer_is_ours() {
+        let mut ledger = wanting_one();
+        ledger.done(OpId(1), Err(Errno::ENOBUFS));
+        ledger.on_present(1);
+        ledger.unwant(1);
+        assert_eq!(plan(&mut ledger), [(OpId(2), 1, Change::Delete)]);
+    }
+
+    #[test]
+    fn what_appears_after_a_refusal_is_somebody_else_s() {
+        let mut ledger = wanting_one();
+        ledger.done(OpId(1), Err(Errno::EPERM));
+        ledger.on_present(1);
+        ledger.unwant(1);
+        assert_eq!(plan(&mut ledger), []);
+    }
+
+    #[test]
+    fn a_whole_picture_brings_failed_changes_up_again() {
+        let mut ledger = wanting_one();
+        ledger.done(OpId(1), Err(Errno::ENOBUFS));
+        ledger.on_dump_start();
+        assert_eq!(ledger.on_dump_end(), []);
+        assert_eq!(plan(&mut ledger), [(OpId(2), 1, Change::Add)]);
+        let mut ledger = deleting_one();
+        ledger.done(OpId(2), Err(Errno::ENOBUFS));
+        ledger.on_dump_start();
+        ledger.on_present(1);
+        assert_eq!(ledger.on_dump_end(), []);
+        assert_eq!(plan(&mut ledger), [(OpId(3), 1, Change::Delete)]);
+    }
+
+    #[test]
+    fn a_deletion_that_overtakes_the_answer_is_drift() {
+        for answer in [Ok(()), Err(Errno::EEXIST)] {
+            let mut ledger = wanting_one();
+            ledger.on_present(1);
+            assert!(!ledger.on_absent(1));
+            assert_eq!(ledger.done(OpId(1), answer), Outcome::Taken(1));
+            assert!(!ledger.has(1));
+        }
+        // But not when the kernel added it afterwards.
+        let mut ledger = Ledger::default();
+        ledger.on_present(1);
+        ledger.want(1, ());
+        plan(&mut ledger);
+        assert!(!ledger.on_absent(1));
+        let present = Outcome::Present {
+            key: 1,
+            found: false,
+        };
+        assert_eq!(ledger.done(OpId(1), Ok(())), present);
+        ledger.on_present(1);
+        assert!(ledger.on_absent(1));
+    }
+
+    #[test]
+    fn a_refused_deletion_of_what_is_wanted_again_leaves_it_there() {
+        let mut ledger = deleting_one();
+        ledger.want(1, ());
+        assert_eq!(plan(&mut ledger), []);
+        ledger.done(OpId(2), Err(Errno::EPERM));
+        let mut there = Vec::new();
+        ledger.plan(usize::MAX, |step| match step {
+            Step::There(key) => there.push(key),
+            Step::Add { .. } | Step::Delete { .. } => panic!("{step:?}"),
+        });
+        assert_eq!(there, [1]);
     }
 }

@@ -26,8 +26,8 @@ struct Entry {
     spec: SocketSpec,
     status: Status,
     routers: BTreeMap<u8, InstanceId>,
-    /// Packets that no instance can be charged with.
-    stats: Stats,
+    /// Kinds of discarded packets that have been told.
+    told: u32,
 }
 
 /// All sockets, by number and by what they are for.
@@ -36,6 +36,8 @@ pub(crate) struct Sockets {
     table: BTreeMap<SocketId, Entry>,
     by_spec: BTreeMap<SocketSpec, SocketId>,
     next: u32,
+    /// Packets that no instance can be charged with.
+    stats: Stats,
 }
 
 impl Sockets {
@@ -67,7 +69,7 @@ impl Sockets {
             spec,
             status: Status::Pending,
             routers: BTreeMap::new(),
-            stats: Stats::default(),
+            told: 0,
         };
         self.table
             .entry(socket)
@@ -127,18 +129,16 @@ impl Sockets {
         let Some(entry) = self.table.get_mut(&socket) else {
             return;
         };
-        entry.stats.count_discarded(reason);
+        self.stats.count_discarded(reason);
         // A foreign virtual router on the same segment is nobody's fault (behaviour.md 3.10).
-        if reason != Discard::Vrid && entry.stats.discarded(reason) == 1 {
+        if reason != Discard::Vrid && entry.told & reason.bit() == 0 {
+            entry.told |= reason.bit();
             out.push(VrrpAction::Note(Note::DiscardedUnknown { socket, reason }));
         }
     }
 
     /// Packets that no instance could be charged with, by kind.
     pub(crate) fn discarded(&self, reason: Discard) -> u64 {
-        self.table
-            .values()
-            .map(|entry| entry.stats.discarded(reason))
-            .sum()
+        self.stats.discarded(reason)
     }
 }

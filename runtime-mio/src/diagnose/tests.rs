@@ -1,1 +1,90 @@
+use relevo_core::config::Class;
 
+use super::*;
+
+const TEXT: &str = "global_defs {\n}\nvrrp_instance VI_1 {\n\tprioritee 100\n}";
+
+/// A finding about the first occurrence of `word`.
+fn about(word: &str, line: u32, column: u32) -> Diagnostic {
+    let start = TEXT.find(word).expect("in the text");
+    Diagnostic {
+        severity: Severity::Error,
+        class: Class::UnknownKeyword,
+        file: "a.conf".to_owned(),
+        span: start..start + word.len(),
+        line,
+        column,
+        message: "unknown word `prioritee`".to_owned(),
+        help: None,
+        suggestion: None,
+    }
+}
+
+#[test]
+fn the_first_line_says_everything_and_the_place_follows() {
+    let report = render(TEXT, &[about("prioritee", 4, 2)], Style::Plain);
+    let expected = "\
+a.conf:4:2: error: unknown word `prioritee`
+  |
+4 |     prioritee 100
+  |     ^^^^^^^^^
+";
+    assert_eq!(report, expected);
+}
+
+#[test]
+fn help_and_suggestion_are_shown() {
+    let mut diagnostic = about("prioritee", 4, 2);
+    diagnostic.help = Some("words of an instance are listed in the manual".to_owned());
+    diagnostic.suggestion = Some("priority".to_owned());
+    let report = render(TEXT, &[diagnostic], Style::Plain);
+    assert!(
+        report.contains("help: words of an instance are listed"),
+        "{report}"
+    );
+    assert!(report.contains("perhaps this was meant"), "{report}");
+    assert!(report.contains("priority 100"), "{report}");
+}
+
+#[test]
+fn colours_only_where_they_are_wanted() {
+    let diagnostics = [about("prioritee", 4, 2)];
+    assert!(render(TEXT, &diagnostics, Style::Terminal).contains('\u{1b}'));
+    assert!(!render(TEXT, &diagnostics, Style::Plain).contains('\u{1b}'));
+}
+
+#[test]
+fn places_at_the_edges_do_not_break_it() {
+    let mut diagnostic = about("}", 2, 1);
+    let end = TEXT.len();
+    for span in [
+        0..1,
+        end - 1..end,
+        end..end,
+        end..end + 5,
+        0..end,
+        3..3,
+        13..16,
+    ] {
+        diagnostic.span = span;
+        let report = render(TEXT, &[diagnostic.clone()], Style::Plain);
+        assert_eq!(
+            report.lines().next(),
+            Some("a.conf:2:1: error: unknown word `prioritee`")
+        );
+    }
+    // Not on a character's edge.
+    diagnostic.span = 1..2;
+    assert!(
+        render("\u{20ac}\u{20ac}", &[diagnostic.clone()], Style::Plain)
+            .lines()
+            .count()
+            == 1
+    );
+    assert!(render("", &[diagnostic], Style::Plain).lines().count() == 1);
+}
+
+#[test]
+fn nothing_is_printed_for_nothing() {
+    assert_eq!(render(TEXT, &[], Style::Terminal), "");
+}

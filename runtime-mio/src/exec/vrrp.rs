@@ -47,6 +47,9 @@ const FEEDBACK_BUDGET: usize = 4_096;
 /// Rounds of reading what is older than a table before other sources get their turn.
 const TABLE_ROUNDS: usize = 16;
 
+/// Changes of the kernel whose answers are fetched as soon as they are sent.
+const FETCHED_AT_ONCE: usize = 32;
+
 /// Octets of a signalfd_siginfo.
 const SIGNAL_INFO: usize = 128;
 
@@ -77,7 +80,7 @@ pub(crate) struct VrrpExecutor {
     monitor: Monitor,
     signals: Option<File>,
     /// Signals already told of, as bits.
-    signals_told: u64,
+    signals_told: u128,
     parent: Option<OwnedFd>,
     hands: Hands,
 }
@@ -90,6 +93,8 @@ struct Hands {
     io: VrrpIo,
     arp: ArpIo,
     feedback: VecDeque<Feedback>,
+    /// What is to be logged once everything is sent.
+    notes: Vec<Note>,
     exit: Option<u8>,
 }
 
@@ -165,7 +170,7 @@ impl Hands {
                     receive_buffer,
                 } => self.open_socket(*socket, *spec, *receive_buffer),
                 VrrpAction::CloseSocket(socket) => self.close_socket(*socket),
-                VrrpAction::Note(note) => log_note(&self.bound, note),
+                VrrpAction::Note(note) => self.notes.push(note.clone()),
                 VrrpAction::Exit(code) => self.exit = Some(*code),
             }
         }
@@ -213,7 +218,10 @@ impl Hands {
         self.io.close(socket);
     }
 
-    /// Sends everything that was collected; adverts first.
+    /// Sends everything that was collected; adverts first. The kernel carries changes out while
+    /// they are being sent, so the answers to a few are fetched at once: an address is announced
+    /// without a turn of the loop in between. A large batch waits for the loop, which looks at its
+    /// sockets and timers first.
     fn flush(&mut self) {
         let Self {
             io,
@@ -223,13 +231,33 @@ impl Hands {
             ..
         } = self;
         io.flush(&mut |unsent| feedback.push_back(Feedback::Unsent(unsent)));
-        commands.flush(&mut |done| feedback.push_back(Feedback::Done(done)));
+        let sent = commands.collected();
+        let mut done = |done| feedback.push_back(Feedback::Done(done));
+        commands.flush(&mut done);
+        if (1..=FETCHED_AT_ONCE).contains(&sent)
+            && let Err(error) = commands.read(&mut done)
+        {
+            log::debug!("the kernel's answers could not be read: {error}");
+        }
         arp.flush();
     }
 
     /// Carries out what is in `out`, sends it, and hands immediate answers to the machine until
     /// nothing is left.
     fn settle<M: VrrpMachine>(&mut self, machine: &mut M, out: &mut Out<VrrpAction>, now: Instant) {
+        self.act_and_answer(machine, out, now);
+        // Last: whoever waits for the advert or the address does not wait for the log.
+        for note in self.notes.drain(..) {
+            log_note(&self.bound, &note);
+        }
+    }
+
+    fn act_and_answer<M: VrrpMachine>(
+        &mut self,
+        machine: &mut M,
+        out: &mut Out<VrrpAction>,
+        now: Instant,
+    ) {
         self.carry_out(out);
         self.flush();
         for _ in 0..FEEDBACK_BUDGET {
@@ -262,6 +290,7 @@ impl VrrpExecutor {
                 io: VrrpIo::default(),
                 arp: ArpIo::new()?,
                 feedback: VecDeque::new(),
+                notes: Vec::new(),
                 exit: None,
             },
         })
@@ -278,6 +307,8 @@ impl VrrpExecutor {
             let Some((fd, family)) = self.hands.io.get(socket) else {
                 return Drained::Yes;
             };
+            // Before the call: what it returns was there already, and deadlines count from here.
+            let now = clock::now();
             let count = match self.received.fill(fd) {
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Drained::Yes,
@@ -290,7 +321,6 @@ impl VrrpExecutor {
                     continue;
                 }
             };
-            let now = clock::now();
             for received in self.received.iter() {
                 if let Some(packet) = ingress(family, received) {
                     machine.handle(VrrpEvent::Packet { socket, packet }, now, out);
@@ -415,7 +445,7 @@ impl VrrpExecutor {
 
     /// Says once for each signal that nothing comes of it yet.
     fn on_other_signal(&mut self, signal: i32) {
-        let bit = 1u64.checked_shl(signal.cast_unsigned()).unwrap_or(0);
+        let bit = 1u128.checked_shl(signal.cast_unsigned()).unwrap_or(0);
         if self.signals_told & bit == 0 {
             self.signals_told |= bit;
             log::info!("signal {signal}: what it asks for is not built yet");
@@ -515,7 +545,8 @@ impl<M: VrrpMachine> Executor<M> for VrrpExecutor {
             | VrrpTimer::GarpDelay(_)
             | VrrpTimer::GarpRefresh(_)
             | VrrpTimer::GarpLower(_)
-            | VrrpTimer::PreemptDelay(_) => false,
+            | VrrpTimer::PreemptDelay(_)
+            | VrrpTimer::Reopen(_) => false,
         }
     }
 

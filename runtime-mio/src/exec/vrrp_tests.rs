@@ -1,6 +1,7 @@
 //! The executor under the real loop with the real machine, on both ends of a cable between two
 //! network namespaces.
 
+use std::io::Write;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -17,7 +18,7 @@ use relevo_core::ids::{Family, Version};
 use relevo_core::time::Duration as Span;
 use relevo_core::vrrp::VrrpNode;
 
-use super::{Setup, VrrpExecutor};
+use super::{SIGNAL_INFO, Setup, VrrpExecutor};
 use crate::sys::socket::set_int;
 use crate::testnet::{cable, in_namespace, ip};
 use crate::{clock, daemon};
@@ -194,6 +195,41 @@ fn an_interface_may_go_and_come_again() {
         ip("address add 10.9.0.1/24 dev va");
         expect("va", true);
         assert_eq!(daemon.stop().0, 0);
+    });
+}
+
+#[test]
+fn a_signal_to_stop_is_obeyed_and_others_do_no_harm() {
+    in_namespace(|| {
+        cable();
+        ip("address add 10.9.0.1/24 dev va");
+        let (mut kernel, signals) = UnixStream::pair().expect("a pair of sockets");
+        signals.set_nonblocking(true).expect("does not wait");
+        let thread = std::thread::spawn(move || {
+            let bound = Arc::new(both_families("va", 100));
+            let setup = Setup {
+                bound: Arc::clone(&bound),
+                signals: Some(OwnedFd::from(signals)),
+                parent: None,
+            };
+            let mut executor = VrrpExecutor::new(setup).expect("opens");
+            let mut machine = VrrpNode::new(bound, 1, clock::now());
+            daemon::run(&mut machine, &mut executor).expect("runs")
+        });
+        let mut raise = |signal: i32| {
+            let mut info = [0; SIGNAL_INFO];
+            info[..4].copy_from_slice(&signal.to_ne_bytes());
+            kernel.write_all(&info).expect("is read");
+        };
+        expect("va", true);
+        for signal in [libc::SIGHUP, libc::SIGHUP, libc::SIGUSR1, 36, 63, 64, -1] {
+            raise(signal);
+        }
+        std::thread::sleep(Duration::from_millis(100));
+        assert_eq!(holds("va"), (true, true));
+        raise(libc::SIGTERM);
+        assert_eq!(thread.join().expect("does not panic"), 0);
+        assert_eq!(holds("va"), (false, false));
     });
 }
 

@@ -27,15 +27,8 @@ fn facts() -> HostFacts {
     }
 }
 
-/// Both steps, as the daemon takes them.
 fn read(text: &str) -> (Bound, Vec<Diagnostic>) {
-    let (config, mut found) = parse("f", text);
-    if check_exit_code(&found) == EXIT_CONFIG {
-        return (Bound::default(), found);
-    }
-    let (bound, more) = bind(&config, &facts());
-    found.extend(more);
-    (bound, found)
+    load("f", text, &facts())
 }
 
 /// An instance that lacks nothing, and `extra` lines from line 6 on.

@@ -1,0 +1,402 @@
+//! The life of the daemon's processes, for real: start, stop, death, respawn, reload. Each daemon
+//! runs in a network namespace of its own, which ends with it, and has nothing to fail over.
+
+use std::fs;
+use std::io::Read;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+const GOOD: &str = "global_defs {\n    router_id somewhere\n}\n";
+const BAD: &str = "vrrp_instance VI_1 {\n    interface\n}\n";
+
+/// Long enough for a busy machine.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// A daemon in the foreground, with its files in a directory of its own.
+struct Daemon {
+    place: PathBuf,
+    process: Child,
+}
+
+impl Daemon {
+    fn start(name: &str, options: &[&str]) -> Self {
+        let place = place(name);
+        fs::write(place.join("conf"), GOOD).expect("a file of our own");
+        let process = command(&place, options).spawn().expect("the binary runs");
+        let daemon = Self { place, process };
+        daemon.wait_for_log("Startup complete");
+        daemon
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.place.join("log")).unwrap_or_default()
+    }
+
+    /// Waits until the log has the text as often as `times`.
+    fn wait_for_log_times(&self, text: &str, times: usize) {
+        wait_until(text, || self.log().matches(text).count() >= times);
+    }
+
+    fn wait_for_log(&self, text: &str) {
+        self.wait_for_log_times(text, 1);
+    }
+
+    fn child(&self) -> u32 {
+        pid_in(&self.place.join("vrrp.pid"))
+    }
+
+    fn signal(&self, signal: &str) {
+        kill(self.process.id(), signal);
+    }
+
+    fn wait(&mut self) -> ExitStatus {
+        let until = Instant::now() + LIMIT;
+        loop {
+            if let Some(status) = self.process.try_wait().expect("our child") {
+                return status;
+            }
+            assert!(Instant::now() < until, "it does not end:\n{}", self.log());
+            sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+/// Ends both processes by force if the test failed half-way.
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if let Ok(None) = self.process.try_wait() {
+            let child = fs::read_to_string(self.place.join("vrrp.pid"));
+            if let Some(child) = child.ok().and_then(|text| text.trim().parse().ok()) {
+                kill(child, "KILL");
+            }
+            _ = self.process.kill();
+            _ = self.process.wait();
+        }
+        _ = fs::remove_dir_all(&self.place);
+    }
+}
+
+fn place(name: &str) -> PathBuf {
+    let place = std::env::temp_dir().join(format!("relevo-life-{name}-{}", std::process::id()));
+    _ = fs::remove_dir_all(&place);
+    fs::create_dir_all(&place).expect("a directory of our own");
+    place
+}
+
+/// The daemon in a new network namespace; an ordinary user gets a user namespace with it.
+fn command(place: &Path, options: &[&str]) -> Command {
+    let log = fs::File::create(place.join("log")).expect("a file of our own");
+    let mut command = Command::new("unshare");
+    command
+        .args(["--map-root-user", "--net"])
+        .arg(env!("CARGO_BIN_EXE_relevo"))
+        .args(["-l", "-G", "--all", "-f"])
+        .arg(place.join("conf"))
+        .arg("-p")
+        .arg(place.join("parent.pid"))
+        .arg("-r")
+        .arg(place.join("vrrp.pid"))
+        .args(options)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log);
+    command
+}
+
+fn kill(pid: u32, signal: &str) {
+    let killed = Command::new("kill")
+        .args([format!("-{signal}"), pid.to_string()])
+        .status()
+        .expect("kill(1) runs");
+    assert!(killed.success(), "kill -{signal} {pid}");
+}
+
+fn pid_in(path: &Path) -> u32 {
+    let text = fs::read_to_string(path).expect("a pid file");
+    text.trim().parse().expect("a number")
+}
+
+fn alive(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat
+        .rsplit(") ")
+        .next()
+        .and_then(|rest| rest.chars().next());
+    state.is_some_and(|state| state != 'Z' && state != 'X')
+}
+
+fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+    let until = Instant::now() + LIMIT;
+    while !done() {
+        assert!(Instant::now() < until, "never: {what}");
+        sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn a_polite_stop_is_quick_and_leaves_nothing() {
+    let mut daemon = Daemon::start("stop", &["-n"]);
+    let (parent, child) = (daemon.process.id(), daemon.child());
+    assert_eq!(pid_in(&daemon.place.join("parent.pid")), parent);
+    for pid in [parent, child] {
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).expect("alive");
+        assert_eq!(name, "keepalived\n");
+    }
+    let before = Instant::now();
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait().code(), Some(0));
+    // 30 ms are promised; a busy machine may take longer, but nothing waits a constant second.
+    assert!(
+        before.elapsed() < Duration::from_millis(900),
+        "{:?}",
+        before.elapsed()
+    );
+    assert!(!alive(child));
+    assert!(!daemon.place.join("parent.pid").exists());
+    assert!(!daemon.place.join("vrrp.pid").exists());
+    let log = daemon.log();
+    assert!(
+        log.contains(&format!(": Starting VRRP child process, pid={child}\n")),
+        "{log}"
+    );
+    for line in ["Stopping", "Stopped"] {
+        assert!(
+            log.lines().any(|text| text.ends_with(&format!(": {line}"))),
+            "{line}: {log}"
+        );
+    }
+}
+
+#[test]
+fn systemd_is_told_how_far_it_is() {
+    let place = place("systemd");
+    fs::write(place.join("conf"), GOOD).expect("a file of our own");
+    let socket = place.join("notify");
+    let listener = UnixDatagram::bind(&socket).expect("a socket of our own");
+    listener.set_read_timeout(Some(LIMIT)).expect("settable");
+    let hear = || {
+        let mut buffer = [0; 100];
+        let length = listener.recv(&mut buffer).expect("a message");
+        String::from_utf8_lossy(&buffer[..length]).into_owned()
+    };
+    let mut command = command(&place, &["-n"]);
+    let process = command
+        .env("NOTIFY_SOCKET", &socket)
+        .spawn()
+        .expect("the binary runs");
+    let mut daemon = Daemon { place, process };
+    assert_eq!(hear(), "READY=1");
+    daemon.signal("HUP");
+    assert!(hear().starts_with("RELOADING=1\nMONOTONIC_USEC="));
+    assert_eq!(hear(), "READY=1");
+    daemon.signal("TERM");
+    assert_eq!(hear(), "STOPPING=1");
+    assert_eq!(daemon.wait().code(), Some(0));
+}
+
+#[test]
+fn a_second_start_finds_the_first_and_ends_with_0() {
+    let mut daemon = Daemon::start("second", &["-n"]);
+    let before = daemon.log();
+    let second = Command::new(env!("CARGO_BIN_EXE_relevo"))
+        .args(["-n", "-G", "-C", "-f"])
+        .arg(daemon.place.join("conf"))
+        .arg("-p")
+        .arg(daemon.place.join("parent.pid"))
+        .output()
+        .expect("the binary runs");
+    assert_eq!(second.status.code(), Some(0));
+    let told = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(told.contains("already running"), "{told}");
+    assert_eq!(
+        pid_in(&daemon.place.join("parent.pid")),
+        daemon.process.id()
+    );
+    assert_eq!(daemon.log(), before);
+    daemon.signal("INT");
+    assert_eq!(daemon.wait().code(), Some(0));
+}
+
+#[test]
+fn a_child_that_is_killed_comes_back() {
+    let mut daemon = Daemon::start("respawn", &["-n"]);
+    let first = daemon.child();
+    kill(first, "KILL");
+    daemon.wait_for_log_times("Starting VRRP child process", 2);
+    wait_until("a new pid", || {
+        let text = fs::read_to_string(daemon.place.join("vrrp.pid")).unwrap_or_default();
+        text.trim().parse().is_ok_and(|pid: u32| pid != first)
+    });
+    assert!(alive(daemon.child()) && alive(daemon.process.id()));
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait().code(), Some(0));
+}
+
+#[test]
+fn without_respawn_a_dead_child_ends_the_daemon() {
+    let mut daemon = Daemon::start("no-respawn", &["-n", "-R"]);
+    kill(daemon.child(), "KILL");
+    assert_eq!(daemon.wait().code(), Some(0));
+    assert_eq!(
+        daemon.log().matches("Starting VRRP child process").count(),
+        1
+    );
+}
+
+#[test]
+fn the_child_leaves_when_the_parent_is_killed() {
+    let mut daemon = Daemon::start("orphan", &["-n"]);
+    let child = daemon.child();
+    daemon.signal("KILL");
+    daemon.wait();
+    wait_until("the child is gone", || !alive(child));
+    // It left in order, it was not killed: its own pid file is gone too.
+    assert!(!daemon.place.join("vrrp.pid").exists());
+    // What the parent left behind does not stop the next one.
+    assert!(daemon.place.join("parent.pid").exists());
+    let mut next = command(&daemon.place, &["-n"]);
+    daemon.process = next.spawn().expect("the binary runs");
+    daemon.wait_for_log("Startup complete");
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait().code(), Some(0));
+}
+
+#[test]
+fn a_reload_replaces_the_child_and_a_broken_one_does_not() {
+    let mut daemon = Daemon::start("reload", &["-n"]);
+    let first = daemon.child();
+    fs::write(daemon.place.join("conf"), BAD).expect("writable");
+    daemon.signal("HUP");
+    daemon.wait_for_log("Reload refused");
+    let conf = daemon.place.join("conf");
+    assert!(
+        daemon
+            .log()
+            .contains(&format!("{}:2:5: fatal: ", conf.display()))
+    );
+    fs::remove_file(&conf).expect("removable");
+    daemon.signal("HUP");
+    daemon.wait_for_log_times("Reload refused", 2);
+    assert!(alive(first) && daemon.child() == first);
+    fs::write(&conf, GOOD).expect("writable");
+    daemon.signal("HUP");
+    daemon.wait_for_log("Reload complete");
+    assert!(!alive(first) && daemon.child() != first);
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait().code(), Some(0));
+}
+
+#[test]
+fn signals_for_what_is_not_built_are_harmless() {
+    let mut daemon = Daemon::start("signals", &["-n"]);
+    let child = daemon.child();
+    for signal in ["USR1", "USR2", "63", "36", "PIPE"] {
+        daemon.signal(signal);
+        kill(child, signal);
+    }
+    daemon.signal("HUP");
+    daemon.wait_for_log("Reload complete");
+    assert_eq!(daemon.log().matches("died").count(), 0, "{}", daemon.log());
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait().code(), Some(0));
+}
+
+#[test]
+fn a_stopped_child_does_not_keep_the_daemon_for_ever() {
+    let mut daemon = Daemon::start("stuck", &["-n"]);
+    let child = daemon.child();
+    kill(child, "STOP");
+    let before = Instant::now();
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait().code(), Some(0));
+    let waited = before.elapsed();
+    assert!(waited >= Duration::from_secs(5), "{waited:?}");
+    assert!(!alive(child));
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_nothing_up() {
+    let place = place("hung");
+    // Every unknown word is a line: far more than the ring and the pipe take together.
+    let text = "no_such_word\n".repeat(900) + GOOD;
+    fs::write(place.join("conf"), text).expect("a file of our own");
+    let mut command = command(&place, &["-n"]);
+    command.stderr(Stdio::piped());
+    let process = command.spawn().expect("the binary runs");
+    let mut daemon = Daemon { place, process };
+    let pid_file = daemon.place.join("vrrp.pid");
+    wait_until("the child runs", || {
+        fs::read_to_string(&pid_file).is_ok_and(|text| !text.is_empty())
+    });
+    // Reloads fill what room is left.
+    for _ in 0..3 {
+        daemon.signal("HUP");
+        sleep(Duration::from_millis(50));
+    }
+    let before = Instant::now();
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait().code(), Some(0));
+    assert!(
+        before.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        before.elapsed()
+    );
+    let mut written = Vec::new();
+    let stderr = daemon.process.stderr.as_mut().expect("piped");
+    stderr.read_to_end(&mut written).expect("readable");
+    assert!(
+        written.len() >= 60_000,
+        "the pipe was never full: {}",
+        written.len()
+    );
+    assert!(!String::from_utf8_lossy(&written).contains("Stopped relevo"));
+}
+
+#[test]
+fn in_the_background_the_caller_returns_and_the_pid_file_names_the_daemon() {
+    let place = place("background");
+    fs::write(place.join("conf"), GOOD).expect("a file of our own");
+    let log_file = format!("--log-file={}", place.join("x.log").display());
+    let status = command(&place, &[&log_file])
+        .status()
+        .expect("the binary runs");
+    assert_eq!(status.code(), Some(0));
+    let (parent_file, child_file) = (place.join("parent.pid"), place.join("vrrp.pid"));
+    wait_until("both run", || {
+        let written = |path| fs::read_to_string(path).is_ok_and(|text| text.ends_with('\n'));
+        written(&parent_file) && written(&child_file)
+    });
+    let (parent, child) = (pid_in(&parent_file), pid_in(&child_file));
+    let root = fs::read_link(format!("/proc/{parent}/cwd")).expect("alive");
+    assert_eq!(root, Path::new("/"));
+    let stat = fs::read_to_string(format!("/proc/{parent}/stat")).expect("alive");
+    let fields: Vec<&str> = stat
+        .rsplit(") ")
+        .next()
+        .expect("fields")
+        .split(' ')
+        .collect();
+    let (session, terminal) = (fields[3], fields[4]);
+    assert_ne!(
+        session,
+        parent.to_string(),
+        "a session leader could get a terminal"
+    );
+    assert_eq!(terminal, "0");
+    let stderr = fs::read_link(format!("/proc/{child}/fd/2")).expect("alive");
+    assert_eq!(stderr, Path::new("/dev/null"));
+    kill(parent, "TERM");
+    wait_until("both are gone", || !alive(parent) && !alive(child));
+    assert!(!parent_file.exists() && !child_file.exists());
+    for (name, line) in [
+        ("x.log", ": Startup complete\n"),
+        ("x_vrrp.log", ": Stopped\n"),
+    ] {
+        let log = fs::read_to_string(place.join(name)).expect("a log file");
+        assert!(log.contains(line), "{name}: {log}");
+    }
+    _ = fs::remove_dir_all(&place);
+}

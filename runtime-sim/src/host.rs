@@ -1,0 +1,295 @@
+//! One host: a kernel, a clock, and the process that runs the production machine.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use relevo_core::config::bound::Bound;
+use relevo_core::ids::{Errno, Family, IfIndex, InstanceId, SocketId};
+use relevo_core::kernel::AddressKey;
+use relevo_core::machine::Out;
+use relevo_core::time::Instant;
+use relevo_core::vrrp::event::{Ingress, SocketSpec, VrrpAction};
+use relevo_core::vrrp::{StateName, VrrpNode};
+
+use crate::clock::SimClock;
+use crate::kernel::{SimKernel, Told};
+use crate::spec::HostSpec;
+
+/// Packets that one socket holds: what Linux's default buffer has room for.
+pub const SOCKET_BUFFER: usize = 256;
+
+/// A packet of protocol 112 on its way.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Advert {
+    /// Source address.
+    pub src: IpAddr,
+    /// Destination address.
+    pub dst: IpAddr,
+    /// TTL or hop limit.
+    pub hop_limit: u8,
+    /// IPv4: the whole datagram; IPv6: the payload.
+    pub bytes: Vec<u8>,
+    /// Who sent it, by position in the cluster's table of members.
+    pub member: usize,
+    /// The priority it was sent with.
+    pub priority: u8,
+    /// False if a byte was changed on the way.
+    pub intact: bool,
+}
+
+impl Advert {
+    /// As the machine gets it. `None` if the addresses are of two families.
+    pub fn ingress(&self) -> Option<Ingress<'_>> {
+        match (self.src, self.dst) {
+            (IpAddr::V4(_), IpAddr::V4(_)) => Some(Ingress::V4 {
+                datagram: &self.bytes,
+            }),
+            (IpAddr::V6(src), IpAddr::V6(dst)) => Some(Ingress::V6 {
+                src,
+                dst,
+                hop_limit: self.hop_limit,
+                payload: &self.bytes,
+            }),
+            _ => None,
+        }
+    }
+}
+
+/// A raw socket of a process.
+#[derive(Clone, Debug)]
+pub struct Socket {
+    /// What it is for.
+    pub spec: SocketSpec,
+    /// Whether its opening was answered with success.
+    pub open: bool,
+    buffer: VecDeque<Rc<Advert>>,
+}
+
+/// A running daemon: the machine and what waits to be delivered to it.
+#[derive(Debug)]
+pub struct Process {
+    /// The production machine.
+    pub node: VrrpNode,
+    /// The instances' states after the last call.
+    pub states: Vec<StateName>,
+    /// True once the machine has seen a whole dump.
+    pub ready: bool,
+    /// The operator asked it to stop.
+    pub stopping: bool,
+    /// The machine's buffer of actions, reused.
+    pub out: Out<VrrpAction>,
+    told: VecDeque<Told>,
+    sockets: BTreeMap<SocketId, Socket>,
+}
+
+impl Process {
+    /// Starts the machine; `dump` is what the kernel shows it first.
+    pub fn start(bound: &Arc<Bound>, seed: u64, now: Instant, dump: Vec<Told>) -> Self {
+        let node = VrrpNode::new(Arc::clone(bound), seed, now);
+        Self {
+            states: states(&node, bound),
+            node,
+            ready: false,
+            stopping: false,
+            out: Out::new(),
+            told: dump.into(),
+            sockets: BTreeMap::new(),
+        }
+    }
+
+    /// Queues something to be told.
+    pub fn tell(&mut self, told: Told) {
+        self.told.push_back(told);
+    }
+
+    /// Takes the oldest thing to be told.
+    pub fn next_told(&mut self) -> Option<Told> {
+        self.told.pop_front()
+    }
+
+    /// True if something waits to be told.
+    pub fn is_untold(&self) -> bool {
+        !self.told.is_empty()
+    }
+
+    /// The monitor socket overran: what it held is lost, and a whole dump follows.
+    pub fn overrun(&mut self, dump: Vec<Told>) {
+        self.told.retain(|told| !told.is_monitor());
+        self.told.extend(dump);
+    }
+
+    /// Opens a socket; until [`on_opened`](Self::on_opened) it hears nothing.
+    pub fn open(&mut self, socket: SocketId, spec: SocketSpec) {
+        let open = false;
+        let buffer = VecDeque::new();
+        self.sockets.insert(socket, Socket { spec, open, buffer });
+    }
+
+    /// The socket works from now on.
+    pub fn on_opened(&mut self, socket: SocketId) {
+        if let Some(socket) = self.sockets.get_mut(&socket) {
+            socket.open = true;
+        }
+    }
+
+    /// Closes a socket; false if there was none.
+    pub fn close(&mut self, socket: SocketId) -> bool {
+        self.sockets.remove(&socket).is_some()
+    }
+
+    /// The socket, if it is open.
+    pub fn socket(&self, socket: SocketId) -> Option<&Socket> {
+        self.sockets.get(&socket).filter(|socket| socket.open)
+    }
+
+    /// Puts a packet into the buffers of all sockets that it is for. A full buffer keeps what it
+    /// has. Gives the number of sockets that took it.
+    pub fn receive(&mut self, ifindex: IfIndex, advert: &Rc<Advert>) -> usize {
+        let family = Family::of(advert.dst);
+        let multicast = advert.dst.is_multicast();
+        let mut taken = 0;
+        for socket in self.sockets.values_mut().filter(|socket| socket.open) {
+            let spec = &socket.spec;
+            if spec.ifindex != ifindex || spec.family != family {
+                continue;
+            }
+            if multicast && spec.group != Some(advert.dst) {
+                continue;
+            }
+            if socket.buffer.len() < SOCKET_BUFFER {
+                socket.buffer.push_back(Rc::clone(advert));
+                taken += 1;
+            }
+        }
+        taken
+    }
+
+    /// Takes the oldest packet of the first socket that has one.
+    pub fn next_packet(&mut self) -> Option<(SocketId, Rc<Advert>)> {
+        let (id, socket) = self
+            .sockets
+            .iter_mut()
+            .find(|(_, socket)| !socket.buffer.is_empty())?;
+        Some((*id, socket.buffer.pop_front()?))
+    }
+
+    /// True if a packet waits.
+    pub fn has_packets(&self) -> bool {
+        self.sockets
+            .values()
+            .any(|socket| !socket.buffer.is_empty())
+    }
+}
+
+/// The states of all instances.
+pub fn states(node: &VrrpNode, bound: &Bound) -> Vec<StateName> {
+    (0..bound.instances.len())
+        .map(|index| node.state(InstanceId(index as u32)))
+        .collect()
+}
+
+/// What the schedule holds ready for a host's next actions.
+#[derive(Clone, Debug, Default)]
+pub struct Traps {
+    /// The process crashes after this many further actions; true if the kernel is lost with it.
+    pub crash: Option<(u32, bool)>,
+    /// The next adverts cannot be sent.
+    pub sends: VecDeque<Errno>,
+    /// The next sockets cannot be opened.
+    pub sockets: VecDeque<Errno>,
+}
+
+/// One host.
+#[derive(Debug)]
+pub struct Host {
+    /// Its name.
+    pub name: String,
+    /// Its number.
+    pub number: u8,
+    /// Its clock.
+    pub clock: SimClock,
+    /// Its configuration.
+    pub bound: Arc<Bound>,
+    /// Its kernel.
+    pub kernel: SimKernel,
+    /// False after a power loss.
+    pub powered: bool,
+    /// Counts boots; orders of an earlier boot are void.
+    pub boot: u64,
+    /// The daemon, while it runs.
+    pub process: Option<Process>,
+    /// Counts starts of the daemon; answers to an earlier one are void.
+    pub incarnation: u64,
+    /// The daemon gets no processor time.
+    pub frozen: bool,
+    /// Faults that wait for the next actions.
+    pub traps: Traps,
+    /// Error numbers that this host was given on purpose.
+    pub given: BTreeSet<Errno>,
+    /// Virtual addresses whose state in the kernel is not the machine's doing.
+    pub tainted: BTreeSet<AddressKey>,
+    /// When the next turn is planned, and under which number.
+    pub wake: Option<(Instant, u64)>,
+    /// When the last order will be carried out: they keep their order.
+    pub last_order: Instant,
+}
+
+impl Host {
+    /// A host that is powered and runs no daemon yet.
+    pub fn new(spec: &HostSpec, segments: usize) -> Self {
+        let mut kernel = SimKernel::boot(&spec.links(segments), &spec.addresses(segments));
+        kernel.detects_duplicates = spec.detects_duplicates;
+        Self {
+            name: spec.name.clone(),
+            number: spec.number,
+            clock: spec.clock,
+            bound: Arc::clone(&spec.bound),
+            kernel,
+            powered: true,
+            boot: 0,
+            process: None,
+            incarnation: 0,
+            frozen: false,
+            traps: Traps::default(),
+            given: BTreeSet::new(),
+            tainted: BTreeSet::new(),
+            wake: None,
+            last_order: Instant::ZERO,
+        }
+    }
+
+    /// The kernel is lost and, when the power is back, boots with nothing but its own addresses.
+    pub fn reboot(&mut self, spec: &HostSpec, segments: usize) {
+        self.kernel = SimKernel::boot(&spec.links(segments), &spec.addresses(segments));
+        self.kernel.detects_duplicates = spec.detects_duplicates;
+        self.boot += 1;
+        self.tainted.clear();
+    }
+
+    /// Tells the process something, if there is one.
+    pub fn tell(&mut self, told: impl IntoIterator<Item = Told>) {
+        if let Some(process) = self.process.as_mut() {
+            for one in told {
+                process.tell(one);
+            }
+        }
+    }
+
+    /// True if nothing is under way between the machine and its kernel about `key`.
+    pub fn is_settled(&self, key: AddressKey) -> bool {
+        use relevo_core::machine::Machine;
+        match &self.process {
+            Some(process) => {
+                process.ready
+                    && !self.frozen
+                    && !process.is_untold()
+                    && !process.node.more()
+                    && !self.kernel.is_ordered(key)
+                    && !self.tainted.contains(&key)
+            }
+            None => false,
+        }
+    }
+}

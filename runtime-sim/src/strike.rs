@@ -1,0 +1,422 @@
+//! Carrying faults out.
+
+use std::rc::Rc;
+
+use relevo_core::kernel::AddressKey;
+use relevo_core::time::{Duration, Instant};
+
+use crate::faults::{Fault, Refusal};
+use crate::host::{Process, Traps};
+use crate::invariant::{Fact, Promise};
+use crate::kernel::Told;
+use crate::link::Quality;
+use crate::reference::{Candidate, Standing, winners};
+use crate::segment::Station;
+use crate::spec;
+use crate::timeline::Life;
+use crate::world::World;
+use relevo_core::vrrp::StateName;
+
+/// Seeds of machines differ by host and start.
+const HOST_SEED: u64 = 0x9e37_79b9;
+
+impl World {
+    /// Lets `fault` happen now.
+    pub(crate) fn strike(&mut self, fault: &Fault) {
+        if self.trace.keeps_lines() || self.timeline.is_on() {
+            let text = fault.text(&self.names());
+            self.trace.line(self.now, "=====", &text);
+            self.timeline.on_fault(self.now, text);
+        }
+        match *fault {
+            Fault::Start { host } => self.start(host),
+            Fault::Stop { host } => self.stop(host),
+            Fault::Crash {
+                host,
+                power,
+                after: None,
+            } => self.crash(host, power),
+            Fault::Crash {
+                host,
+                power,
+                after: Some(count),
+            } => self.hosts[host].traps.crash = Some((count, power)),
+            Fault::Freeze { host, on } => self.freeze(host, on),
+            Fault::Cut {
+                segment,
+                from,
+                to,
+                both,
+                on,
+            } => self.cut(segment, (from, to), both, on),
+            Fault::Cable {
+                host,
+                segment,
+                plugged,
+            } => {
+                let told = self.hosts[host]
+                    .kernel
+                    .set_carrier(spec::ifindex(segment), plugged);
+                self.link_changed(host, told, plugged);
+            }
+            Fault::Admin { host, segment, up } => self.set_admin(host, segment, up),
+            Fault::Quality { segment, quality } => {
+                if let Some(segment) = self.segments.get_mut(segment) {
+                    segment.set_quality(quality);
+                }
+            }
+            Fault::Refuse { host, what, errno } => {
+                self.hosts[host].given.insert(errno);
+                match what {
+                    Refusal::Order => self.hosts[host].kernel.refuse(errno),
+                    Refusal::Send => self.hosts[host].traps.sends.push_back(errno),
+                    Refusal::Socket => self.hosts[host].traps.sockets.push_back(errno),
+                }
+            }
+            Fault::Take { host } => self.take(host),
+            Fault::Overrun { host } => self.overrun(host),
+            Fault::Heal => {
+                self.heal();
+                self.start_all();
+            }
+        }
+        self.refresh_reach();
+    }
+
+    /// The names of hosts and clients.
+    pub fn names(&self) -> crate::faults::Names {
+        crate::faults::Names {
+            hosts: self.spec.hosts.iter().map(|h| h.name.clone()).collect(),
+            clients: self.spec.clients.iter().map(|c| c.name.clone()).collect(),
+        }
+    }
+
+    fn start(&mut self, host: usize) {
+        if self.hosts[host].process.is_some() {
+            return;
+        }
+        self.hosts[host].powered = true;
+        self.hosts[host].incarnation += 1;
+        let seed = self
+            .seed
+            .wrapping_add(HOST_SEED.wrapping_mul(host as u64 + 1))
+            .wrapping_add(self.hosts[host].incarnation);
+        let here = &mut self.hosts[host];
+        let local = here.clock.local(self.now);
+        let dump = here.kernel.dump();
+        here.process = Some(Process::start(&here.bound, seed, local, dump));
+        here.frozen = false;
+        here.wake = None;
+        self.fact(Fact::Started(host));
+        self.timeline.on_life(self.now, host, Life::Runs);
+        self.wake_soon(host);
+    }
+
+    fn stop(&mut self, host: usize) {
+        let Some(process) = self.hosts[host].process.as_mut() else {
+            return;
+        };
+        process.stopping = true;
+        self.checker.marks.stopped += 1;
+        self.tell(host, [Told::Stop]);
+        self.expect_gone_later(host);
+    }
+
+    /// The daemon is gone at once; with `power` its kernel too.
+    pub(crate) fn crash(&mut self, host: usize, power: bool) {
+        self.end_process(host);
+        if power && self.hosts[host].powered {
+            self.checker.marks.power_loss += 1;
+            self.timeline.on_life(self.now, host, Life::Off);
+            let spec = self.spec.hosts[host].clone();
+            self.hosts[host].reboot(&spec, self.spec.segments.len());
+            self.hosts[host].powered = false;
+            for key in self.virtual_addresses(host) {
+                self.timeline.on_address(self.now, host, key.addr, false);
+            }
+            self.refresh_reach();
+        }
+    }
+
+    /// The daemon is gone, in whatever way.
+    pub(crate) fn end_process(&mut self, host: usize) {
+        if self.hosts[host].process.take().is_none() {
+            return;
+        }
+        self.hosts[host].incarnation += 1;
+        self.hosts[host].frozen = false;
+        self.hosts[host].wake = None;
+        self.hosts[host].traps = Traps::default();
+        self.fact(Fact::Ended(host));
+        self.timeline.on_life(self.now, host, Life::Gone);
+        for &member in Rc::clone(&self.cluster).on_host(host) {
+            self.timeline.on_state(self.now, member, StateName::Init);
+        }
+    }
+
+    fn freeze(&mut self, host: usize, on: bool) {
+        if self.hosts[host].process.is_none() || self.hosts[host].frozen == on {
+            return;
+        }
+        self.hosts[host].frozen = on;
+        if on {
+            self.checker.marks.freeze += 1;
+            self.fact(Fact::Frozen(host));
+            self.timeline.on_life(self.now, host, Life::Frozen);
+        } else {
+            self.fact(Fact::Thawed(host));
+            self.timeline.on_life(self.now, host, Life::Runs);
+            self.hosts[host].wake = None;
+            self.wake_at(host, self.now + Duration::from_micros(1));
+        }
+    }
+
+    fn cut(&mut self, segment: usize, (a, b): (Station, Station), both: bool, on: bool) {
+        let Some(here) = self.segments.get_mut(segment) else {
+            return;
+        };
+        here.set_cut(a, b, on);
+        if both {
+            here.set_cut(b, a, on);
+        }
+    }
+
+    fn set_admin(&mut self, host: usize, segment: usize, up: bool) {
+        let before = self.virtual_addresses(host);
+        let told = self.hosts[host]
+            .kernel
+            .set_admin(spec::ifindex(segment), up);
+        for key in before {
+            self.timeline_held(host, key);
+        }
+        for one in &told {
+            if let Told::Address(row) = one
+                && row.tentative
+            {
+                self.settle_later(host, row.key);
+            }
+        }
+        self.link_changed(host, told, up);
+    }
+
+    fn link_changed(&mut self, host: usize, told: Vec<Told>, up: bool) {
+        if told.is_empty() {
+            return;
+        }
+        if !up {
+            self.checker.marks.link_down += 1;
+        }
+        self.tell(host, told);
+    }
+
+    fn take(&mut self, host: usize) {
+        let held = self
+            .virtual_addresses(host)
+            .into_iter()
+            .find(|key| self.hosts[host].kernel.holds(*key));
+        if let Some(key) = held {
+            let told = self.hosts[host].kernel.take(key);
+            self.timeline_held(host, key);
+            self.tell(host, told);
+        }
+    }
+
+    fn overrun(&mut self, host: usize) {
+        let dump = self.hosts[host].kernel.dump();
+        if let Some(process) = self.hosts[host].process.as_mut().filter(|p| p.ready) {
+            process.overrun(dump);
+            self.checker.marks.overrun += 1;
+            self.wake_soon(host);
+        }
+    }
+
+    /// Every fault ends. What the machine cannot know of (an address whose change was refused) is
+    /// put right as an operator would: by starting the daemon again.
+    fn heal(&mut self) {
+        for index in 0..self.segments.len() {
+            self.segments[index].heal(Quality::default());
+        }
+        for host in 0..self.hosts.len() {
+            if !self.hosts[host].tainted.is_empty() {
+                self.crash(host, false);
+                self.hosts[host].tainted.clear();
+            }
+            if self.hosts[host]
+                .process
+                .as_ref()
+                .is_some_and(|p| p.stopping)
+            {
+                self.crash(host, false);
+            }
+            self.hosts[host].traps = Traps::default();
+            self.hosts[host].kernel.stop_refusing();
+            for segment in 0..self.segments.len() {
+                let ifindex = spec::ifindex(segment);
+                let told = self.hosts[host].kernel.set_carrier(ifindex, true);
+                self.link_changed(host, told, true);
+                self.set_admin(host, segment, true);
+            }
+            self.freeze(host, false);
+        }
+    }
+
+    /// The virtual addresses of a host's members.
+    pub(crate) fn virtual_addresses(&self, host: usize) -> Vec<AddressKey> {
+        let members = self.cluster.on_host(host).iter();
+        members
+            .flat_map(|member| self.cluster.members[*member].vips.iter().copied())
+            .collect()
+    }
+
+    /// Ends every fault and starts every daemon; names for each virtual router who may be master
+    /// when everything is quiet, as the simple model has it.
+    pub fn heal_and_foresee(&mut self) -> Vec<std::collections::BTreeSet<usize>> {
+        let disturbed = self.disturbed();
+        self.trace.line(self.now, "=====", "heal");
+        self.heal();
+        self.refresh_reach();
+        let foreseen = (0..self.cluster.routers.len())
+            .map(|router| winners(&self.candidates(router, &disturbed)))
+            .collect();
+        self.start_all();
+        foreseen
+    }
+
+    fn start_all(&mut self) {
+        for host in 0..self.hosts.len() {
+            self.start(host);
+        }
+    }
+
+    /// Hosts whose daemon has something to learn at the moment of healing.
+    fn disturbed(&self) -> Vec<bool> {
+        self.hosts
+            .iter()
+            .map(|host| {
+                let untold = host.process.as_ref().is_some_and(Process::is_untold);
+                let links = host.kernel.links().any(|link| !link.works());
+                host.frozen || untold || links || host.kernel.has_orders()
+            })
+            .collect()
+    }
+
+    fn candidates(&self, router: usize, disturbed: &[bool]) -> Vec<Candidate> {
+        let members = &self.cluster.routers[router].members;
+        let travelling = self.spec.slowest + self.spec.pace.wake * 2 + Duration::from_millis(5);
+        let stray = members.iter().any(|member| {
+            let sent = self.last_sent[*member];
+            let recent = sent.is_some_and(|at| self.now.since(at) <= travelling);
+            recent && self.state(*member) != StateName::Master
+        });
+        let interval = self.cluster.slowest_interval(router);
+        let heard_by = self.now + interval + travelling + Duration::from_millis(10);
+        members
+            .iter()
+            .map(|&position| {
+                let member = &self.cluster.members[position];
+                let shaken = disturbed[member.host] || stray;
+                let standing = match self.state(position) {
+                    StateName::Master if !shaken => Standing::Master,
+                    StateName::Master => Standing::Uncertain,
+                    StateName::Backup if shaken => Standing::Uncertain,
+                    StateName::Backup => match self.checker.quiet_until(position) {
+                        Some(until) if until > heard_by => Standing::Quiet,
+                        _ => Standing::Uncertain,
+                    },
+                    StateName::Init | StateName::Fault => Standing::Quiet,
+                };
+                Candidate {
+                    member: position,
+                    claim: member.claim(),
+                    preempts: member.preempts,
+                    standing,
+                }
+            })
+            .collect()
+    }
+
+    /// How long after the end of all faults the right master must be in place.
+    pub fn settles_within(&self) -> Duration {
+        let slowest = |member: &crate::cluster::Member| {
+            let interval = self.cluster.slowest_interval(member.router);
+            let down = member.master_down(interval);
+            let once = down + interval + member.skew(interval);
+            match member.preempt_delay.as_micros() {
+                0 => once,
+                _ => once + member.preempt_delay + down + interval,
+            }
+        };
+        let election = self.cluster.members.iter().map(slowest).max();
+        let travel = self.spec.slowest * 4 + self.spec.pace.wake * 16 + self.spec.pace.order * 16;
+        let duplicates = if self.spec.hosts.iter().any(|host| host.detects_duplicates) {
+            Duration::from_millis(1_100)
+        } else {
+            Duration::ZERO
+        };
+        election.unwrap_or(Duration::ZERO) + travel + duplicates + Duration::from_millis(200)
+    }
+
+    /// How long after that every client must reach it.
+    pub fn clients_within(&self) -> Duration {
+        let slowest = self.spec.clients.iter().map(|client| client.ping).max();
+        slowest.unwrap_or(Duration::ZERO) * 6
+    }
+
+    /// Checks that the foreseen master is there, alone, with all addresses.
+    pub fn check_settled(&mut self, foreseen: &[std::collections::BTreeSet<usize>]) {
+        let cluster = Rc::clone(&self.cluster);
+        let now = self.now;
+        for (router, expected) in cluster.routers.iter().zip(foreseen) {
+            let members = router.members.iter().copied();
+            let masters: Vec<usize> = members
+                .clone()
+                .filter(|member| self.state(*member) == StateName::Master)
+                .collect();
+            if masters.len() != 1 || !masters.iter().all(|master| expected.contains(master)) {
+                let text = format!(
+                    "VRID {}: masters are members {masters:?}, expected one of {expected:?}",
+                    router.vrid
+                );
+                self.checker.fail(now, Promise::ElectsTheRightOne, text);
+            }
+            for member in members {
+                let host = cluster.members[member].host;
+                let is_master = masters.contains(&member);
+                for key in &cluster.members[member].vips {
+                    if self.hosts[host].kernel.holds(*key) != is_master {
+                        let text = format!("host {host}: wrong about {} in the end", key.addr);
+                        self.checker.fail(now, Promise::ElectsTheRightOne, text);
+                    }
+                }
+                let settled = Duration::from_millis(100) + self.spec.pace.order * 32;
+                self.checker.check_announced(now, member, settled);
+            }
+        }
+    }
+
+    /// Checks that every client reaches the master of every address.
+    pub fn check_clients(&mut self) {
+        let cluster = Rc::clone(&self.cluster);
+        for client in 0..self.clients.len() {
+            for addr in self.addresses_for(client) {
+                let reached = self.reached(client, addr);
+                let right = reached.is_some_and(|host| {
+                    cluster.on_host(host).iter().any(|member| {
+                        let here = &cluster.members[*member];
+                        here.vips.iter().any(|key| key.addr == addr)
+                            && self.state(*member) == StateName::Master
+                    })
+                });
+                if !right {
+                    let text = format!("client {client} reaches {reached:?} for {addr}");
+                    self.checker.fail(self.now, Promise::ReachesClients, text);
+                }
+            }
+        }
+    }
+
+    /// The end of the world as far as it was asked for.
+    pub fn end_at(&self, faults_end: Instant) -> Instant {
+        faults_end + self.settles_within() + self.clients_within()
+    }
+}
