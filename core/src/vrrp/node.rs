@@ -18,7 +18,7 @@ use crate::vrrp::addresses::{Addresses, key_of};
 use crate::vrrp::advert::{self, Datagram};
 use crate::vrrp::announce::{Job, announce};
 use crate::vrrp::event::{Command, Ingress, SocketSpec, VrrpAction, VrrpEvent, VrrpTimer};
-use crate::vrrp::instance::{Ctx, Instance, State};
+use crate::vrrp::instance::{Ctx, Instance, State, Told};
 use crate::vrrp::note::{Cause, Discard, Fault, Note};
 use crate::vrrp::sockets::{Sockets, Status};
 use crate::vrrp::stats::Stats;
@@ -139,6 +139,20 @@ impl VrrpNode {
     /// Packets of one kind that no virtual router could be charged with.
     pub fn discarded_unattributed(&self, reason: Discard) -> u64 {
         self.sockets.discarded(reason)
+    }
+
+    /// A copy without counters, without what was told once and without the time of the last call:
+    /// two machines that would do the same are equal. For tests.
+    #[doc(hidden)]
+    pub fn without_counters(&self) -> Self {
+        let mut bare = self.clone();
+        bare.now = Instant::ZERO;
+        bare.sockets.forget_counters();
+        for instance in &mut bare.instances {
+            instance.stats = Stats::default();
+            instance.told = Told::default();
+        }
+        bare
     }
 
     fn on_packet(
@@ -291,7 +305,7 @@ impl VrrpNode {
         match self.addresses.ledger.done(op, result) {
             Outcome::Present { key, found } => self.on_present(key, found, now, out),
             Outcome::Taken(key) => self.on_address_taken(key, now, out),
-            Outcome::Absent(_) | Outcome::Unknown => {}
+            Outcome::Absent(_) | Outcome::Lost(_) | Outcome::Unknown => {}
             Outcome::Failed { key, change, errno } => {
                 let adding = change == Change::Add;
                 let holders = self.addresses.holders(key);
@@ -540,6 +554,9 @@ impl VrrpNode {
 
     /// Carries queued work on, at most a slice of it: kernel changes first, then announcements.
     fn pump(&mut self, now: Instant, out: &mut Out<VrrpAction>) {
+        if self.phase == Phase::Stopped {
+            return;
+        }
         let mut there = Vec::new();
         let used = self.addresses.plan(SLICE, out, &mut there);
         for key in there {

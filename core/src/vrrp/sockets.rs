@@ -152,6 +152,14 @@ impl Sockets {
     pub(crate) fn discarded(&self, reason: Discard) -> u64 {
         self.stats.discarded(reason)
     }
+
+    /// Forgets counters and what was told.
+    pub(crate) fn forget_counters(&mut self) {
+        self.stats = Stats::default();
+        for entry in self.table.values_mut() {
+            entry.told = 0;
+        }
+    }
 }
 
 #[cfg(test)]
