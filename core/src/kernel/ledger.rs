@@ -116,6 +116,8 @@ pub struct Ledger<K, V> {
     owed: BTreeMap<K, Owed>,
     /// Objects whose last answer was lost, and how many in a row: if one is there, it is ours.
     doubtful: BTreeMap<K, u8>,
+    /// Whatever was wanted since the start: with our mark on it, it is ours.
+    known: BTreeSet<K>,
     queue: VecDeque<K>,
     next_op: u64,
     generation: u32,
@@ -130,6 +132,7 @@ impl<K, V> Default for Ledger<K, V> {
             busy: BTreeMap::new(),
             owed: BTreeMap::new(),
             doubtful: BTreeMap::new(),
+            known: BTreeSet::new(),
             queue: VecDeque::new(),
             next_op: 1,
             generation: 0,
@@ -141,6 +144,7 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
     /// Wants `key` to be there. Changes are asked for in the order of these calls.
     pub fn want(&mut self, key: K, value: V) {
         self.want.insert(key, value);
+        self.known.insert(key);
         self.queue.push_back(key);
     }
 
@@ -316,8 +320,9 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
         }
     }
 
-    /// The event socket says that `key` is there.
-    pub fn on_present(&mut self, key: K) {
+    /// The event socket says that `key` is there, with our mark on it or without. The mark tells
+    /// for sure whose it is, but not every kernel has one.
+    pub fn on_present(&mut self, key: K, marked: bool) {
         let generation = self.generation;
         if let Some(have) = self.have.get_mut(&key) {
             have.generation = generation;
@@ -336,7 +341,7 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
                 return;
             }
         }
-        let ours = self.doubtful.contains_key(&key);
+        let ours = self.doubtful.contains_key(&key) || marked && self.known.contains(&key);
         let origin = if ours { Origin::Ours } else { Origin::Found };
         self.have.entry(key).or_insert(Have { origin, generation });
         if ours && !self.want.contains_key(&key) {
@@ -377,6 +382,7 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
         self.have.retain(|key, _| !gone(key));
         self.owed.retain(|key, _| !gone(key));
         self.doubtful.retain(|key, _| !gone(key));
+        self.known.retain(|key| !gone(key));
         self.queue.retain(|key| !gone(key));
     }
 
@@ -503,7 +509,7 @@ mod tests {
             ledger.want(1, ());
             plan(&mut ledger);
             if echo_first {
-                ledger.on_present(1);
+                ledger.on_present(1, false);
             }
             ledger.done(OpId(1), Ok(()));
             ledger.unwant(1);
@@ -513,11 +519,11 @@ mod tests {
             plan(&mut ledger);
             ledger.done(OpId(3), Ok(()));
             if !echo_first {
-                ledger.on_present(1);
+                ledger.on_present(1, false);
             }
             // The late echo of the deletion arrives when the address is back.
             assert!(!ledger.on_absent(1));
-            ledger.on_present(1);
+            ledger.on_present(1, false);
             assert!(ledger.has(1));
             // And now somebody else deletes it.
             assert!(ledger.on_absent(1));
@@ -528,7 +534,7 @@ mod tests {
     #[test]
     fn what_was_found_is_not_removed_at_leaving() {
         let mut ledger = Ledger::default();
-        ledger.on_present(1);
+        ledger.on_present(1, false);
         ledger.want(1, ());
         assert_eq!(plan(&mut ledger), [(OpId(1), 1, Change::Add)]);
         assert_eq!(
@@ -545,7 +551,7 @@ mod tests {
     #[test]
     fn a_leftover_is_removed_and_a_refusal_is_told_once() {
         let mut ledger: Ledger<u8, ()> = Ledger::default();
-        ledger.on_present(1);
+        ledger.on_present(1, false);
         ledger.remove_leftover(1);
         assert_eq!(plan(&mut ledger), [(OpId(1), 1, Change::Delete)]);
         ledger.done(OpId(1), Ok(()));
@@ -594,7 +600,7 @@ mod tests {
 
     fn deleting_one() -> Ledger<u8, ()> {
         let mut ledger = wanting_one();
-        ledger.on_present(1);
+        ledger.on_present(1, false);
         ledger.done(OpId(1), Ok(()));
         ledger.unwant(1);
         assert_eq!(plan(&mut ledger), [(OpId(2), 1, Change::Delete)]);
@@ -604,7 +610,7 @@ mod tests {
     #[test]
     fn an_echo_tells_what_a_lost_answer_does_not() {
         let mut ledger = wanting_one();
-        ledger.on_present(1);
+        ledger.on_present(1, false);
         let present = Outcome::Present {
             key: 1,
             found: false,
@@ -634,12 +640,33 @@ mod tests {
         ledger.unwant(1);
         assert_eq!(plan(&mut ledger), [(OpId(4), 1, Change::Delete)]);
         // Only now the first three are heard of.
-        ledger.on_present(1);
+        ledger.on_present(1, false);
         assert!(!ledger.on_absent(1));
-        ledger.on_present(1);
+        ledger.on_present(1, false);
         let lost = Outcome::Lost(1);
         assert_eq!(ledger.done(OpId(4), Err(Errno::ENOBUFS)), lost);
         assert_eq!(plan(&mut ledger), [(OpId(5), 1, Change::Delete)]);
+    }
+
+    #[test]
+    fn an_object_with_our_mark_is_ours_if_we_ever_wanted_it() {
+        let mut ledger = Ledger::default();
+        // Somebody adds and deletes it before we do, and all echoes are late.
+        ledger.want(1, ());
+        plan(&mut ledger);
+        ledger.done(OpId(1), Ok(()));
+        ledger.on_present(1, false);
+        assert!(ledger.on_absent(1));
+        ledger.unwant(1);
+        assert_eq!(plan(&mut ledger), []);
+        ledger.on_present(1, true);
+        assert_eq!(plan(&mut ledger), [(OpId(2), 1, Change::Delete)]);
+        // Another daemon of our kind may have what we never wanted.
+        ledger.on_present(2, true);
+        ledger.on_dump_start();
+        ledger.on_present(2, true);
+        ledger.on_dump_end();
+        assert_eq!(plan(&mut ledger), []);
     }
 
     #[test]
@@ -679,7 +706,7 @@ mod tests {
         assert!(ledger.is_settled());
         // It shows up after all.
         ledger.unwant(1);
-        ledger.on_present(1);
+        ledger.on_present(1, false);
         assert_eq!(plan(&mut ledger), [(OpId(5), 1, Change::Delete)]);
     }
 
@@ -699,7 +726,7 @@ mod tests {
     fn what_appears_after_a_refusal_is_somebody_else_s() {
         let mut ledger = wanting_one();
         ledger.done(OpId(1), Err(Errno::EPERM));
-        ledger.on_present(1);
+        ledger.on_present(1, false);
         ledger.unwant(1);
         assert_eq!(plan(&mut ledger), []);
     }
@@ -714,7 +741,7 @@ mod tests {
         let mut ledger = deleting_one();
         ledger.done(OpId(2), Err(Errno::EPERM));
         ledger.on_dump_start();
-        ledger.on_present(1);
+        ledger.on_present(1, false);
         assert_eq!(ledger.on_dump_end(), []);
         assert_eq!(plan(&mut ledger), [(OpId(3), 1, Change::Delete)]);
     }
@@ -723,14 +750,14 @@ mod tests {
     fn a_deletion_that_overtakes_the_answer_is_drift() {
         for answer in [Ok(()), Err(Errno::EEXIST)] {
             let mut ledger = wanting_one();
-            ledger.on_present(1);
+            ledger.on_present(1, false);
             assert!(!ledger.on_absent(1));
             assert_eq!(ledger.done(OpId(1), answer), Outcome::Taken(1));
             assert!(!ledger.has(1));
         }
         // But not when the kernel added it afterwards.
         let mut ledger = Ledger::default();
-        ledger.on_present(1);
+        ledger.on_present(1, false);
         ledger.want(1, ());
         plan(&mut ledger);
         assert!(!ledger.on_absent(1));
@@ -739,7 +766,7 @@ mod tests {
             found: false,
         };
         assert_eq!(ledger.done(OpId(1), Ok(())), present);
-        ledger.on_present(1);
+        ledger.on_present(1, false);
         assert!(ledger.on_absent(1));
     }
 

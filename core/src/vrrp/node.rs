@@ -214,7 +214,8 @@ impl VrrpNode {
             } => {
                 let usable = !tentative && !dad_failed;
                 self.links.on_address(key, usable, secondary, protocol);
-                self.addresses.ledger.on_present(key);
+                let marked = protocol == ROUTE_PROTOCOL;
+                self.addresses.ledger.on_present(key, marked);
                 self.look_at_sources(key, now, out);
             }
             KernelEvent::AddressGone { key } => {
