@@ -86,7 +86,7 @@ for patch in "${patches[@]}"; do
 	caught*) caught=$((caught + 1)) ;;
 	*) bad=$((bad + 1)) ;;
 	esac
-	row=$(printf '%-26s %-50s %s' "$name" "$caption" "$result")
+	row=$(printf '%-22s %-60s %s' "$name" "$caption" "$result")
 	rows+=("$row")
 	echo "$row"
 	result=

@@ -14,11 +14,12 @@ use relevo_core::rng::Rng;
 use relevo_core::time::{Duration, Instant};
 use relevo_core::vrrp::StateName;
 
+use crate::checker::Checker;
 use crate::client::Client;
 use crate::cluster::Cluster;
 use crate::faults::{Fault, Planned};
 use crate::host::{Advert, Host};
-use crate::invariant::{Checker, Fact, Promise, Violation};
+use crate::invariant::{Fact, Promise, Violation};
 use crate::kernel::Told;
 use crate::link::{Quality, flipped};
 use crate::segment::{Segment, Station};

@@ -75,13 +75,17 @@ impl VrrpNode {
         let mut watchers: BTreeMap<String, Vec<InstanceId>> = BTreeMap::new();
         let mut virtual_addresses = BTreeSet::new();
         for (id, config) in bound.iter() {
-            let devices = addresses_of(config).filter_map(|address| address.dev.clone());
+            let devices = config
+                .all_addresses()
+                .filter_map(|address| address.dev.clone());
             let names: BTreeSet<String> = devices.chain([config.interface.clone()]).collect();
             for name in names {
                 watchers.entry(name).or_default().push(id);
             }
             if !config.is_owner() {
-                let borrowed = addresses_of(config).map(|address| (address.addr, address.prefix));
+                let borrowed = config
+                    .all_addresses()
+                    .map(|address| (address.addr, address.prefix));
                 virtual_addresses.extend(borrowed);
             }
         }
@@ -166,7 +170,7 @@ impl VrrpNode {
             Ok(parsed) => parsed,
             Err(reason) => return self.sockets.discard(socket, reason, out),
         };
-        let Some(id) = self.sockets.router(socket, vrid) else {
+        let Some(id) = self.sockets.router(socket, vrid, datagram.dst) else {
             return self.sockets.discard(socket, Discard::Vrid, out);
         };
         let config = self.bound.instance(id);
@@ -249,7 +253,7 @@ impl VrrpNode {
     /// of an owner that does not carry our mark is the host's own, and stays.
     fn remove_leftovers(&mut self) {
         for (instance, config) in self.bound.iter() {
-            for address in addresses_of(config) {
+            for address in config.all_addresses() {
                 let name = address.dev.as_ref().unwrap_or(&config.interface);
                 let Some((ifindex, _)) = self.links.named(name) else {
                     continue;
@@ -479,7 +483,9 @@ impl VrrpNode {
                 group: group_of(config),
             };
             let sharers = self.watchers.get(&config.interface).map_or(1, Vec::len) as u32;
-            let socket = self.sockets.attach(spec, (config.vrid, id), sharers, out);
+            let local = config.source.filter(|_| spec.group.is_none());
+            let router = (config.vrid, local, id);
+            let socket = self.sockets.attach(spec, router, sharers, out);
             instance.socket = Some(socket);
         }
         source.is_some()
@@ -496,7 +502,9 @@ impl VrrpNode {
             }
             Some(_) => {}
         }
-        let devices = addresses_of(config).filter_map(|address| address.dev.as_deref());
+        let devices = config
+            .all_addresses()
+            .filter_map(|address| address.dev.as_deref());
         let mut others = devices.filter(|dev| *dev != config.interface);
         if others.any(|dev| self.links.named(dev).is_none_or(|(_, link)| !link.working)) {
             faults.insert(Fault::AddressInterfaceDown);
@@ -690,12 +698,6 @@ impl TimerKey for VrrpTimer {
         };
         self.instance().0 as usize * 7 + kind
     }
-}
-
-fn addresses_of(
-    config: &InstanceConfig,
-) -> impl Iterator<Item = &crate::config::bound::VirtualAddress> {
-    config.addresses.iter().chain(&config.excluded)
 }
 
 fn group_of(config: &InstanceConfig) -> Option<IpAddr> {
