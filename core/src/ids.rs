@@ -40,6 +40,8 @@ impl Errno {
     pub const EADDRNOTAVAIL: Self = Self(99);
     /// Network is unreachable.
     pub const ENETUNREACH: Self = Self(101);
+    /// No buffer space available: an answer of the kernel was lost.
+    pub const ENOBUFS: Self = Self(105);
 }
 
 /// IPv4 or IPv6.

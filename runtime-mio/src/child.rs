@@ -86,11 +86,18 @@ pub(crate) fn run(inheritance: Inheritance, options: &Options) -> u8 {
         vrrp(inheritance, options, signals, &logger)
     });
     let code = result.unwrap_or_else(|error| {
-        logger.fatal(&format!("VRRP child process cannot go on: {error}"));
         // A namespace may forbid what the capabilities seemed to allow.
-        match error.kind() {
-            io::ErrorKind::PermissionDenied => exit::PERMISSION,
-            _ => exit::FATAL,
+        let forbidden = error.kind() == io::ErrorKind::PermissionDenied;
+        let why = if forbidden {
+            ": this network namespace forbids what it needs"
+        } else {
+            ""
+        };
+        logger.fatal(&format!("VRRP child process cannot go on{why}: {error}"));
+        if forbidden {
+            exit::PERMISSION
+        } else {
+            exit::FATAL
         }
     });
     logger.finish();

@@ -4,9 +4,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use relevo_core::config::Diagnostic;
 use relevo_core::config::bound::Bound;
-use relevo_core::config::{bind, parse};
+use relevo_core::config::{self, Diagnostic};
 
 use crate::host_facts;
 
@@ -17,7 +16,7 @@ pub(crate) struct Loaded {
     /// the diagnostics fit.
     pub(crate) text: String,
     pub(crate) bound: Bound,
-    /// What parsing and binding found, in this order.
+    /// What was found, in the order of the text.
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
@@ -31,9 +30,7 @@ pub(crate) fn from_bytes(path: &Path, bytes: Vec<u8>) -> io::Result<Loaded> {
     let text = String::from_utf8(bytes)
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
     let facts = host_facts::gather()?;
-    let (config, mut diagnostics) = parse(&path.to_string_lossy(), &text);
-    let (bound, more) = bind(&config, &facts);
-    diagnostics.extend(more);
+    let (bound, diagnostics) = config::load(&path.to_string_lossy(), &text, &facts);
     Ok(Loaded {
         text,
         bound,

@@ -117,15 +117,15 @@ mod tests {
         }
     }
 
-    fn directory() -> PathBuf {
-        let path = std::env::temp_dir().join(format!("relevo-syslog-{}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("a directory of our own");
+    fn socket(name: &str) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("relevo-{name}-{}", std::process::id()));
+        _ = std::fs::remove_file(&path);
         path
     }
 
     #[test]
     fn lines_survive_a_restart_of_the_daemon() {
-        let path = directory().join("restart");
+        let path = socket("syslog-restart");
         let listen = || {
             _ = std::fs::remove_file(&path);
             UnixDatagram::bind(&path).expect("a socket of our own")
@@ -145,8 +145,7 @@ mod tests {
 
     #[test]
     fn a_daemon_that_does_not_read_costs_one_wait_and_no_more() {
-        let path = directory().join("hung");
-        _ = std::fs::remove_file(&path);
+        let path = socket("syslog-hung");
         let _daemon = UnixDatagram::bind(&path).expect("a socket of our own");
         let mut syslog = Syslog::new(&path, Facility::DAEMON, "Keepalived", 7);
         let long = "x".repeat(1000);

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::Read;
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
@@ -167,6 +168,33 @@ fn a_polite_stop_is_quick_and_leaves_nothing() {
             "{line}: {log}"
         );
     }
+}
+
+#[test]
+fn systemd_is_told_how_far_it_is() {
+    let place = place("systemd");
+    fs::write(place.join("conf"), GOOD).expect("a file of our own");
+    let socket = place.join("notify");
+    let listener = UnixDatagram::bind(&socket).expect("a socket of our own");
+    listener.set_read_timeout(Some(LIMIT)).expect("settable");
+    let hear = || {
+        let mut buffer = [0; 100];
+        let length = listener.recv(&mut buffer).expect("a message");
+        String::from_utf8_lossy(&buffer[..length]).into_owned()
+    };
+    let mut command = command(&place, &["-n"]);
+    let process = command
+        .env("NOTIFY_SOCKET", &socket)
+        .spawn()
+        .expect("the binary runs");
+    let mut daemon = Daemon { place, process };
+    assert_eq!(hear(), "READY=1");
+    daemon.signal("HUP");
+    assert!(hear().starts_with("RELOADING=1\nMONOTONIC_USEC="));
+    assert_eq!(hear(), "READY=1");
+    daemon.signal("TERM");
+    assert_eq!(hear(), "STOPPING=1");
+    assert_eq!(daemon.wait().code(), Some(0));
 }
 
 #[test]

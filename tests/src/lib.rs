@@ -1,5 +1,7 @@
 #![forbid(unsafe_code)]
-//! Library half of the tests: hosts in namespaces, real daemons and captures.
+//! Library half of the tests: one machine alone, and hosts in namespaces with real daemons.
 
 pub mod lab;
+pub mod one_host;
 pub mod skip;
+pub mod storm;

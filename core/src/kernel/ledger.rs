@@ -2,14 +2,18 @@
 //!
 //! Only the difference is asked for, one change at a time for each object. The kernel's echo of
 //! our own change is not drift; a disappearance that we did not ask for is, and it is the owner
-//! who decides what to do about it. The ledger never retries by itself.
+//! who decides what to do about it. The ledger never retries what was refused; only when an answer
+//! was lost (ENOBUFS) it asks again, and after a whole picture for whatever still differs.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::ids::{Errno, OpId};
 
 /// Changes in flight at once: a batch on its way and a batch being prepared.
 const IN_FLIGHT_MAX: usize = 2 * crate::limits::SLICE;
+
+/// How often in a row a change is asked for again because its answer was lost.
+const ASK_AGAIN_MAX: u8 = 3;
 
 /// Kinds of change.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -62,6 +66,10 @@ pub enum Outcome<K> {
     },
     /// The object is gone.
     Absent(K),
+    /// The object was there, and somebody else removed it before the answer came.
+    Taken(K),
+    /// The answer was lost, and the change is going to be asked for again.
+    Lost(K),
     /// The kernel refused.
     Failed {
         /// Which object.
@@ -92,7 +100,10 @@ struct Owed {
 struct InFlight<K> {
     key: K,
     change: Change,
+    /// The event socket has told of it.
     echoed: bool,
+    /// The last that the event socket told is that the object is gone.
+    gone: bool,
 }
 
 /// Objects by key `K`, wanted with value `V`.
@@ -103,6 +114,10 @@ pub struct Ledger<K, V> {
     in_flight: BTreeMap<OpId, InFlight<K>>,
     busy: BTreeMap<K, OpId>,
     owed: BTreeMap<K, Owed>,
+    /// Objects whose last answer was lost, and how many in a row: if one is there, it is ours.
+    doubtful: BTreeMap<K, u8>,
+    /// Whatever was wanted since the start: with our mark on it, it is ours.
+    known: BTreeSet<K>,
     queue: VecDeque<K>,
     next_op: u64,
     generation: u32,
@@ -116,6 +131,8 @@ impl<K, V> Default for Ledger<K, V> {
             in_flight: BTreeMap::new(),
             busy: BTreeMap::new(),
             owed: BTreeMap::new(),
+            doubtful: BTreeMap::new(),
+            known: BTreeSet::new(),
             queue: VecDeque::new(),
             next_op: 1,
             generation: 0,
@@ -127,6 +144,7 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
     /// Wants `key` to be there. Changes are asked for in the order of these calls.
     pub fn want(&mut self, key: K, value: V) {
         self.want.insert(key, value);
+        self.known.insert(key);
         self.queue.push_back(key);
     }
 
@@ -179,17 +197,18 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
             let origin = self.have.get(&key).map(|have| have.origin);
             let op = OpId(self.next_op);
             let (change, step) = match (self.want.get(&key), origin) {
+                (None, None) if self.doubtful.contains_key(&key) => {
+                    (Change::Delete, Step::Delete { op, key })
+                }
                 (None, None | Some(Origin::Found)) => continue,
-                (Some(_), Some(Origin::Ours)) => {
+                (Some(_), Some(Origin::Ours)) if !self.doubtful.contains_key(&key) => {
                     take(Step::There(key));
                     taken += 1;
                     continue;
                 }
-                // An address that was found is asked for all the same: the picture may be stale,
-                // and EEXIST is an answer.
-                (Some(value), None | Some(Origin::Found)) => {
-                    (Change::Add, Step::Add { op, key, value })
-                }
+                // What was found, or whose deletion was not answered, is asked for all the same:
+                // the picture may be stale, and EEXIST is an answer.
+                (Some(value), None | Some(_)) => (Change::Add, Step::Add { op, key, value }),
                 (None, Some(Origin::Ours)) => (Change::Delete, Step::Delete { op, key }),
             };
             take(step);
@@ -201,6 +220,7 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
                     key,
                     change,
                     echoed: false,
+                    gone: false,
                 },
             );
             self.busy.insert(key, op);
@@ -210,93 +230,144 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
 
     /// Takes the kernel's answer to a change.
     pub fn done(&mut self, op: OpId, result: Result<(), Errno>) -> Outcome<K> {
-        let Some(InFlight {
-            key,
-            change,
-            echoed,
-        }) = self.in_flight.remove(&op)
-        else {
+        let Some(flight) = self.in_flight.remove(&op) else {
             return Outcome::Unknown;
         };
+        let InFlight { key, change, .. } = flight;
         self.busy.remove(&key);
         let outcome = match (change, result) {
-            (Change::Add, Ok(())) => {
+            (Change::Add, Err(Errno::ENOBUFS)) if flight.echoed && !flight.gone => {
                 self.set_have(key, Origin::Ours);
-                self.owe(key, change, echoed);
                 Outcome::Present { key, found: false }
             }
-            (Change::Add, Err(Errno::EEXIST)) => {
-                let found = self
-                    .have
-                    .get(&key)
-                    .is_none_or(|have| have.origin == Origin::Found);
-                self.set_have(key, if found { Origin::Found } else { Origin::Ours });
-                Outcome::Present { key, found }
-            }
-            (Change::Delete, Ok(())) => {
-                self.have.remove(&key);
-                self.owe(key, change, echoed);
-                Outcome::Absent(key)
-            }
-            (Change::Delete, Err(Errno::ESRCH | Errno::EADDRNOTAVAIL | Errno::ENODEV)) => {
+            (Change::Delete, Err(Errno::ENOBUFS)) if flight.gone => {
                 self.have.remove(&key);
                 Outcome::Absent(key)
             }
-            (_, Err(errno)) => Outcome::Failed { key, change, errno },
+            (_, Err(Errno::ENOBUFS)) => self.lost(key, change),
+            (Change::Add, _) => self.added(flight, result),
+            (Change::Delete, _) => self.deleted(flight, result),
         };
-        // The wish may have changed while the change was under way; a refusal is not retried.
-        let refused = matches!(outcome, Outcome::Failed { .. });
-        let wanted = self.want.contains_key(&key);
-        if wanted == (change == Change::Delete) && !(refused && wanted) {
+        let lost = matches!(outcome, Outcome::Lost(_));
+        if !lost && !matches!(outcome, Outcome::Failed { .. }) {
+            self.doubtful.remove(&key);
+        }
+        // The wish may have changed while the change was under way. A refusal is not retried: what
+        // was not added is still absent, what was not deleted still there.
+        if lost || self.want.contains_key(&key) == (change == Change::Delete) {
             self.queue.push_back(key);
         }
         outcome
     }
 
-    /// The event socket says that `key` is there.
-    pub fn on_present(&mut self, key: K) {
+    /// Nobody knows whether the change was made.
+    fn lost(&mut self, key: K, change: Change) -> Outcome<K> {
+        let times = self.doubtful.entry(key).or_default();
+        *times = times.saturating_add(1);
+        if *times <= ASK_AGAIN_MAX {
+            return Outcome::Lost(key);
+        }
+        let errno = Errno::ENOBUFS;
+        Outcome::Failed { key, change, errno }
+    }
+
+    fn added(&mut self, flight: InFlight<K>, result: Result<(), Errno>) -> Outcome<K> {
+        let InFlight {
+            key, echoed, gone, ..
+        } = flight;
+        match result {
+            Ok(()) if echoed && gone => Outcome::Taken(key),
+            Err(Errno::EEXIST) if gone => Outcome::Taken(key),
+            Ok(()) => {
+                self.set_have(key, Origin::Ours);
+                self.owe(key, Change::Add, echoed);
+                Outcome::Present { key, found: false }
+            }
+            Err(Errno::EEXIST) => {
+                let ours = self.doubtful.contains_key(&key)
+                    || self
+                        .have
+                        .get(&key)
+                        .is_some_and(|have| have.origin == Origin::Ours);
+                self.set_have(key, if ours { Origin::Ours } else { Origin::Found });
+                Outcome::Present { key, found: !ours }
+            }
+            Err(errno) => Outcome::Failed {
+                key,
+                change: Change::Add,
+                errno,
+            },
+        }
+    }
+
+    fn deleted(&mut self, flight: InFlight<K>, result: Result<(), Errno>) -> Outcome<K> {
+        let key = flight.key;
+        match result {
+            Ok(()) => {
+                self.have.remove(&key);
+                self.owe(key, Change::Delete, flight.echoed);
+                Outcome::Absent(key)
+            }
+            Err(Errno::ESRCH | Errno::EADDRNOTAVAIL | Errno::ENODEV) => {
+                self.have.remove(&key);
+                Outcome::Absent(key)
+            }
+            Err(errno) => Outcome::Failed {
+                key,
+                change: Change::Delete,
+                errno,
+            },
+        }
+    }
+
+    /// The event socket says that `key` is there, with our mark on it or without. The mark tells
+    /// for sure whose it is, but not every kernel has one.
+    pub fn on_present(&mut self, key: K, marked: bool) {
         let generation = self.generation;
         if let Some(have) = self.have.get_mut(&key) {
             have.generation = generation;
         }
-        if let Some(flight) = self.flight_of(key)
-            && flight.change == Change::Add
-        {
-            flight.echoed = true;
-            return;
-        }
+        // Events come in the order of the changes: echoes of what was answered are the older ones.
         if let Some(owed) = self.owed.get_mut(&key)
             && owed.adds > 0
         {
             owed.adds -= 1;
-            self.forget_settled_debt(key);
-            return;
+            return self.forget_settled_debt(key);
         }
-        self.have.entry(key).or_insert(Have {
-            origin: Origin::Found,
-            generation,
-        });
+        if let Some(flight) = self.flight_of(key) {
+            flight.echoed |= flight.change == Change::Add;
+            flight.gone = false;
+            if flight.change == Change::Add {
+                return;
+            }
+        }
+        let ours = self.doubtful.contains_key(&key) || marked && self.known.contains(&key);
+        let origin = if ours { Origin::Ours } else { Origin::Found };
+        self.have.entry(key).or_insert(Have { origin, generation });
+        if ours && !self.want.contains_key(&key) {
+            self.queue.push_back(key);
+        }
     }
 
     /// The event socket says that `key` is gone. True if that is drift: it is wanted, it was
-    /// there, and we did not ask for its removal.
+    /// there, and we did not ask for its removal. While an addition is under way its answer
+    /// decides ([`Outcome::Taken`]).
     pub fn on_absent(&mut self, key: K) -> bool {
-        if let Some(flight) = self.flight_of(key)
-            && flight.change == Change::Delete
-        {
-            flight.echoed = true;
-            return false;
-        }
         if let Some(owed) = self.owed.get_mut(&key)
             && owed.deletes > 0
         {
             owed.deletes -= 1;
             self.forget_settled_debt(key);
-            if self
-                .have
-                .get(&key)
-                .is_some_and(|have| have.origin == Origin::Found)
-            {
+            let have = self.have.get(&key);
+            if have.is_some_and(|have| have.origin == Origin::Found) {
+                self.have.remove(&key);
+            }
+            return false;
+        }
+        if let Some(flight) = self.flight_of(key) {
+            flight.echoed |= flight.change == Change::Delete;
+            flight.gone = true;
+            if flight.change == Change::Add {
                 self.have.remove(&key);
             }
             return false;
@@ -310,6 +381,8 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
         self.want.retain(|key, _| !gone(key));
         self.have.retain(|key, _| !gone(key));
         self.owed.retain(|key, _| !gone(key));
+        self.doubtful.retain(|key, _| !gone(key));
+        self.known.retain(|key| !gone(key));
         self.queue.retain(|key| !gone(key));
     }
 
@@ -319,10 +392,11 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
         self.owed.clear();
     }
 
-    /// The whole picture is complete: returns the wanted objects that it did not show.
+    /// The whole picture is complete: returns the wanted objects that were there and that it did
+    /// not show. What differs otherwise, after a change that failed, is asked for again.
     pub fn on_dump_end(&mut self) -> Vec<K> {
         let now = self.generation;
-        let unseen: Vec<K> = self
+        let unseen: BTreeSet<K> = self
             .have
             .iter()
             .filter(|(key, have)| have.generation != now && !self.busy.contains_key(key))
@@ -331,6 +405,16 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
         for key in &unseen {
             self.have.remove(key);
         }
+        let waiting: BTreeSet<K> = self.queue.iter().copied().collect();
+        let missing = self.want.keys().filter(|key| !self.have.contains_key(key));
+        let ours = self
+            .have
+            .iter()
+            .filter(|(key, have)| have.origin == Origin::Ours && !self.want.contains_key(key));
+        let differing = missing.chain(ours.map(|(key, _)| key)).filter(|key| {
+            !unseen.contains(key) && !waiting.contains(key) && !self.busy.contains_key(key)
+        });
+        self.queue.extend(differing);
         unseen
             .into_iter()
             .filter(|key| self.want.contains_key(key))
@@ -425,7 +509,7 @@ mod tests {
             ledger.want(1, ());
             plan(&mut ledger);
             if echo_first {
-                ledger.on_present(1);
+                ledger.on_present(1, false);
             }
             ledger.done(OpId(1), Ok(()));
             ledger.unwant(1);
@@ -435,11 +519,11 @@ mod tests {
             plan(&mut ledger);
             ledger.done(OpId(3), Ok(()));
             if !echo_first {
-                ledger.on_present(1);
+                ledger.on_present(1, false);
             }
             // The late echo of the deletion arrives when the address is back.
             assert!(!ledger.on_absent(1));
-            ledger.on_present(1);
+            ledger.on_present(1, false);
             assert!(ledger.has(1));
             // And now somebody else deletes it.
             assert!(ledger.on_absent(1));
@@ -450,7 +534,7 @@ mod tests {
     #[test]
     fn what_was_found_is_not_removed_at_leaving() {
         let mut ledger = Ledger::default();
-        ledger.on_present(1);
+        ledger.on_present(1, false);
         ledger.want(1, ());
         assert_eq!(plan(&mut ledger), [(OpId(1), 1, Change::Add)]);
         assert_eq!(
@@ -467,7 +551,7 @@ mod tests {
     #[test]
     fn a_leftover_is_removed_and_a_refusal_is_told_once() {
         let mut ledger: Ledger<u8, ()> = Ledger::default();
-        ledger.on_present(1);
+        ledger.on_present(1, false);
         ledger.remove_leftover(1);
         assert_eq!(plan(&mut ledger), [(OpId(1), 1, Change::Delete)]);
         ledger.done(OpId(1), Ok(()));
@@ -505,5 +589,198 @@ mod tests {
         ledger.done(OpId(1), Ok(()));
         assert!(ledger.may_go_on());
         assert_eq!(ledger.plan(usize::MAX, |_| {}), 1);
+    }
+
+    fn wanting_one() -> Ledger<u8, ()> {
+        let mut ledger = Ledger::default();
+        ledger.want(1, ());
+        plan(&mut ledger);
+        ledger
+    }
+
+    fn deleting_one() -> Ledger<u8, ()> {
+        let mut ledger = wanting_one();
+        ledger.on_present(1, false);
+        ledger.done(OpId(1), Ok(()));
+        ledger.unwant(1);
+        assert_eq!(plan(&mut ledger), [(OpId(2), 1, Change::Delete)]);
+        ledger
+    }
+
+    #[test]
+    fn an_echo_tells_what_a_lost_answer_does_not() {
+        let mut ledger = wanting_one();
+        ledger.on_present(1, false);
+        let present = Outcome::Present {
+            key: 1,
+            found: false,
+        };
+        assert_eq!(ledger.done(OpId(1), Err(Errno::ENOBUFS)), present);
+        ledger.unwant(1);
+        assert_eq!(plan(&mut ledger), [(OpId(2), 1, Change::Delete)]);
+        ledger.on_absent(1);
+        assert_eq!(
+            ledger.done(OpId(2), Err(Errno::ENOBUFS)),
+            Outcome::Absent(1)
+        );
+        ledger.want(1, ());
+        assert_eq!(plan(&mut ledger), [(OpId(3), 1, Change::Add)]);
+    }
+
+    #[test]
+    fn an_old_echo_is_not_that_of_the_change_under_way() {
+        let mut ledger = wanting_one();
+        ledger.done(OpId(1), Ok(()));
+        ledger.unwant(1);
+        plan(&mut ledger);
+        ledger.done(OpId(2), Ok(()));
+        ledger.want(1, ());
+        plan(&mut ledger);
+        ledger.done(OpId(3), Ok(()));
+        ledger.unwant(1);
+        assert_eq!(plan(&mut ledger), [(OpId(4), 1, Change::Delete)]);
+        // Only now the first three are heard of.
+        ledger.on_present(1, false);
+        assert!(!ledger.on_absent(1));
+        ledger.on_present(1, false);
+        let lost = Outcome::Lost(1);
+        assert_eq!(ledger.done(OpId(4), Err(Errno::ENOBUFS)), lost);
+        assert_eq!(plan(&mut ledger), [(OpId(5), 1, Change::Delete)]);
+    }
+
+    #[test]
+    fn an_object_with_our_mark_is_ours_if_we_ever_wanted_it() {
+        let mut ledger = Ledger::default();
+        // Somebody adds and deletes it before we do, and all echoes are late.
+        ledger.want(1, ());
+        plan(&mut ledger);
+        ledger.done(OpId(1), Ok(()));
+        ledger.on_present(1, false);
+        assert!(ledger.on_absent(1));
+        ledger.unwant(1);
+        assert_eq!(plan(&mut ledger), []);
+        ledger.on_present(1, true);
+        assert_eq!(plan(&mut ledger), [(OpId(2), 1, Change::Delete)]);
+        // Another daemon of our kind may have what we never wanted.
+        ledger.on_present(2, true);
+        ledger.on_dump_start();
+        ledger.on_present(2, true);
+        ledger.on_dump_end();
+        assert_eq!(plan(&mut ledger), []);
+    }
+
+    #[test]
+    fn a_lost_answer_is_asked_for_again_and_what_is_there_is_ours() {
+        let mut ledger = wanting_one();
+        let lost = Outcome::Lost(1);
+        assert_eq!(ledger.done(OpId(1), Err(Errno::ENOBUFS)), lost);
+        assert!(!ledger.is_settled());
+        assert_eq!(plan(&mut ledger), [(OpId(2), 1, Change::Add)]);
+        let present = Outcome::Present {
+            key: 1,
+            found: false,
+        };
+        assert_eq!(ledger.done(OpId(2), Err(Errno::EEXIST)), present);
+        ledger.unwant(1);
+        assert_eq!(plan(&mut ledger), [(OpId(3), 1, Change::Delete)]);
+        assert_eq!(ledger.done(OpId(3), Err(Errno::ENOBUFS)), lost);
+        // Wanted again, and nobody knows whether it is still there.
+        ledger.want(1, ());
+        assert_eq!(plan(&mut ledger), [(OpId(4), 1, Change::Add)]);
+        assert_eq!(ledger.done(OpId(4), Err(Errno::EEXIST)), present);
+    }
+
+    #[test]
+    fn a_lost_answer_is_not_asked_for_without_end() {
+        let mut ledger = wanting_one();
+        for op in 1..=3 {
+            assert_eq!(ledger.done(OpId(op), Err(Errno::ENOBUFS)), Outcome::Lost(1));
+            assert_eq!(plan(&mut ledger).len(), 1);
+        }
+        let failed = Outcome::Failed {
+            key: 1,
+            change: Change::Add,
+            errno: Errno::ENOBUFS,
+        };
+        assert_eq!(ledger.done(OpId(4), Err(Errno::ENOBUFS)), failed);
+        assert!(ledger.is_settled());
+        // It shows up after all.
+        ledger.unwant(1);
+        ledger.on_present(1, false);
+        assert_eq!(plan(&mut ledger), [(OpId(5), 1, Change::Delete)]);
+    }
+
+    #[test]
+    fn a_lost_addition_that_is_wanted_no_longer_is_undone() {
+        let mut ledger = wanting_one();
+        ledger.unwant(1);
+        assert_eq!(plan(&mut ledger), []);
+        ledger.done(OpId(1), Err(Errno::ENOBUFS));
+        assert_eq!(plan(&mut ledger), [(OpId(2), 1, Change::Delete)]);
+        let gone = Err(Errno::EADDRNOTAVAIL);
+        assert_eq!(ledger.done(OpId(2), gone), Outcome::Absent(1));
+        assert!(ledger.is_settled());
+    }
+
+    #[test]
+    fn what_appears_after_a_refusal_is_somebody_else_s() {
+        let mut ledger = wanting_one();
+        ledger.done(OpId(1), Err(Errno::EPERM));
+        ledger.on_present(1, false);
+        ledger.unwant(1);
+        assert_eq!(plan(&mut ledger), []);
+    }
+
+    #[test]
+    fn a_whole_picture_brings_failed_changes_up_again() {
+        let mut ledger = wanting_one();
+        ledger.done(OpId(1), Err(Errno::EPERM));
+        ledger.on_dump_start();
+        assert_eq!(ledger.on_dump_end(), []);
+        assert_eq!(plan(&mut ledger), [(OpId(2), 1, Change::Add)]);
+        let mut ledger = deleting_one();
+        ledger.done(OpId(2), Err(Errno::EPERM));
+        ledger.on_dump_start();
+        ledger.on_present(1, false);
+        assert_eq!(ledger.on_dump_end(), []);
+        assert_eq!(plan(&mut ledger), [(OpId(3), 1, Change::Delete)]);
+    }
+
+    #[test]
+    fn a_deletion_that_overtakes_the_answer_is_drift() {
+        for answer in [Ok(()), Err(Errno::EEXIST)] {
+            let mut ledger = wanting_one();
+            ledger.on_present(1, false);
+            assert!(!ledger.on_absent(1));
+            assert_eq!(ledger.done(OpId(1), answer), Outcome::Taken(1));
+            assert!(!ledger.has(1));
+        }
+        // But not when the kernel added it afterwards.
+        let mut ledger = Ledger::default();
+        ledger.on_present(1, false);
+        ledger.want(1, ());
+        plan(&mut ledger);
+        assert!(!ledger.on_absent(1));
+        let present = Outcome::Present {
+            key: 1,
+            found: false,
+        };
+        assert_eq!(ledger.done(OpId(1), Ok(())), present);
+        ledger.on_present(1, false);
+        assert!(ledger.on_absent(1));
+    }
+
+    #[test]
+    fn a_refused_deletion_of_what_is_wanted_again_leaves_it_there() {
+        let mut ledger = deleting_one();
+        ledger.want(1, ());
+        assert_eq!(plan(&mut ledger), []);
+        ledger.done(OpId(2), Err(Errno::EPERM));
+        let mut there = Vec::new();
+        ledger.plan(usize::MAX, |step| match step {
+            Step::There(key) => there.push(key),
+            Step::Add { .. } | Step::Delete { .. } => panic!("{step:?}"),
+        });
+        assert_eq!(there, [1]);
     }
 }

@@ -66,6 +66,16 @@ impl Links {
         self.by_index.get(&ifindex)
     }
 
+    /// Takes `name` away from another interface than `ifindex`, and returns which it was. The kernel
+    /// has no name twice: that interface is gone or has another name, and we were not told yet.
+    pub fn free_name(&mut self, name: &str, ifindex: IfIndex) -> Option<IfIndex> {
+        let former = *self.by_name.get(name)?;
+        (former != ifindex).then(|| {
+            self.by_name.remove(name);
+            former
+        })
+    }
+
     /// Takes in a description; returns the name that `link.ifindex` had before, if another.
     pub fn on_link(&mut self, link: &Link<'_>) -> Option<String> {
         let state = LinkState {
@@ -139,11 +149,11 @@ impl Links {
         &self,
         ifindex: IfIndex,
         family: Family,
-        is_virtual: impl Fn(IpAddr) -> bool,
+        is_virtual: impl Fn(AddressKey) -> bool,
     ) -> Option<IpAddr> {
         self.on_interface(ifindex)
             .filter(|(key, state)| state.usable && may_be_source(key.addr, family))
-            .filter(|(key, _)| !is_virtual(key.addr))
+            .filter(|(key, _)| !is_virtual(**key))
             .min_by_key(|(_, state)| (state.secondary, state.sequence))
             .map(|(key, _)| key.addr)
     }
@@ -232,12 +242,12 @@ mod tests {
     fn the_source_is_the_first_primary_address_that_is_not_virtual() {
         let mut links = Links::default();
         links.on_link(&link(3, "eth0"));
-        let virtual_addr: IpAddr = "10.0.0.100".parse().unwrap();
-        links.on_address(key(3, "10.0.0.100", 32), true, false, 0);
+        let borrowed = key(3, "10.0.0.100", 32);
+        links.on_address(borrowed, true, false, 0);
         links.on_address(key(3, "10.0.0.9", 24), true, false, 0);
         links.on_address(key(3, "10.0.0.1", 24), true, true, 0);
         links.on_address(key(4, "10.0.0.2", 24), true, false, 0);
-        let source = links.source(IfIndex(3), Family::V4, |addr| addr == virtual_addr);
+        let source = links.source(IfIndex(3), Family::V4, |key| key == borrowed);
         assert_eq!(source, Some("10.0.0.9".parse().unwrap()));
     }
 

@@ -64,7 +64,7 @@ impl Parent {
     }
 
     fn pass(&mut self, span: Duration) {
-        self.now = self.now + span;
+        self.now += span;
     }
 
     /// Lets time pass until the earliest deadline and acts on it.

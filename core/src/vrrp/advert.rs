@@ -18,7 +18,10 @@ pub(crate) struct Datagram<'a> {
     pub(crate) dst: IpAddr,
     pub(crate) hop_limit: u8,
     pub(crate) payload: &'a [u8],
-    /// Octets of the whole IP packet, to tell padding from surplus; none is allowed in IPv6.
+    /// Octets behind the end that the IP header tells.
+    trailer_len: usize,
+    /// Octets of the whole packet as received, to tell padding from surplus; in IPv6 there is no
+    /// padding.
     packet_len: usize,
 }
 
@@ -50,7 +53,8 @@ impl<'a> Datagram<'a> {
                     dst: ip.dst().into(),
                     hop_limit: ip.ttl(),
                     payload,
-                    packet_len: total,
+                    trailer_len: datagram.len() - total,
+                    packet_len: datagram.len(),
                 })
             }
             Ingress::V6 {
@@ -63,6 +67,7 @@ impl<'a> Datagram<'a> {
                 dst: dst.into(),
                 hop_limit,
                 payload,
+                trailer_len: 0,
                 packet_len: usize::MAX,
             }),
         }
@@ -148,9 +153,8 @@ fn check_length<'a>(
     packet: vrrp::Packet<'a>,
 ) -> Result<vrrp::Packet<'a>, Discard> {
     let expected = packet.expected_len(config.version, config.family);
-    let given = datagram.payload.len();
-    let padded = given > expected && datagram.packet_len <= ETHERNET_PAYLOAD_MIN;
-    if given != expected && !padded {
+    let given = datagram.payload.len() + datagram.trailer_len;
+    if given > expected && datagram.packet_len > ETHERNET_PAYLOAD_MIN {
         return Err(Discard::Length);
     }
     let exact = datagram.payload.get(..expected).ok_or(Discard::Length)?;

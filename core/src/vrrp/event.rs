@@ -164,4 +164,6 @@ pub enum VrrpTimer {
     GarpLower(InstanceId),
     /// Backup: a lower-priority master has been tolerated long enough.
     PreemptDelay(InstanceId),
+    /// Fault: the socket that could not be opened is to be tried again.
+    Reopen(InstanceId),
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
 
 use crate::config::bound::{Bound, InstanceConfig};
-use crate::ids::{IfIndex, InstanceId, SocketId, Version};
+use crate::ids::{Errno, IfIndex, InstanceId, SocketId, Version};
 use crate::kernel::AddressKey;
 use crate::kernel::links::Links;
 use crate::machine::Out;
@@ -27,9 +27,11 @@ pub(crate) struct Instance {
     /// Conditions of operation that are not met.
     pub(crate) faults: BTreeSet<Fault>,
     pub(crate) ifindex: Option<IfIndex>,
-    /// The address that adverts are sent from.
+    /// The address that adverts are sent from; in IPv4 it stays for a farewell when it is gone.
     pub(crate) source: Option<IpAddr>,
     pub(crate) socket: Option<SocketId>,
+    /// Why the socket could not be opened, as it was told.
+    pub(crate) socket_error: Option<Errno>,
     /// Effective priority.
     pub(crate) priority: u8,
     /// The interval that the timers follow: our own, in v3 the one learned from the master.
@@ -130,6 +132,7 @@ impl Instance {
             ifindex: None,
             source: None,
             socket: None,
+            socket_error: None,
             priority: config.priority,
             master_interval: config.advert_interval,
             advertised: config
@@ -194,12 +197,13 @@ impl Instance {
         if heard.priority == 0 {
             self.stats.priority_zero_received += 1;
         }
-        self.tell_differences(&heard, ctx);
         match &self.state {
             State::Backup(_) => self.on_advert_as_backup(heard, ctx),
             State::Master(_) => self.on_advert_as_master(heard, ctx),
             State::Init | State::Fault => {}
         }
+        // Afterwards: a change of the master, which this advert may be, makes all of it news again.
+        self.tell_differences(&heard, ctx);
     }
 
     /// RFC 9568 section 6.4.2, with the original's order of tests (behaviour.md 3.5).
@@ -218,7 +222,7 @@ impl Instance {
             self.follow(heard, ctx);
         } else {
             // Discarded: the timer runs on and we take over when it fires.
-            self.tell_lower_heard(heard, ctx);
+            self.tell_lower(heard, ctx);
         }
     }
 
@@ -330,17 +334,27 @@ impl Instance {
         }
     }
 
-    fn tell_lower_heard(&mut self, heard: Heard, ctx: &mut Ctx<'_>) {
-        if !std::mem::replace(&mut self.told.lower, true) {
-            let (instance, src) = (self.id, heard.src);
-            let (theirs, ours) = (heard.priority, self.priority);
-            ctx.note(Note::LowerPriorityHeard {
+    /// Tells of a lesser claim, once until the state or the master changes.
+    pub(crate) fn tell_lower(&mut self, heard: Heard, ctx: &mut Ctx<'_>) {
+        if std::mem::replace(&mut self.told.lower, true) {
+            return;
+        }
+        let (instance, src) = (self.id, heard.src);
+        let (theirs, ours) = (heard.priority, self.priority);
+        ctx.note(match self.state {
+            State::Master(_) => Note::LowerPriorityMaster {
                 instance,
                 src,
                 theirs,
                 ours,
-            });
-        }
+            },
+            State::Init | State::Backup(_) | State::Fault => Note::LowerPriorityHeard {
+                instance,
+                src,
+                theirs,
+                ours,
+            },
+        });
     }
 
     pub(crate) fn on_send_failed(&mut self, note: Note, out: &mut Out<VrrpAction>) {

@@ -5,26 +5,29 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::config::bound::{Bound, Destination, InstanceConfig};
-use crate::ids::{Errno, IfIndex, InstanceId, OpId, SocketId};
+use crate::ids::{Errno, Family, IfIndex, InstanceId, OpId, SocketId};
 use crate::kernel::ledger::{Change, Outcome};
 use crate::kernel::links::Links;
 use crate::kernel::{AddressKey, KernelEvent, ROUTE_PROTOCOL};
 use crate::limits::SLICE;
 use crate::machine::{Machine, Out};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::timers::{TimerKey, Timers};
 use crate::vrrp::StateName;
 use crate::vrrp::addresses::{Addresses, key_of};
 use crate::vrrp::advert::{self, Datagram};
 use crate::vrrp::announce::{Job, announce};
 use crate::vrrp::event::{Command, Ingress, SocketSpec, VrrpAction, VrrpEvent, VrrpTimer};
-use crate::vrrp::instance::{Ctx, Instance, State};
+use crate::vrrp::instance::{Ctx, Instance, State, Told};
 use crate::vrrp::note::{Cause, Discard, Fault, Note};
 use crate::vrrp::sockets::{Sockets, Status};
 use crate::vrrp::stats::Stats;
 
 /// Version byte of a snapshot that carries nothing: the successor starts cold.
 const SNAPSHOT_COLD: u8 = 0;
+
+/// How long after a failure a socket is tried again, if nothing happens to its interface before.
+const REOPEN_AFTER: Duration = Duration::from_secs(5);
 
 /// All virtual routers of a host. See [`Machine`] for the order of calls.
 ///
@@ -46,8 +49,9 @@ pub struct VrrpNode {
     ident: u16,
     /// Instances to look at when something happens to the interface of this name.
     watchers: BTreeMap<String, Vec<InstanceId>>,
-    /// Every virtual address: none of them is an address to send adverts from.
-    virtual_addresses: BTreeSet<IpAddr>,
+    /// Address and prefix length of every virtual address that nobody here owns: none of them is
+    /// an address to send adverts from. What is owned is the host's own.
+    virtual_addresses: BTreeSet<(IpAddr, u8)>,
 }
 
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -71,12 +75,19 @@ impl VrrpNode {
         let mut watchers: BTreeMap<String, Vec<InstanceId>> = BTreeMap::new();
         let mut virtual_addresses = BTreeSet::new();
         for (id, config) in bound.iter() {
-            let devices = addresses_of(config).filter_map(|address| address.dev.clone());
+            let devices = config
+                .all_addresses()
+                .filter_map(|address| address.dev.clone());
             let names: BTreeSet<String> = devices.chain([config.interface.clone()]).collect();
             for name in names {
                 watchers.entry(name).or_default().push(id);
             }
-            virtual_addresses.extend(addresses_of(config).map(|address| address.addr));
+            if !config.is_owner() {
+                let borrowed = config
+                    .all_addresses()
+                    .map(|address| (address.addr, address.prefix));
+                virtual_addresses.extend(borrowed);
+            }
         }
         Self {
             bound,
@@ -130,6 +141,20 @@ impl VrrpNode {
         self.sockets.discarded(reason)
     }
 
+    /// A copy without counters, without what was told once and without the time of the last call:
+    /// two machines that would do the same are equal. For tests.
+    #[doc(hidden)]
+    pub fn without_counters(&self) -> Self {
+        let mut bare = self.clone();
+        bare.now = Instant::ZERO;
+        bare.sockets.forget_counters();
+        for instance in &mut bare.instances {
+            instance.stats = Stats::default();
+            instance.told = Told::default();
+        }
+        bare
+    }
+
     fn on_packet(
         &mut self,
         socket: SocketId,
@@ -145,7 +170,7 @@ impl VrrpNode {
             Ok(parsed) => parsed,
             Err(reason) => return self.sockets.discard(socket, reason, out),
         };
-        let Some(id) = self.sockets.router(socket, vrid) else {
+        let Some(id) = self.sockets.router(socket, vrid, datagram.dst) else {
             return self.sockets.discard(socket, Discard::Vrid, out);
         };
         let config = self.bound.instance(id);
@@ -165,6 +190,9 @@ impl VrrpNode {
             }
             KernelEvent::DumpEnd => self.on_dump_end(now, out),
             KernelEvent::Link(link) => {
+                if let Some(former) = self.links.free_name(link.name, link.ifindex) {
+                    self.on_interface_gone(former, link.name, now, out);
+                }
                 let renamed = self.links.on_link(&link);
                 if let Some(old) = renamed {
                     self.on_interface_gone(link.ifindex, &old, now, out);
@@ -186,7 +214,8 @@ impl VrrpNode {
             } => {
                 let usable = !tentative && !dad_failed;
                 self.links.on_address(key, usable, secondary, protocol);
-                self.addresses.ledger.on_present(key);
+                let marked = protocol == ROUTE_PROTOCOL;
+                self.addresses.ledger.on_present(key, marked);
                 self.look_at_sources(key, now, out);
             }
             KernelEvent::AddressGone { key } => {
@@ -224,7 +253,7 @@ impl VrrpNode {
     /// of an owner that does not carry our mark is the host's own, and stays.
     fn remove_leftovers(&mut self, out: &mut Out<VrrpAction>) {
         for (instance, config) in self.bound.iter() {
-            for address in addresses_of(config) {
+            for address in config.all_addresses() {
                 let name = address.dev.as_ref().unwrap_or(&config.interface);
                 let Some((ifindex, _)) = self.links.named(name) else {
                     continue;
@@ -242,8 +271,8 @@ impl VrrpNode {
         }
     }
 
-    /// An interface is gone, or has another name now: its sockets are closed, and whoever worked
-    /// on it looks again.
+    /// An interface is gone, or has another name now: whoever worked on it looks again, and says
+    /// farewell if it still can; then its sockets are closed.
     fn on_interface_gone(
         &mut self,
         ifindex: IfIndex,
@@ -251,12 +280,12 @@ impl VrrpNode {
         now: Instant,
         out: &mut Out<VrrpAction>,
     ) {
+        self.look_at(name, now, out);
         for socket in self.sockets.on_interface(ifindex) {
             for id in self.sockets.close(socket, out) {
                 self.instances[id.0 as usize].socket = None;
             }
         }
-        self.look_at(name, now, out);
     }
 
     fn on_address_taken(&mut self, key: AddressKey, now: Instant, out: &mut Out<VrrpAction>) {
@@ -276,7 +305,8 @@ impl VrrpNode {
     ) {
         match self.addresses.ledger.done(op, result) {
             Outcome::Present { key, found } => self.on_present(key, found, now, out),
-            Outcome::Absent(_) | Outcome::Unknown => {}
+            Outcome::Taken(key) => self.on_address_taken(key, now, out),
+            Outcome::Absent(_) | Outcome::Lost(_) | Outcome::Unknown => {}
             Outcome::Failed { key, change, errno } => {
                 let adding = change == Change::Add;
                 let holders = self.addresses.holders(key);
@@ -324,7 +354,11 @@ impl VrrpNode {
             return;
         };
         for id in users {
-            if let Err(errno) = result {
+            let told = &mut self.instances[id.0 as usize].socket_error;
+            let told = std::mem::replace(told, result.err());
+            if let Err(errno) = result
+                && told != Some(errno)
+            {
                 out.push(VrrpAction::Note(Note::SocketFailed {
                     instance: id,
                     ifindex,
@@ -334,9 +368,10 @@ impl VrrpNode {
             self.look(id, now, out);
         }
         if result.is_err() {
-            // The next event on the interface tries again, under another number.
+            // The next event on the interface tries again under another number, or else the timer.
             for id in self.sockets.close(socket, out) {
                 self.instances[id.0 as usize].socket = None;
+                self.timers.set(VrrpTimer::Reopen(id), now + REOPEN_AFTER);
             }
         }
     }
@@ -382,7 +417,7 @@ impl VrrpNode {
 
     /// An address came or went that adverts might be sent from.
     fn look_at_sources(&mut self, key: AddressKey, now: Instant, out: &mut Out<VrrpAction>) {
-        if self.phase != Phase::Running || self.virtual_addresses.contains(&key.addr) {
+        if self.phase != Phase::Running || self.is_virtual(key) {
             return;
         }
         let name = self.links.get(key.ifindex).map(|link| link.name.clone());
@@ -391,13 +426,19 @@ impl VrrpNode {
         }
     }
 
+    /// True for an address that comes and goes with a mastership. The prefix counts: 10.0.0.1/32 may
+    /// be borrowed on an interface that has 10.0.0.1/24 of its own (rfc-checklist K-6).
+    fn is_virtual(&self, key: AddressKey) -> bool {
+        self.virtual_addresses.contains(&(key.addr, key.prefix))
+    }
+
     /// Works the conditions of operation of `id` out afresh and acts on what they are now.
     fn look(&mut self, id: InstanceId, now: Instant, out: &mut Out<VrrpAction>) {
         if self.phase != Phase::Running {
             return;
         }
-        self.attach(id, out);
-        let faults = self.unmet_conditions(id);
+        let has_source = self.attach(id, out);
+        let faults = self.unmet_conditions(id, has_source);
         let instance = &mut self.instances[id.0 as usize];
         instance.faults = faults;
         let socket = instance
@@ -419,19 +460,23 @@ impl VrrpNode {
         }
     }
 
-    /// Finds the interface, the source address and the socket of `id`.
-    fn attach(&mut self, id: InstanceId, out: &mut Out<VrrpAction>) {
+    /// Finds the interface, the source address and the socket of `id`; returns whether there is a
+    /// source address.
+    fn attach(&mut self, id: InstanceId, out: &mut Out<VrrpAction>) -> bool {
         let config = self.bound.instance(id);
         let link = self.links.named(&config.interface);
         let ifindex = link.map(|(ifindex, _)| ifindex);
         let can_open = link.is_some_and(|(_, link)| link.admin_up);
         let source = config.source.or_else(|| {
-            let is_virtual = |addr| !config.is_owner() && self.virtual_addresses.contains(&addr);
-            self.links.source(ifindex?, config.family, is_virtual)
+            self.links
+                .source(ifindex?, config.family, |key| self.is_virtual(key))
         });
         let instance = &mut self.instances[id.0 as usize];
         instance.ifindex = ifindex;
-        instance.source = source;
+        // A farewell may still come from an IPv4 address that is gone (behaviour.md 3.8).
+        if source.is_some() || config.family == Family::V6 {
+            instance.source = source;
+        }
         if let (None, true, Some(ifindex)) = (instance.socket, can_open, ifindex) {
             let spec = SocketSpec {
                 ifindex,
@@ -439,12 +484,15 @@ impl VrrpNode {
                 group: group_of(config),
             };
             let sharers = self.watchers.get(&config.interface).map_or(1, Vec::len) as u32;
-            let socket = self.sockets.attach(spec, (config.vrid, id), sharers, out);
+            let local = config.source.filter(|_| spec.group.is_none());
+            let router = (config.vrid, local, id);
+            let socket = self.sockets.attach(spec, router, sharers, out);
             instance.socket = Some(socket);
         }
+        source.is_some()
     }
 
-    fn unmet_conditions(&self, id: InstanceId) -> BTreeSet<Fault> {
+    fn unmet_conditions(&self, id: InstanceId, has_source: bool) -> BTreeSet<Fault> {
         let config = self.bound.instance(id);
         let instance = &self.instances[id.0 as usize];
         let mut faults = BTreeSet::new();
@@ -455,12 +503,14 @@ impl VrrpNode {
             }
             Some(_) => {}
         }
-        let devices = addresses_of(config).filter_map(|address| address.dev.as_deref());
+        let devices = config
+            .all_addresses()
+            .filter_map(|address| address.dev.as_deref());
         let mut others = devices.filter(|dev| *dev != config.interface);
         if others.any(|dev| self.links.named(dev).is_none_or(|(_, link)| !link.working)) {
             faults.insert(Fault::AddressInterfaceDown);
         }
-        if instance.source.is_none() {
+        if !has_source {
             faults.insert(Fault::NoSource);
         }
         let status = instance
@@ -505,6 +555,9 @@ impl VrrpNode {
 
     /// Carries queued work on, at most a slice of it: kernel changes first, then announcements.
     fn pump(&mut self, now: Instant, out: &mut Out<VrrpAction>) {
+        if self.phase == Phase::Stopped {
+            return;
+        }
         let mut there = Vec::new();
         let used = self.addresses.plan(SLICE, out, &mut there);
         for key in there {
@@ -594,8 +647,11 @@ impl Machine for VrrpNode {
         );
         self.now = now;
         while let Some((at, timer)) = self.timers.pop_due(now) {
-            let id = timer.instance();
-            self.with(id, now, out, |instance, ctx| {
+            if let VrrpTimer::Reopen(id) = timer {
+                self.look(id, now, out);
+                continue;
+            }
+            self.with(timer.instance(), now, out, |instance, ctx| {
                 instance.on_timer(timer, at, ctx);
             });
         }
@@ -624,7 +680,8 @@ impl VrrpTimer {
             | Self::GarpDelay(id)
             | Self::GarpRefresh(id)
             | Self::GarpLower(id)
-            | Self::PreemptDelay(id) => id,
+            | Self::PreemptDelay(id)
+            | Self::Reopen(id) => id,
         }
     }
 }
@@ -638,15 +695,10 @@ impl TimerKey for VrrpTimer {
             Self::GarpRefresh(_) => 3,
             Self::GarpLower(_) => 4,
             Self::PreemptDelay(_) => 5,
+            Self::Reopen(_) => 6,
         };
-        self.instance().0 as usize * 6 + kind
+        self.instance().0 as usize * 7 + kind
     }
-}
-
-fn addresses_of(
-    config: &InstanceConfig,
-) -> impl Iterator<Item = &crate::config::bound::VirtualAddress> {
-    config.addresses.iter().chain(&config.excluded)
 }
 
 fn group_of(config: &InstanceConfig) -> Option<IpAddr> {

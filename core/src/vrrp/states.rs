@@ -21,8 +21,8 @@ impl Instance {
     pub(crate) fn start(&mut self, initial: bool, ctx: &mut Ctx<'_>) {
         let config = ctx.bound.instance(self.id);
         self.master_interval = config.advert_interval;
-        if config.is_owner() {
-            // RFC 9568 section 6.4.1: the owner does not wait.
+        if config.is_owner() && config.state_master {
+            // RFC 9568 section 6.4.1: the owner does not wait, unless `state BACKUP` says so.
             self.become_master(Cause::Owner, ctx);
         } else {
             let cause = if initial {
@@ -95,14 +95,7 @@ impl Instance {
     /// where the addresses are (K-4).
     pub(crate) fn assert_mastership(&mut self, heard: Heard, ctx: &mut Ctx<'_>) {
         let config = ctx.bound.instance(self.id);
-        let (instance, src) = (self.id, heard.src);
-        let (theirs, ours) = (heard.priority, self.priority);
-        ctx.note(Note::LowerPriorityMaster {
-            instance,
-            src,
-            theirs,
-            ours,
-        });
+        self.tell_lower(heard, ctx);
         if !config.lower_prio_no_advert {
             self.send_advert(ctx);
         }
@@ -187,6 +180,8 @@ impl Instance {
                     backup.preempt = PreemptDelay::Over;
                 }
             }
+            // The node's, who has the sockets.
+            VrrpTimer::Reopen(_) => {}
         }
     }
 
@@ -255,6 +250,7 @@ impl Instance {
             VrrpTimer::GarpRefresh(id),
             VrrpTimer::GarpLower(id),
             VrrpTimer::PreemptDelay(id),
+            VrrpTimer::Reopen(id),
         ] {
             ctx.timers.stop(timer);
         }

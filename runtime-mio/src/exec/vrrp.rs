@@ -545,7 +545,8 @@ impl<M: VrrpMachine> Executor<M> for VrrpExecutor {
             | VrrpTimer::GarpDelay(_)
             | VrrpTimer::GarpRefresh(_)
             | VrrpTimer::GarpLower(_)
-            | VrrpTimer::PreemptDelay(_) => false,
+            | VrrpTimer::PreemptDelay(_)
+            | VrrpTimer::Reopen(_) => false,
         }
     }
 
