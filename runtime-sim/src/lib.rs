@@ -22,6 +22,7 @@ pub mod invariant;
 pub mod kernel;
 pub mod link;
 pub mod marks;
+pub mod noise;
 pub mod reference;
 pub mod scenario;
 pub mod segment;

@@ -155,8 +155,10 @@ impl World {
             self.timeline.on_state(self.now, member, to);
             let here = &self.cluster.members[member];
             let kernel = &self.hosts[host].kernel;
-            let can_send =
-                kernel.link_works(here.ifindex) && kernel.has_address(here.ifindex, here.address);
+            let process = self.hosts[host].process.as_ref();
+            let can_send = process.is_some_and(|process| process.can_send(here.ifindex))
+                && kernel.link_works(here.ifindex)
+                && kernel.has_address(here.ifindex, here.address);
             self.fact(Fact::State {
                 member,
                 from,
