@@ -104,6 +104,8 @@ struct InFlight<K> {
     echoed: bool,
     /// The last that the event socket told is that the object is gone.
     gone: bool,
+    /// The event socket has shown it with our mark.
+    marked: bool,
 }
 
 /// Objects by key `K`, wanted with value `V`.
@@ -118,6 +120,8 @@ pub struct Ledger<K, V> {
     doubtful: BTreeMap<K, u8>,
     /// Whatever was wanted since the start: with our mark on it, it is ours.
     known: BTreeSet<K>,
+    /// The kernel keeps marks: one has been seen on something of ours.
+    marks: bool,
     queue: VecDeque<K>,
     next_op: u64,
     generation: u32,
@@ -133,6 +137,7 @@ impl<K, V> Default for Ledger<K, V> {
             owed: BTreeMap::new(),
             doubtful: BTreeMap::new(),
             known: BTreeSet::new(),
+            marks: false,
             queue: VecDeque::new(),
             next_op: 1,
             generation: 0,
@@ -221,6 +226,7 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
                     change,
                     echoed: false,
                     gone: false,
+                    marked: false,
                 },
             );
             self.busy.insert(key, op);
@@ -284,7 +290,8 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
                 Outcome::Present { key, found: false }
             }
             Err(Errno::EEXIST) => {
-                let ours = self.doubtful.contains_key(&key)
+                let ours = flight.marked
+                    || self.doubtful.contains_key(&key)
                     || self
                         .have
                         .get(&key)
@@ -327,24 +334,42 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
         if let Some(have) = self.have.get_mut(&key) {
             have.generation = generation;
         }
+        let marked = marked && self.known.contains(&key);
+        self.marks |= marked;
+        let may_be_ours = marked || !self.marks;
         // Events come in the order of the changes: echoes of what was answered are the older ones.
         if let Some(owed) = self.owed.get_mut(&key)
             && owed.adds > 0
         {
+            if !may_be_ours {
+                return;
+            }
             owed.adds -= 1;
-            return self.forget_settled_debt(key);
+            let last = *owed == Owed::default();
+            self.forget_settled_debt(key);
+            if last {
+                self.found(key, Origin::Ours);
+            }
+            return;
         }
         if let Some(flight) = self.flight_of(key) {
-            flight.echoed |= flight.change == Change::Add;
+            flight.echoed |= flight.change == Change::Add && may_be_ours;
             flight.gone = false;
+            flight.marked |= marked;
             if flight.change == Change::Add {
                 return;
             }
         }
-        let ours = self.doubtful.contains_key(&key) || marked && self.known.contains(&key);
-        let origin = if ours { Origin::Ours } else { Origin::Found };
-        self.have.entry(key).or_insert(Have { origin, generation });
-        if ours && !self.want.contains_key(&key) {
+        let ours = self.doubtful.contains_key(&key) || marked;
+        self.found(key, if ours { Origin::Ours } else { Origin::Found });
+    }
+
+    /// `key` is there. What is ours and wanted no longer is to go.
+    fn found(&mut self, key: K, origin: Origin) {
+        let generation = self.generation;
+        let have = self.have.entry(key);
+        have.or_insert(Have { origin, generation });
+        if origin == Origin::Ours && !self.want.contains_key(&key) {
             self.queue.push_back(key);
         }
     }
@@ -353,24 +378,28 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
     /// there, and we did not ask for its removal. While an addition is under way its answer
     /// decides ([`Outcome::Taken`]).
     pub fn on_absent(&mut self, key: K) -> bool {
-        if let Some(owed) = self.owed.get_mut(&key)
-            && owed.deletes > 0
-        {
-            owed.deletes -= 1;
+        let owed = self.owed.get(&key).copied().unwrap_or_default();
+        if owed.deletes > 0 {
+            let deletes = owed.deletes - 1;
+            self.owed.insert(key, Owed { deletes, ..owed });
             self.forget_settled_debt(key);
-            let have = self.have.get(&key);
-            if have.is_some_and(|have| have.origin == Origin::Found) {
-                self.have.remove(&key);
-            }
+        }
+        if owed.adds > 0 {
+            // It is older than our addition, of which we shall still hear: the object is back.
             return false;
         }
-        if let Some(flight) = self.flight_of(key) {
-            flight.echoed |= flight.change == Change::Delete;
-            flight.gone = true;
-            if flight.change == Change::Add {
-                self.have.remove(&key);
+        match self.flight_of(key) {
+            // Our own deletion, older than what is under way.
+            Some(_) if owed.deletes > 0 => return false,
+            Some(flight) => {
+                flight.echoed |= flight.change == Change::Delete;
+                flight.gone = true;
+                if flight.change == Change::Add {
+                    self.have.remove(&key);
+                }
+                return false;
             }
-            return false;
+            None => {}
         }
         self.have.remove(&key).is_some() && self.want.contains_key(&key)
     }
@@ -667,6 +696,24 @@ mod tests {
         ledger.on_present(2, true);
         ledger.on_dump_end();
         assert_eq!(plan(&mut ledger), []);
+    }
+
+    #[test]
+    fn a_deletion_by_others_before_our_addition_is_no_drift() {
+        let mut ledger = wanting_one();
+        ledger.done(OpId(1), Ok(()));
+        ledger.on_present(1, false);
+        // Somebody deletes it before we do; then it is wanted again.
+        ledger.unwant(1);
+        plan(&mut ledger);
+        ledger.done(OpId(2), Err(Errno::EADDRNOTAVAIL));
+        ledger.want(1, ());
+        plan(&mut ledger);
+        ledger.done(OpId(3), Ok(()));
+        assert!(!ledger.on_absent(1));
+        ledger.on_present(1, false);
+        assert!(ledger.has(1));
+        assert!(ledger.on_absent(1));
     }
 
     #[test]

@@ -236,7 +236,7 @@ impl VrrpNode {
         let taken = self.addresses.ledger.on_dump_end();
         if self.phase == Phase::Waiting {
             self.phase = Phase::Running;
-            self.remove_leftovers(out);
+            self.remove_leftovers();
         }
         for (ifindex, name) in vanished.links {
             self.on_interface_gone(ifindex, &name, now, out);
@@ -251,7 +251,7 @@ impl VrrpNode {
 
     /// Removes what a former run left behind, before anything else (behaviour.md 3.3). An address
     /// of an owner that does not carry our mark is the host's own, and stays.
-    fn remove_leftovers(&mut self, out: &mut Out<VrrpAction>) {
+    fn remove_leftovers(&mut self) {
         for (instance, config) in self.bound.iter() {
             for address in config.all_addresses() {
                 let name = address.dev.as_ref().unwrap_or(&config.interface);
@@ -265,8 +265,7 @@ impl VrrpNode {
                 if config.is_owner() && protocol != ROUTE_PROTOCOL {
                     continue;
                 }
-                self.addresses.ledger.remove_leftover(key);
-                out.push(VrrpAction::Note(Note::Leftover { instance, key }));
+                self.addresses.remove_leftover(instance, key);
             }
         }
     }
