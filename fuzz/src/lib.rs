@@ -22,6 +22,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("vrrp", decoders::vrrp),
     ("arp", decoders::arp),
     ("ndisc", decoders::ndisc),
+    ("netlink", relevo_daemon::fuzzing::netlink),
     ("trace", decoders::trace),
     ("config", decoders::config),
     ("event_stream", event_stream::run),

@@ -13,6 +13,7 @@ use relevo_core::wire;
 use crate::host::{Advert, Process};
 use crate::invariant::{Fact, Promise};
 use crate::kernel::Told;
+use crate::noise::finish_header;
 use crate::world::{Future, World};
 
 /// Error number for a socket or an advert on an interface that is down.
@@ -90,8 +91,12 @@ impl World {
             } => self.send_announcement(host, *ifindex, (*addr).into(), out.bytes(*frame)),
             VrrpAction::OpenSocket { socket, spec, .. } => {
                 let refusal = self.hosts[host].traps.sockets.pop_front();
+                self.hosts[host].crippled |= refusal.is_some();
                 let down = !self.hosts[host].kernel.is_admin_up(spec.ifindex);
-                let errno = refusal.or(down.then_some(ENETDOWN));
+                let gone = !self.hosts[host].kernel.has_link(spec.ifindex);
+                let errno = refusal
+                    .or(gone.then_some(Errno::ENODEV))
+                    .or(down.then_some(ENETDOWN));
                 if let Some(errno) = errno {
                     self.hosts[host].given.insert(errno);
                 }
@@ -142,21 +147,24 @@ impl World {
         self.trace.mix_bytes(&bytes);
         self.note_sent(host, *instance, member, *dst, priority, was);
         let ifindex = self.cluster.members[member].ifindex;
-        let known = self.hosts[host]
-            .process
-            .as_ref()
-            .is_some_and(|process| process.socket(*socket).is_some());
+        let process = self.hosts[host].process.as_ref();
+        let through = process.and_then(|process| process.socket(*socket));
+        let (known, deaf) = (through.is_some(), through.is_some_and(|socket| socket.deaf));
         let down = !self.hosts[host].kernel.is_admin_up(ifindex);
+        let gone = deaf || !self.hosts[host].kernel.has_link(ifindex);
         let trap = self.hosts[host].traps.sends.pop_front();
         if !known {
             let text = format!("host {host} sends through a socket that is not open");
             self.checker
                 .fail(self.now, Promise::OnlyMastersAdvertise, text);
         }
-        if let Some(errno) = trap.or(down.then_some(ENETDOWN)) {
+        if let Some(errno) = trap
+            .or(gone.then_some(Errno::ENODEV))
+            .or(down.then_some(ENETDOWN))
+        {
             return self.refuse_advert(host, *instance, member, *dst, errno);
         }
-        let advert = Advert {
+        let mut advert = Advert {
             src: *src,
             dst: *dst,
             hop_limit: *hop_limit,
@@ -165,8 +173,10 @@ impl World {
             priority,
             intact: true,
         };
+        finish_header(&mut advert);
         self.last_sent[member] = Some(self.now);
         self.transmit(host, &advert);
+        self.samples[member] = Some(advert);
     }
 
     fn note_sent(
@@ -245,6 +255,7 @@ impl World {
         match note {
             Note::Leftover { .. } => self.checker.marks.leftover += 1,
             Note::AddressTaken { .. } => self.checker.marks.taken += 1,
+            Note::AddressFound { .. } => self.checker.marks.found += 1,
             _ => {}
         }
         if note.level() != Level::Error {
@@ -301,8 +312,7 @@ impl World {
     }
 }
 
-/// The priority of an advert and its bytes as the kernel puts them on the wire; `None` if it is
-/// none.
+/// The priority of an advert and its bytes; `None` if it is none.
 fn on_wire(src: IpAddr, out: &Out<VrrpAction>, packet: BytesRange) -> Option<(u8, Vec<u8>)> {
     let bytes = out.bytes(packet).to_vec();
     let message = match src {
@@ -316,29 +326,5 @@ fn on_wire(src: IpAddr, out: &Out<VrrpAction>, packet: BytesRange) -> Option<(u8
         IpAddr::V6(_) => &bytes,
     };
     let priority = wire::vrrp::Packet::new_checked(message).ok()?.priority();
-    Some((priority, with_header_checksum(src, bytes)))
-}
-
-/// The kernel fills in the IPv4 header checksum of a packet with a header of its own.
-fn with_header_checksum(src: IpAddr, mut bytes: Vec<u8>) -> Vec<u8> {
-    const CHECKSUM: std::ops::Range<usize> = 10..12;
-    if src.is_ipv4() {
-        let len = bytes
-            .first()
-            .map_or(0, |first| usize::from(first & 0x0f) * 4);
-        if let Some(field) = bytes.get_mut(CHECKSUM) {
-            field.fill(0);
-        }
-        let words = bytes.get(..len).unwrap_or(&[]).chunks(2);
-        let mut sum: u32 = words
-            .map(|word| u32::from(word[0]) << 8 | u32::from(*word.get(1).unwrap_or(&0)))
-            .sum();
-        while sum > 0xffff {
-            sum = (sum & 0xffff) + (sum >> 16);
-        }
-        if let Some(field) = bytes.get_mut(CHECKSUM) {
-            field.copy_from_slice(&(!(sum as u16)).to_be_bytes());
-        }
-    }
-    bytes
+    Some((priority, bytes))
 }

@@ -28,6 +28,8 @@ pub struct Member {
     pub interval: Duration,
     /// Its protocol version.
     pub version: Version,
+    /// As master it answers lower priorities.
+    pub answers_lower: bool,
     /// Adverts that it may miss.
     pub adverts: u8,
     /// The source of its adverts, which decides ties.
@@ -137,6 +139,16 @@ impl Cluster {
             .unwrap_or(Duration::ZERO)
     }
 
+    /// The shortest advert interval within `router`.
+    pub fn quickest_interval(&self, router: usize) -> Duration {
+        self.routers[router]
+            .members
+            .iter()
+            .map(|member| self.members[*member].interval)
+            .min()
+            .unwrap_or(Duration::ZERO)
+    }
+
     /// Pairs of members of one virtual router, each in both orders.
     pub fn pairs(&self) -> Vec<(usize, usize)> {
         let of = |router: &Router| {
@@ -197,6 +209,7 @@ fn member(
         preempt_delay: config.preempt_delay,
         interval: config.advert_interval,
         version: config.version,
+        answers_lower: !config.lower_prio_no_advert,
         adverts: config.down_timer_adverts,
         address: config.source.unwrap_or(own),
         ifindex: spec::ifindex(segment),
@@ -232,6 +245,7 @@ pub(crate) mod tests {
             preempt_delay: Duration::ZERO,
             interval: Duration::from_secs(1),
             version: Version::V3,
+            answers_lower: true,
             adverts: 3,
             address: spec::address_v4(0, host as u8 + 1),
             ifindex: spec::ifindex(0),

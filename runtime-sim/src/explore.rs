@@ -66,6 +66,21 @@ pub struct Report {
     pub marks: Marks,
     /// The failure with the lowest seed.
     pub failure: Option<Failure>,
+    /// Every failure, when the search was to go on after one: seed and broken promise.
+    pub failures: Vec<(u64, Violation)>,
+}
+
+/// Which seeds to run, and how.
+#[derive(Copy, Clone, Debug)]
+pub struct Search {
+    /// The first seed.
+    pub first: u64,
+    /// How many.
+    pub count: u64,
+    /// How many side by side.
+    pub threads: usize,
+    /// Go on after a failure, and shrink none.
+    pub all: bool,
 }
 
 /// Makes a panic of the machine a broken promise that says where, and nothing on stderr. For
@@ -130,8 +145,14 @@ fn judge(world: &mut World, heal_at: Instant, foreseen: &[BTreeSet<usize>]) {
     world.check_clients();
 }
 
-/// Runs `count` seeds from `first` on; `progress` is told how many are done.
-pub fn explore(first: u64, count: u64, threads: usize, progress: &(dyn Fn(u64) + Sync)) -> Report {
+/// Runs the seeds; `progress` is told how many are done.
+pub fn explore(search: Search, progress: &(dyn Fn(u64) + Sync)) -> Report {
+    let Search {
+        first,
+        count,
+        threads,
+        all,
+    } = search;
     let next = AtomicU64::new(0);
     let done = AtomicU64::new(0);
     let worst = AtomicU64::new(u64::MAX);
@@ -146,8 +167,11 @@ pub fn explore(first: u64, count: u64, threads: usize, progress: &(dyn Fn(u64) +
                     if index >= count || index > worst.load(Ordering::Relaxed) {
                         break;
                     }
-                    if !run_seed(seed, &mut own) {
-                        worst.fetch_min(index, Ordering::Relaxed);
+                    if let Some(violation) = run_seed(seed, &mut own) {
+                        own.failures.push((seed, violation));
+                        if !all {
+                            worst.fetch_min(index, Ordering::Relaxed);
+                        }
                     }
                     progress(done.fetch_add(1, Ordering::Relaxed) + 1);
                 }
@@ -155,26 +179,28 @@ pub fn explore(first: u64, count: u64, threads: usize, progress: &(dyn Fn(u64) +
                     total.seeds += own.seeds;
                     total.twice += own.twice;
                     total.marks += own.marks;
+                    total.failures.append(&mut own.failures);
                 }
             });
         }
     });
     let mut report = total.into_inner().unwrap_or_default();
     let worst = worst.into_inner();
+    report.failures.sort_by_key(|(seed, _)| *seed);
     if worst != u64::MAX {
         report.failure = Some(shrunk(first.wrapping_add(worst)));
     }
     report
 }
 
-/// Runs one seed; false if it broke a promise.
-fn run_seed(seed: u64, report: &mut Report) -> bool {
+/// Runs one seed; gives the promise that it broke.
+fn run_seed(seed: u64, report: &mut Report) -> Option<Violation> {
     let trial = draw(seed);
     let outcome = run_checked(&trial, Keep::default());
     report.seeds += 1;
     report.twice += u64::from(seed.is_multiple_of(TWICE));
     report.marks += outcome.marks;
-    outcome.violation.is_none()
+    outcome.violation
 }
 
 /// Runs a world, and now and then once more: both runs must be the same.
@@ -385,8 +411,14 @@ mod tests {
 
     #[test]
     fn threads_do_not_change_the_counts() {
-        let one = explore(0, 30, 1, &|_| {});
-        let two = explore(0, 30, 2, &|_| {});
+        let search = |threads| Search {
+            first: 0,
+            count: 30,
+            threads,
+            all: true,
+        };
+        let one = explore(search(1), &|_| {});
+        let two = explore(search(2), &|_| {});
         assert_eq!(one.marks, two.marks);
         assert_eq!((one.seeds, one.twice), (30, 2));
     }

@@ -16,6 +16,9 @@
 //! | `quality loss 300 delay 5ms` | the paths between hosts (see below) |
 //! | `refuse a 1`, `refuse-send a 1`, `refuse-socket a 1` | the next change of an address, advert, or socket fails with that error number |
 //! | `take a` | another program deletes an address that the host holds |
+//! | `give a` | another program adds an address that the host may come to hold |
+//! | `remove a`, `restore a` | the interface is deleted, and made again |
+//! | `noise a 20` | so many bad packets of all kinds arrive |
 //! | `overrun a` | the kernel's monitor socket loses what it holds |
 //! | `heal` | every fault ends, every daemon runs |
 //!
@@ -30,6 +33,9 @@ use relevo_core::time::{Duration, Instant};
 
 use crate::link::Quality;
 use crate::segment::Station;
+
+/// Bad packets in one burst.
+const NOISE_MAX: u32 = 10_000;
 
 /// Something that goes wrong, or right again.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -112,6 +118,27 @@ pub enum Fault {
         /// On which host.
         host: usize,
     },
+    /// Another program adds an address.
+    Give {
+        /// On which host.
+        host: usize,
+    },
+    /// An interface is deleted or made again.
+    Interface {
+        /// Of which host.
+        host: usize,
+        /// On which segment.
+        segment: usize,
+        /// Whether it is there.
+        there: bool,
+    },
+    /// Bad packets arrive.
+    Noise {
+        /// At which host.
+        host: usize,
+        /// How many.
+        count: u32,
+    },
     /// The monitor socket overruns.
     Overrun {
         /// On which host.
@@ -191,6 +218,16 @@ impl Fault {
             ["start", a] => Self::Start { host: host(a)? },
             ["stop", a] => Self::Stop { host: host(a)? },
             ["take", a] => Self::Take { host: host(a)? },
+            ["give", a] => Self::Give { host: host(a)? },
+            [word @ ("remove" | "restore"), a] => Self::Interface {
+                host: host(a)?,
+                segment,
+                there: *word == "restore",
+            },
+            ["noise", a, count] => Self::Noise {
+                host: host(a)?,
+                count: parse_count(count)?,
+            },
             ["overrun", a] => Self::Overrun { host: host(a)? },
             [word @ ("freeze" | "thaw"), a] => Self::Freeze {
                 host: host(a)?,
@@ -202,11 +239,7 @@ impl Fault {
                 after: parse_after(rest)?,
             },
             [word @ ("cut" | "join"), a, rest @ ..] => {
-                let (b, both) = match rest {
-                    [b] => (b, true),
-                    ["->", b] => (b, false),
-                    _ => return Err(format!("'{word}' wants two names: {word} a b")),
-                };
+                let (b, both) = parse_end(word, rest)?;
                 Self::Cut {
                     segment,
                     from: names.station(a)?,
@@ -229,22 +262,10 @@ impl Fault {
                 segment,
                 quality: parse_quality(rest)?,
             },
-            [
-                word @ ("refuse" | "refuse-send" | "refuse-socket"),
-                a,
-                errno,
-            ] => Self::Refuse {
+            [word, a, errno] if word.starts_with("refuse") => Self::Refuse {
                 host: host(a)?,
-                what: match *word {
-                    "refuse" => Refusal::Order,
-                    "refuse-send" => Refusal::Send,
-                    _ => Refusal::Socket,
-                },
-                errno: Errno(
-                    errno
-                        .parse()
-                        .map_err(|_| format!("'{errno}' is no error number"))?,
-                ),
+                what: parse_refusal(word)?,
+                errno: parse_errno(errno)?,
             },
             _ => return Err(format!("'{text}' is no fault")),
         };
@@ -264,6 +285,16 @@ impl Fault {
             Self::Stop { host } => format!("stop {}", name(host)),
             Self::Take { host } => format!("take {}", name(host)),
             Self::Overrun { host } => format!("overrun {}", name(host)),
+            Self::Give { host } => format!("give {}", name(host)),
+            Self::Noise { host, count } => format!("noise {} {count}", name(host)),
+            Self::Interface {
+                host,
+                segment,
+                there,
+            } => {
+                let word = if *there { "restore" } else { "remove" };
+                format!("{word} {}{}", name(host), on(segment))
+            }
             Self::Freeze { host, on } => {
                 format!("{} {}", if *on { "freeze" } else { "thaw" }, name(host))
             }
@@ -322,6 +353,37 @@ fn take_segment(words: &mut Vec<&str>) -> Result<usize, String> {
             .and_then(|number| number.parse().ok())
             .ok_or_else(|| format!("'{interface}' is no interface: eth0, eth1 ..")),
         _ => Err("'on' wants one interface at the end".into()),
+    }
+}
+
+fn parse_end<'a>(word: &str, words: &[&'a str]) -> Result<(&'a str, bool), String> {
+    match words {
+        [b] => Ok((b, true)),
+        ["->", b] => Ok((b, false)),
+        _ => Err(format!("'{word}' wants two names: {word} a b")),
+    }
+}
+
+fn parse_refusal(word: &str) -> Result<Refusal, String> {
+    match word {
+        "refuse" => Ok(Refusal::Order),
+        "refuse-send" => Ok(Refusal::Send),
+        "refuse-socket" => Ok(Refusal::Socket),
+        _ => Err(format!("'{word}': refuse, refuse-send or refuse-socket")),
+    }
+}
+
+fn parse_errno(text: &str) -> Result<Errno, String> {
+    let number = text.parse();
+    number
+        .map(Errno)
+        .map_err(|_| format!("'{text}' is no error number"))
+}
+
+fn parse_count(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(count) if count <= NOISE_MAX => Ok(count),
+        _ => Err(format!("'{text}' is no number up to {NOISE_MAX}")),
     }
 }
 
@@ -447,6 +509,10 @@ mod tests {
             "refuse-socket b 1",
             "take a",
             "overrun b",
+            "give a",
+            "remove a",
+            "restore b on eth1",
+            "noise a 20",
         ] {
             let fault = Fault::parse(text, &names()).expect(text);
             assert_eq!(fault.text(&names()), text);

@@ -64,6 +64,8 @@ pub struct Socket {
     pub spec: SocketSpec,
     /// Whether its opening was answered with success.
     pub open: bool,
+    /// Its interface is gone, even if another one has the number now.
+    pub deaf: bool,
     buffer: VecDeque<Rc<Advert>>,
 }
 
@@ -122,15 +124,33 @@ impl Process {
 
     /// Opens a socket; until [`on_opened`](Self::on_opened) it hears nothing.
     pub fn open(&mut self, socket: SocketId, spec: SocketSpec) {
-        let open = false;
+        let (open, deaf) = (false, false);
         let buffer = VecDeque::new();
-        self.sockets.insert(socket, Socket { spec, open, buffer });
+        self.sockets.insert(
+            socket,
+            Socket {
+                spec,
+                open,
+                deaf,
+                buffer,
+            },
+        );
     }
 
     /// The socket works from now on.
     pub fn on_opened(&mut self, socket: SocketId) {
         if let Some(socket) = self.sockets.get_mut(&socket) {
             socket.open = true;
+        }
+    }
+
+    /// The interface is gone: what is bound to it hears nothing any more.
+    pub fn deafen(&mut self, ifindex: IfIndex) {
+        for socket in self.sockets.values_mut() {
+            if socket.spec.ifindex == ifindex {
+                socket.deaf = true;
+                socket.buffer.clear();
+            }
         }
     }
 
@@ -144,13 +164,19 @@ impl Process {
         self.sockets.get(&socket).filter(|socket| socket.open)
     }
 
+    /// True if something can be sent through the interface.
+    pub fn can_send(&self, ifindex: IfIndex) -> bool {
+        let mut here = self.sockets.values().filter(|s| s.spec.ifindex == ifindex);
+        here.any(|socket| socket.open && !socket.deaf)
+    }
+
     /// Puts a packet into the buffers of all sockets that it is for. A full buffer keeps what it
     /// has. Gives the number of sockets that took it.
     pub fn receive(&mut self, ifindex: IfIndex, advert: &Rc<Advert>) -> usize {
         let family = Family::of(advert.dst);
         let multicast = advert.dst.is_multicast();
         let mut taken = 0;
-        for socket in self.sockets.values_mut().filter(|socket| socket.open) {
+        for socket in self.sockets.values_mut().filter(|s| s.open && !s.deaf) {
             let spec = &socket.spec;
             if spec.ifindex != ifindex || spec.family != family {
                 continue;
@@ -230,6 +256,8 @@ pub struct Host {
     pub given: BTreeSet<Errno>,
     /// Virtual addresses whose state in the kernel is not the machine's doing.
     pub tainted: BTreeSet<AddressKey>,
+    /// The machine has a socket that could not be opened, and will not try again by itself.
+    pub crippled: bool,
     /// When the next turn is planned, and under which number.
     pub wake: Option<(Instant, u64)>,
     /// When the last order will be carried out: they keep their order.
@@ -255,6 +283,7 @@ impl Host {
             traps: Traps::default(),
             given: BTreeSet::new(),
             tainted: BTreeSet::new(),
+            crippled: false,
             wake: None,
             last_order: Instant::ZERO,
         }

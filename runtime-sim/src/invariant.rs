@@ -1,19 +1,14 @@
 //! The promises: what must hold after every step, whatever the faults.
 //!
-//! The checker is fed facts of what happened and knows nothing of the world that made them, so
+//! The [checker](crate::checker) is fed facts of what happened and knows nothing of the world that made them, so
 //! each promise can be tested with a history that breaks it.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
-use std::rc::Rc;
 
 use relevo_core::kernel::AddressKey;
-use relevo_core::time::{Duration, Instant};
+use relevo_core::time::Instant;
 use relevo_core::vrrp::StateName;
-
-use crate::cluster::{Cluster, Member};
-use crate::marks::Marks;
 
 /// A promise of the machine.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -22,6 +17,8 @@ pub enum Promise {
     AddressIffMaster,
     /// Only a master sends adverts; priority 0 is sent once, on leaving.
     OnlyMastersAdvertise,
+    /// A master that leaves without having heard a better one says so with priority 0.
+    LetsGo,
     /// Two masters that hear each other do not stay two.
     OneMaster,
     /// A backup that hears a live master never takes over by mistake.
@@ -32,7 +29,7 @@ pub enum Promise {
     KeepsAgainstWorse,
     /// A bad packet touches nothing but a counter.
     BadPacketTouchesNothing,
-    /// A master sends an advert every interval.
+    /// A master sends an advert every interval, and at once when it becomes one or is contradicted.
     MasterSpeaks,
     /// A backup that hears nothing takes over in time.
     BackupWakes,
@@ -61,6 +58,7 @@ impl fmt::Display for Promise {
         f.write_str(match self {
             Self::AddressIffMaster => "a kernel holds an address exactly when it is master",
             Self::OnlyMastersAdvertise => "only a master sends adverts",
+            Self::LetsGo => "a master that leaves sends priority 0",
             Self::OneMaster => "two masters that hear each other do not stay two",
             Self::NoMistake => "a backup that hears a live master does not take over",
             Self::YieldsToBetter => "a master that hears a better one yields at once",
@@ -111,7 +109,8 @@ pub struct Heard {
     pub timer_moved: bool,
 }
 
-/// Something that happened. Members and hosts are positions in the [`Cluster`].
+/// Something that happened. Members and hosts are positions in the
+/// [`Cluster`](crate::cluster::Cluster).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Fact {
     /// A daemon starts.
@@ -130,6 +129,8 @@ pub enum Fact {
         from: StateName,
         /// To which state.
         to: StateName,
+        /// Its interface and the source of its adverts are there.
+        can_send: bool,
     },
     /// A member sends an advert.
     Sent {
@@ -199,505 +200,3 @@ pub enum Fact {
         text: String,
     },
 }
-
-/// Actions of one call: a slice, and what one last step may add to it.
-const ACTIONS: usize = relevo_core::limits::SLICE + 64;
-
-/// Calls in a row without waiting.
-const CALLS_IN_A_ROW: u32 = 64;
-
-#[derive(Clone, Debug)]
-struct Known {
-    state: StateName,
-    since: Instant,
-    /// Since when it was in the state before.
-    previous_since: Instant,
-    alive: bool,
-    frozen: bool,
-    spoke: Option<Instant>,
-    /// No takeover before this moment, since a live master was heard.
-    quiet_until: Option<Instant>,
-    /// From when on silence counts.
-    silent_since: Instant,
-    heard_zero: Option<Instant>,
-    heard_lower: Option<(Instant, usize)>,
-    zero_sent: BTreeSet<IpAddr>,
-    announced: BTreeSet<IpAddr>,
-}
-
-#[derive(Copy, Clone, Debug)]
-struct Path {
-    open: bool,
-    /// Since when everything that was sent arrived.
-    clean_since: Instant,
-    lost_in_a_row: u32,
-}
-
-/// Checks the promises against the facts.
-#[derive(Clone, Debug)]
-pub struct Checker {
-    cluster: Rc<Cluster>,
-    slack: Duration,
-    slowest: Duration,
-    known: Vec<Known>,
-    paths: Vec<Path>,
-    violation: Option<Violation>,
-    /// How often which of the awaited occurrences was seen.
-    pub marks: Marks,
-}
-
-impl Checker {
-    /// A checker at the beginning of time. `slowest` is the longest way of a packet; `slack` is
-    /// what a host may be late.
-    pub fn new(cluster: Rc<Cluster>, slowest: Duration, slack: Duration) -> Self {
-        let members = cluster.members.len();
-        let known = Known {
-            state: StateName::Init,
-            since: Instant::ZERO,
-            previous_since: Instant::ZERO,
-            alive: false,
-            frozen: false,
-            spoke: None,
-            quiet_until: None,
-            silent_since: Instant::ZERO,
-            heard_zero: None,
-            heard_lower: None,
-            zero_sent: BTreeSet::new(),
-            announced: BTreeSet::new(),
-        };
-        let path = Path {
-            open: true,
-            clean_since: Instant::ZERO,
-            lost_in_a_row: 0,
-        };
-        Self {
-            cluster,
-            slack,
-            slowest,
-            known: vec![known; members],
-            paths: vec![path; members * members],
-            violation: None,
-            marks: Marks::default(),
-        }
-    }
-
-    /// The first broken promise.
-    pub fn violation(&self) -> Option<&Violation> {
-        self.violation.as_ref()
-    }
-
-    /// Notes a broken promise, unless an earlier one was noted.
-    pub fn fail(&mut self, at: Instant, promise: Promise, text: String) {
-        if self.violation.is_none() {
-            self.violation = Some(Violation { at, promise, text });
-        }
-    }
-
-    /// The state of `member`, and whether its daemon runs and is not frozen.
-    pub fn state(&self, member: usize) -> (StateName, bool) {
-        let known = &self.known[member];
-        (known.state, known.alive && !known.frozen)
-    }
-
-    /// The moment before which `member`, undisturbed, will not take over.
-    pub fn quiet_until(&self, member: usize) -> Option<Instant> {
-        self.known[member].quiet_until
-    }
-
-    /// Takes a fact in.
-    pub fn note(&mut self, now: Instant, fact: Fact) {
-        match fact {
-            Fact::Started(host) => self.on_started(now, host),
-            Fact::Ended(host) => self.on_ended(now, host),
-            Fact::Frozen(host) => self.on_frozen(now, host, true),
-            Fact::Thawed(host) => self.on_frozen(now, host, false),
-            Fact::State { member, from, to } => self.on_state(now, member, from, to),
-            Fact::Sent {
-                member,
-                dst,
-                priority,
-                was,
-                is,
-            } => self.on_sent(now, member, dst, priority, (was, is)),
-            Fact::Lost { from, to } => self.on_lost(now, from, to),
-            Fact::Reach { from, to, open } => {
-                let path = self.path(from, to);
-                path.open = open;
-                path.clean_since = now;
-            }
-            Fact::Heard(heard) => self.on_heard(now, heard),
-            Fact::Settled { member, key, held } => self.on_settled(now, member, key, held),
-            Fact::Announced { member, addr, held } => self.on_announced(now, member, addr, held),
-            Fact::Called {
-                host,
-                actions,
-                stuck,
-                in_a_row,
-            } => self.on_called(now, host, actions, stuck, in_a_row),
-            Fact::Error { host, text } => {
-                let text = format!("host {host} reports: {text}");
-                self.fail(now, Promise::NoUnexpectedError, text);
-            }
-        }
-    }
-
-    fn path(&mut self, from: usize, to: usize) -> &mut Path {
-        let members = self.known.len();
-        &mut self.paths[from * members + to]
-    }
-
-    fn member(&self, member: usize) -> &Member {
-        &self.cluster.members[member]
-    }
-
-    fn tolerance(&self, span: Duration) -> Duration {
-        Duration::from_micros(span.as_micros() / 1_000) + self.slack
-    }
-
-    fn on_started(&mut self, now: Instant, host: usize) {
-        for member in self.cluster.on_host(host).to_vec() {
-            let known = &mut self.known[member];
-            known.alive = true;
-            known.frozen = false;
-            known.state = StateName::Init;
-            known.since = now;
-            known.spoke = None;
-            known.quiet_until = None;
-            known.heard_zero = None;
-            known.heard_lower = None;
-            known.zero_sent.clear();
-            known.announced.clear();
-        }
-    }
-
-    fn on_ended(&mut self, now: Instant, host: usize) {
-        for member in self.cluster.on_host(host).to_vec() {
-            let known = &mut self.known[member];
-            known.alive = false;
-            known.state = StateName::Init;
-            known.since = now;
-            known.quiet_until = None;
-        }
-    }
-
-    fn on_frozen(&mut self, now: Instant, host: usize, frozen: bool) {
-        for member in self.cluster.on_host(host).to_vec() {
-            let known = &mut self.known[member];
-            known.frozen = frozen;
-            known.silent_since = now;
-            known.spoke = None;
-            known.since = known.since.max(if frozen { known.since } else { now });
-            for other in 0..self.known.len() {
-                self.path(member, other).clean_since = now;
-                self.path(other, member).clean_since = now;
-            }
-        }
-    }
-
-    fn on_state(&mut self, now: Instant, member: usize, from: StateName, to: StateName) {
-        if to == StateName::Master {
-            self.check_no_mistake(now, member, from);
-            self.mark_takeover(now, member);
-        }
-        let known = &mut self.known[member];
-        known.state = to;
-        known.previous_since = known.since;
-        known.since = now;
-        known.spoke = None;
-        known.quiet_until = None;
-        known.silent_since = now;
-        known.heard_zero = None;
-        known.heard_lower = None;
-        if to == StateName::Master {
-            known.zero_sent.clear();
-            known.announced.clear();
-        }
-    }
-
-    fn check_no_mistake(&mut self, now: Instant, member: usize, from: StateName) {
-        let known = &self.known[member];
-        if let Some(until) = known.quiet_until
-            && now < until
-            && from == StateName::Backup
-        {
-            let text = format!(
-                "member {member} becomes master {} s before it may",
-                until.since(now)
-            );
-            self.fail(now, Promise::NoMistake, text);
-        }
-    }
-
-    fn mark_takeover(&mut self, now: Instant, member: usize) {
-        let me = self.member(member);
-        let recent = self.cluster.slowest_interval(me.router) * 2 + self.slack;
-        let zero = me.skew(self.cluster.slowest_interval(me.router)) + self.slack;
-        let known = &self.known[member];
-        if let Some((at, from)) = known.heard_lower
-            && now.since(at) <= recent
-            && self.state(from) == (StateName::Master, true)
-        {
-            self.marks.preemption += 1;
-        }
-        if known.heard_zero.is_some_and(|at| now.since(at) <= zero) {
-            self.marks.priority_zero += 1;
-        }
-    }
-
-    fn on_sent(
-        &mut self,
-        now: Instant,
-        member: usize,
-        dst: IpAddr,
-        priority: u8,
-        (was, is): (StateName, StateName),
-    ) {
-        let master = StateName::Master;
-        if priority == 0 {
-            let leaving = was == master && is != master;
-            if !leaving || !self.known[member].zero_sent.insert(dst) {
-                let text =
-                    format!("member {member} sends priority 0, {was:?} before and {is:?} after");
-                self.fail(now, Promise::OnlyMastersAdvertise, text);
-            }
-            return;
-        }
-        if was != master && is != master {
-            let text = format!("member {member} sends priority {priority} as {is:?}");
-            self.fail(now, Promise::OnlyMastersAdvertise, text);
-        }
-        if is == master {
-            self.check_speaks(now, member);
-            self.known[member].spoke = Some(now);
-        }
-    }
-
-    fn check_speaks(&mut self, now: Instant, member: usize) {
-        let interval = self.member(member).interval;
-        let known = &self.known[member];
-        let last = known.spoke.unwrap_or(known.since);
-        if now.since(last) > interval + self.tolerance(interval) {
-            let text = format!(
-                "member {member}, master, was silent for {} s",
-                now.since(last)
-            );
-            self.fail(now, Promise::MasterSpeaks, text);
-        }
-    }
-
-    fn on_lost(&mut self, now: Instant, from: usize, to: usize) {
-        let path = self.path(from, to);
-        path.clean_since = now;
-        path.lost_in_a_row += 1;
-        if path.lost_in_a_row == 3 {
-            self.marks.three_lost += 1;
-        }
-    }
-
-    fn on_heard(&mut self, now: Instant, heard: Heard) {
-        if !heard.intact {
-            if heard.was != heard.is || heard.timer_moved {
-                let text = format!(
-                    "member {}: {:?} became {:?}, timer moved: {}",
-                    heard.to, heard.was, heard.is, heard.timer_moved
-                );
-                self.fail(now, Promise::BadPacketTouchesNothing, text);
-            }
-            return;
-        }
-        self.path(heard.from, heard.to).lost_in_a_row = 0;
-        let master = StateName::Master;
-        if heard.was != master && heard.is == master {
-            let text = format!("member {} becomes master by a packet", heard.to);
-            self.fail(now, Promise::KeepsAgainstWorse, text);
-        }
-        if heard.was == master {
-            self.on_heard_as_master(now, heard);
-        }
-        if heard.is == StateName::Backup {
-            self.on_heard_as_backup(now, heard);
-        }
-    }
-
-    fn on_heard_as_master(&mut self, now: Instant, heard: Heard) {
-        let router = self.member(heard.to).router;
-        let theirs = (heard.priority, self.member(heard.from).address);
-        let ours = self.member(heard.to).claim();
-        let yields = heard.is != StateName::Master;
-        if heard.priority > 0 && theirs > ours && !yields {
-            let text = format!("member {} stays master against {theirs:?}", heard.to);
-            self.fail(now, Promise::YieldsToBetter, text);
-        }
-        if theirs < ours && yields {
-            let text = format!("member {} yields to {theirs:?}", heard.to);
-            self.fail(now, Promise::KeepsAgainstWorse, text);
-        }
-        if yields && theirs > ours {
-            if theirs.0 == ours.0 {
-                self.marks.tie += 1;
-            }
-            let interval = self.cluster.slowest_interval(router);
-            let other = &self.known[heard.from];
-            let both_since = other.since.max(self.known[heard.to].previous_since);
-            if other.state == StateName::Master && now.since(both_since) >= interval {
-                self.marks.split_heal += 1;
-            }
-        }
-    }
-
-    fn on_heard_as_backup(&mut self, now: Instant, heard: Heard) {
-        let me = self.member(heard.to);
-        let from = self.member(heard.from);
-        let interval = from.interval;
-        let down = me.master_down(interval);
-        let better = heard.priority >= me.priority;
-        let acceptable = better || !me.preempts;
-        let delayed = !me.preempt_delay.is_zero();
-        let early = Duration::from_micros(down.as_micros() / 1_000) + Duration::from_millis(1);
-        let known = &mut self.known[heard.to];
-        if heard.priority == 0 {
-            known.heard_zero = Some(now);
-            known.quiet_until = None;
-            known.silent_since = now;
-            return;
-        }
-        if acceptable {
-            known.quiet_until = Some(now + (down - early));
-            known.heard_zero = None;
-        } else {
-            known.heard_lower = Some((now, heard.from));
-            if delayed {
-                known.quiet_until = None;
-            }
-        }
-        if acceptable || delayed {
-            known.silent_since = now;
-        }
-    }
-
-    fn on_settled(&mut self, now: Instant, member: usize, key: AddressKey, held: bool) {
-        let state = self.known[member].state;
-        if held != (state == StateName::Master) {
-            let text = format!(
-                "member {member} is {state:?}, and its kernel {} {}",
-                if held { "holds" } else { "lacks" },
-                key.addr
-            );
-            self.fail(now, Promise::AddressIffMaster, text);
-        }
-    }
-
-    fn on_announced(&mut self, now: Instant, member: usize, addr: IpAddr, held: bool) {
-        let state = self.known[member].state;
-        if !held || state != StateName::Master {
-            let text = format!("member {member} announces {addr} as {state:?}, held: {held}");
-            self.fail(now, Promise::AnnouncesWhatItHolds, text);
-        }
-        self.known[member].announced.insert(addr);
-    }
-
-    fn on_called(&mut self, now: Instant, host: usize, actions: usize, stuck: bool, in_a_row: u32) {
-        if stuck {
-            let text = format!("host {host}: the next deadline is not in the future");
-            self.fail(now, Promise::TimerMovesOn, text);
-        }
-        if actions > ACTIONS {
-            let text = format!("host {host}: {actions} actions from one call");
-            self.fail(now, Promise::BoundedWork, text);
-        }
-        if in_a_row > CALLS_IN_A_ROW {
-            let text = format!("host {host}: {in_a_row} calls without any waiting");
-            self.fail(now, Promise::BoundedWork, text);
-        }
-    }
-
-    /// Looks at what should have happened by now and did not.
-    pub fn pass(&mut self, now: Instant) {
-        for member in 0..self.known.len() {
-            let known = &self.known[member];
-            if !known.alive || known.frozen {
-                continue;
-            }
-            match known.state {
-                StateName::Master => self.check_speaks(now, member),
-                StateName::Backup => self.check_wakes(now, member),
-                StateName::Init | StateName::Fault => {}
-            }
-        }
-        for router in 0..self.cluster.routers.len() {
-            self.check_one_master(now, router);
-        }
-    }
-
-    fn check_wakes(&mut self, now: Instant, member: usize) {
-        let me = self.member(member);
-        let interval = self.cluster.slowest_interval(me.router);
-        let limit = me.master_down(interval) + interval + me.skew(interval);
-        let silence = now.since(self.known[member].silent_since);
-        if silence > limit + self.tolerance(limit) {
-            let text = format!("member {member}, backup, hears nothing for {silence} s");
-            self.fail(now, Promise::BackupWakes, text);
-        }
-    }
-
-    fn check_one_master(&mut self, now: Instant, router: usize) {
-        let cluster = Rc::clone(&self.cluster);
-        let masters: Vec<usize> = cluster.routers[router]
-            .members
-            .iter()
-            .copied()
-            .filter(|member| self.state(*member) == (StateName::Master, true))
-            .collect();
-        if masters.len() < 2 {
-            return;
-        }
-        for &winner in &masters {
-            for &loser in &masters {
-                if cluster.members[winner].claim() > cluster.members[loser].claim() {
-                    self.check_pair(now, winner, loser);
-                }
-            }
-        }
-    }
-
-    fn check_pair(&mut self, now: Instant, winner: usize, loser: usize) {
-        let path = *self.path(winner, loser);
-        if !path.open {
-            return;
-        }
-        let since = path
-            .clean_since
-            .max(self.known[winner].since)
-            .max(self.known[loser].since);
-        let interval = self.member(winner).interval;
-        let limit = interval + self.slowest + self.tolerance(interval);
-        if now.since(since) > limit {
-            let text = format!(
-                "members {winner} and {loser} are both master for {} s",
-                now.since(since)
-            );
-            self.fail(now, Promise::OneMaster, text);
-        }
-    }
-
-    /// Every master that is one for longer than `age` has announced each of its addresses.
-    pub fn check_announced(&mut self, now: Instant, member: usize, age: Duration) {
-        let known = &self.known[member];
-        if known.state != StateName::Master || !known.alive || now.since(known.since) < age {
-            return;
-        }
-        let missing = self
-            .member(member)
-            .vips
-            .iter()
-            .find(|key| !known.announced.contains(&key.addr));
-        if let Some(key) = missing {
-            let text = format!("member {member} never announced {}", key.addr);
-            self.fail(now, Promise::AnnouncesWhatItHolds, text);
-        }
-    }
-}
-
-#[cfg(test)]
-#[path = "invariant_tests.rs"]
-mod tests;

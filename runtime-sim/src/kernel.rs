@@ -247,6 +247,7 @@ impl SimKernel {
                 }
             }
             KernelOp::DelAddress { .. } => match self.addresses.remove(&key) {
+                None if !self.has_link(key.ifindex) => applied.result = Err(Errno::ENODEV),
                 Some(_) => applied.echo = Some(Told::AddressGone(key)),
                 None => applied.result = Err(Errno::EADDRNOTAVAIL),
             },
@@ -301,6 +302,46 @@ impl SimKernel {
         told
     }
 
+    /// The link is deleted with all its addresses.
+    pub fn remove_link(&mut self, ifindex: IfIndex) -> Vec<Told> {
+        if self.links.remove(&ifindex).is_none() {
+            return Vec::new();
+        }
+        let here = |key: &AddressKey| key.ifindex == ifindex;
+        let gone: Vec<_> = self.addresses.keys().copied().filter(here).collect();
+        let mut told = Vec::new();
+        for key in gone {
+            self.addresses.remove(&key);
+            told.push(Told::AddressGone(key));
+        }
+        told.push(Told::LinkGone(ifindex));
+        told
+    }
+
+    /// The link is there again, under its old number, with its own addresses.
+    pub fn restore_link(&mut self, link: &LinkRow) -> Vec<Told> {
+        if self.has_link(link.ifindex) {
+            return Vec::new();
+        }
+        self.links.insert(link.ifindex, link.clone());
+        let mut told = vec![Told::Link(link.clone())];
+        let here = |key: &AddressKey| key.ifindex == link.ifindex;
+        for key in self.configured.clone().into_iter().filter(here) {
+            let v6 = Family::of(key.addr) == Family::V6;
+            let row = self.insert(key, v6 && self.detects_duplicates, 0);
+            told.push(Told::Address(row));
+        }
+        told
+    }
+
+    /// Another program adds an address; tells nothing if it is there.
+    pub fn give(&mut self, key: AddressKey) -> Option<Told> {
+        if self.holds(key) || !self.has_link(key.ifindex) {
+            return None;
+        }
+        Some(Told::Address(self.insert(key, false, 0)))
+    }
+
     /// Another program deletes an address.
     pub fn take(&mut self, key: AddressKey) -> Option<Told> {
         self.addresses.remove(&key)?;
@@ -327,6 +368,11 @@ impl SimKernel {
     /// True if an administrator wants the link up.
     pub fn is_admin_up(&self, ifindex: IfIndex) -> bool {
         self.links.get(&ifindex).is_some_and(|link| link.admin_up)
+    }
+
+    /// True if the link exists.
+    pub fn has_link(&self, ifindex: IfIndex) -> bool {
+        self.links.contains_key(&ifindex)
     }
 
     /// All links.
@@ -485,6 +531,34 @@ mod tests {
         assert!(kernel.set_carrier(ETH, false).is_empty());
         assert!(kernel.has_address(ETH, "fe80::1".parse().expect("v6")));
         assert!(!kernel.link_works(ETH) && kernel.is_admin_up(ETH));
+    }
+
+    #[test]
+    fn a_deleted_link_takes_its_addresses_along_and_comes_back_with_its_own() {
+        let mut kernel = kernel();
+        let vip = key("10.0.0.100", 24);
+        let link = kernel.links().next().cloned().expect("a link");
+        apply(&mut kernel, add(vip));
+        let gone = kernel.remove_link(ETH);
+        assert_eq!(gone.len(), 4);
+        assert_eq!(gone.last(), Some(&Told::LinkGone(ETH)));
+        assert!(kernel.remove_link(ETH).is_empty());
+        assert_eq!(apply(&mut kernel, add(vip)).result, Err(Errno::ENODEV));
+        let delete = KernelOp::DelAddress { key: vip };
+        assert_eq!(apply(&mut kernel, delete).result, Err(Errno::ENODEV));
+        assert_eq!(kernel.restore_link(&link).len(), 3);
+        assert!(kernel.restore_link(&link).is_empty());
+        assert!(!kernel.holds(vip) && kernel.link_works(ETH));
+    }
+
+    #[test]
+    fn a_foreign_address_is_found_by_an_order() {
+        let mut kernel = kernel();
+        let vip = key("10.0.0.100", 24);
+        assert!(matches!(kernel.give(vip), Some(Told::Address(row)) if row.protocol == 0));
+        assert_eq!(kernel.give(vip), None);
+        assert_eq!(apply(&mut kernel, add(vip)).result, Err(Errno::EEXIST));
+        assert_eq!(kernel.take(vip), Some(Told::AddressGone(vip)));
     }
 
     #[test]

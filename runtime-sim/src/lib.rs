@@ -3,12 +3,14 @@
 //! - [`world`]: a cluster and its future; [`spec`]: what it is made of
 //! - [`host`], [`kernel`], [`clock`], [`client`], [`segment`], [`link`]: its parts
 //! - [`faults`]: what goes wrong, in words
-//! - [`invariant`], [`reference`], [`marks`]: what must hold always, in the end, and be seen at all
+//! - [`invariant`], [`checker`]: what must hold always; [`reference`]: and in the end; [`marks`]: what
+//!   a search must have seen
 //! - [`scenario`], [`expect`], [`timeline`]: a cluster in a file, played and judged
 //! - [`swarm`], [`explore`]: many clusters from many seeds
 #![forbid(unsafe_code)]
 
 mod act;
+pub mod checker;
 pub mod client;
 pub mod clock;
 pub mod cluster;
@@ -20,6 +22,7 @@ pub mod invariant;
 pub mod kernel;
 pub mod link;
 pub mod marks;
+pub mod noise;
 pub mod reference;
 pub mod scenario;
 pub mod segment;

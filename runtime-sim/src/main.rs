@@ -8,15 +8,16 @@ use std::thread;
 use std::time::Instant;
 
 use lexopt::prelude::*;
-use relevo_sim::explore;
+use relevo_sim::explore::{self, Search};
 use relevo_sim::scenario::Scenario;
 use relevo_sim::swarm::draw;
 use relevo_sim::world::Keep;
 
 const USAGE: &str = "\
 relevo-sim run FILE.ini ...            play scenarios and check what they expect
-relevo-sim explore [--seeds N] [--from S] [--threads T]
-                                       look for a broken promise in N worlds from seed S on
+relevo-sim explore [--seeds N] [--from S] [--threads T] [--all]
+                                       look for a broken promise in N worlds from seed S on;
+                                       with --all go on after one, and only list them
 relevo-sim explore --seed S            play one seed and print what happens
 ";
 
@@ -25,11 +26,7 @@ const EXIT_USAGE: u8 = 2;
 
 enum Job {
     Run(Vec<String>),
-    Explore {
-        first: u64,
-        count: u64,
-        threads: usize,
-    },
+    Explore(Search),
     One(u64),
     Help,
 }
@@ -37,11 +34,7 @@ enum Job {
 fn main() -> ExitCode {
     match parse() {
         Ok(Job::Run(files)) => run_all(&files),
-        Ok(Job::Explore {
-            first,
-            count,
-            threads,
-        }) => explore_all(first, count, threads),
+        Ok(Job::Explore(search)) => explore_all(search),
         Ok(Job::One(seed)) => explore_one(seed),
         Ok(Job::Help) => {
             print!("{USAGE}");
@@ -57,14 +50,20 @@ fn main() -> ExitCode {
 fn parse() -> Result<Job, lexopt::Error> {
     let mut parser = lexopt::Parser::from_env();
     let mut words: Vec<String> = Vec::new();
-    let (mut first, mut count, mut one) = (0, 1_000, None);
-    let mut threads = thread::available_parallelism().map_or(1, usize::from);
+    let mut one = None;
+    let mut search = Search {
+        first: 0,
+        count: 1_000,
+        threads: thread::available_parallelism().map_or(1, usize::from),
+        all: false,
+    };
     while let Some(arg) = parser.next()? {
         match arg {
-            Long("seeds") => count = parser.value()?.parse()?,
-            Long("from") => first = parser.value()?.parse()?,
+            Long("seeds") => search.count = parser.value()?.parse()?,
+            Long("from") => search.first = parser.value()?.parse()?,
             Long("seed") => one = Some(parser.value()?.parse()?),
-            Long("threads") => threads = parser.value()?.parse()?,
+            Long("all") => search.all = true,
+            Long("threads") => search.threads = parser.value()?.parse()?,
             Short('h') | Long("help") => return Ok(Job::Help),
             Value(word) => words.push(word.string()?),
             _ => return Err(arg.unexpected()),
@@ -74,17 +73,14 @@ fn parse() -> Result<Job, lexopt::Error> {
         Some((verb, files)) if verb == "run" && !files.is_empty() => Ok(Job::Run(files.to_vec())),
         Some((verb, [])) if verb == "explore" => Ok(match one {
             Some(seed) => Job::One(seed),
-            None => Job::Explore {
-                first,
-                count,
-                threads,
-            },
+            None => Job::Explore(search),
         }),
         _ => Err("say what to do".into()),
     }
 }
 
-fn explore_all(first: u64, count: u64, threads: usize) -> ExitCode {
+fn explore_all(search: Search) -> ExitCode {
+    let count = search.count;
     explore::catch_panics();
     let began = Instant::now();
     let every = (count / 100).max(1);
@@ -96,7 +92,7 @@ fn explore_all(first: u64, count: u64, threads: usize) -> ExitCode {
             let _ = stderr.flush();
         }
     };
-    let report = explore::explore(first, count, threads, &progress);
+    let report = explore::explore(search, &progress);
     if live {
         eprintln!();
     }
@@ -106,12 +102,17 @@ fn explore_all(first: u64, count: u64, threads: usize) -> ExitCode {
         print!("{}", failure.text());
         return ExitCode::FAILURE;
     }
+    for (seed, violation) in &report.failures {
+        println!("seed {seed}: {}: {}", violation.promise, violation.text);
+    }
     print!("{}", report.text());
     let missing = report.marks.missing();
-    if missing.is_empty() {
+    if !missing.is_empty() {
+        println!("never seen: {}", missing.join(", "));
+    }
+    if missing.is_empty() && report.failures.is_empty() {
         return ExitCode::SUCCESS;
     }
-    println!("never seen: {}", missing.join(", "));
     ExitCode::FAILURE
 }
 

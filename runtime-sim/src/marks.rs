@@ -35,6 +35,10 @@ pub struct Marks {
     pub stopped: u64,
     /// A damaged packet was delivered.
     pub damaged: u64,
+    /// A machine found one of its addresses there already.
+    pub found: u64,
+    /// An interface was deleted.
+    pub removed: u64,
 }
 
 impl Marks {
@@ -52,7 +56,7 @@ impl Marks {
     }
 
     /// Further occurrences, for information.
-    pub fn further(&self) -> [(&'static str, u64); 8] {
+    pub fn further(&self) -> [(&'static str, u64); 10] {
         [
             ("power loss", self.power_loss),
             ("start over leftovers", self.leftover),
@@ -62,6 +66,8 @@ impl Marks {
             ("monitor overrun", self.overrun),
             ("orderly stop", self.stopped),
             ("damaged packet", self.damaged),
+            ("address found", self.found),
+            ("interface deleted", self.removed),
         ]
     }
 
@@ -92,6 +98,8 @@ impl AddAssign for Marks {
         self.overrun += other.overrun;
         self.stopped += other.stopped;
         self.damaged += other.damaged;
+        self.found += other.found;
+        self.removed += other.removed;
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use relevo_core::ids::Errno;
 use relevo_core::kernel::AddressKey;
 use relevo_core::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use crate::host::{Process, Traps};
 use crate::invariant::{Fact, Promise};
 use crate::kernel::Told;
 use crate::link::Quality;
+use crate::noise::{reflected, spoil};
 use crate::reference::{Candidate, Standing, winners};
 use crate::segment::Station;
 use crate::spec;
@@ -75,6 +77,13 @@ impl World {
             }
             Fault::Take { host } => self.take(host),
             Fault::Overrun { host } => self.overrun(host),
+            Fault::Give { host } => self.give(host),
+            Fault::Interface {
+                host,
+                segment,
+                there,
+            } => self.set_interface(host, segment, there),
+            Fault::Noise { host, count } => self.make_noise(host, count),
             Fault::Heal => {
                 self.heal();
                 self.start_all();
@@ -146,6 +155,7 @@ impl World {
         self.hosts[host].incarnation += 1;
         self.hosts[host].frozen = false;
         self.hosts[host].wake = None;
+        self.hosts[host].crippled = false;
         self.hosts[host].traps = Traps::default();
         self.fact(Fact::Ended(host));
         self.timeline.on_life(self.now, host, Life::Gone);
@@ -189,13 +199,7 @@ impl World {
         for key in before {
             self.timeline_held(host, key);
         }
-        for one in &told {
-            if let Told::Address(row) = one
-                && row.tentative
-            {
-                self.settle_later(host, row.key);
-            }
-        }
+        self.settle_tentative(host, &told);
         self.link_changed(host, told, up);
     }
 
@@ -207,6 +211,99 @@ impl World {
             self.checker.marks.link_down += 1;
         }
         self.tell(host, told);
+    }
+
+    fn set_interface(&mut self, host: usize, segment: usize, there: bool) {
+        let ifindex = spec::ifindex(segment);
+        let before = self.virtual_addresses(host);
+        let told = if there {
+            let links = self.spec.hosts[host].links(self.spec.segments.len());
+            match links.get(segment) {
+                Some(link) => self.hosts[host].kernel.restore_link(link),
+                None => Vec::new(),
+            }
+        } else {
+            self.hosts[host].kernel.remove_link(ifindex)
+        };
+        if told.is_empty() {
+            return;
+        }
+        if !there {
+            self.checker.marks.removed += 1;
+            self.hosts[host].given.insert(Errno::ENODEV);
+            if let Some(process) = self.hosts[host].process.as_mut() {
+                process.deafen(ifindex);
+            }
+        }
+        for key in before {
+            self.timeline_held(host, key);
+        }
+        self.settle_tentative(host, &told);
+        self.tell(host, told);
+    }
+
+    fn settle_tentative(&mut self, host: usize, told: &[Told]) {
+        for one in told {
+            if let Told::Address(row) = one
+                && row.tentative
+            {
+                self.settle_later(host, row.key);
+            }
+        }
+    }
+
+    /// An address that is not the machine's doing: what it makes of it is not judged until the
+    /// address is gone.
+    fn give(&mut self, host: usize) {
+        let Some(key) = self.virtual_addresses(host).first().copied() else {
+            return;
+        };
+        if let Some(told) = self.hosts[host].kernel.give(key) {
+            self.hosts[host].tainted.insert(key);
+            self.timeline_held(host, key);
+            self.tell(host, [told]);
+        }
+    }
+
+    /// What another program gave to the owner of the address would rightly stay there.
+    fn take_back(&mut self, host: usize) {
+        let cluster = Rc::clone(&self.cluster);
+        for &member in cluster.on_host(host) {
+            let here = &cluster.members[member];
+            for &key in here.vips.iter().filter(|_| here.priority == 255) {
+                if self.hosts[host].tainted.contains(&key) {
+                    let told = self.hosts[host].kernel.take(key);
+                    self.tell(host, told);
+                }
+            }
+        }
+    }
+
+    fn make_noise(&mut self, host: usize, count: u32) {
+        let cluster = Rc::clone(&self.cluster);
+        for _ in 0..count {
+            let members: Vec<usize> = (0..cluster.members.len()).collect();
+            let Some(&member) = self.rng.pick(&members) else {
+                return;
+            };
+            let Some(sample) = self.samples[member].clone() else {
+                continue;
+            };
+            let own = cluster.members[member].host == host;
+            let mut bad = if own {
+                reflected(&sample)
+            } else {
+                spoil(&sample, &mut self.rng)
+            };
+            // A unicast packet would not get past the host's IP layer with a foreign address.
+            let ifindex = cluster.members[member].ifindex;
+            let here =
+                bad.dst.is_multicast() || self.hosts[host].kernel.has_address(ifindex, bad.dst);
+            if here {
+                bad.intact = false;
+                self.arrive(host, ifindex, &Rc::new(bad));
+            }
+        }
     }
 
     fn take(&mut self, host: usize) {
@@ -237,9 +334,11 @@ impl World {
             self.segments[index].heal(Quality::default());
         }
         for host in 0..self.hosts.len() {
-            if !self.hosts[host].tainted.is_empty() {
+            if !self.hosts[host].tainted.is_empty() || self.hosts[host].crippled {
                 self.crash(host, false);
+                self.take_back(host);
                 self.hosts[host].tainted.clear();
+                self.hosts[host].crippled = false;
             }
             if self.hosts[host]
                 .process
@@ -251,6 +350,7 @@ impl World {
             self.hosts[host].traps = Traps::default();
             self.hosts[host].kernel.stop_refusing();
             for segment in 0..self.segments.len() {
+                self.set_interface(host, segment, true);
                 let ifindex = spec::ifindex(segment);
                 let told = self.hosts[host].kernel.set_carrier(ifindex, true);
                 self.link_changed(host, told, true);
@@ -294,7 +394,8 @@ impl World {
             .iter()
             .map(|host| {
                 let untold = host.process.as_ref().is_some_and(Process::is_untold);
-                let links = host.kernel.links().any(|link| !link.works());
+                let whole = host.kernel.links().filter(|link| link.works()).count();
+                let links = whole < self.segments.len();
                 host.frozen || untold || links || host.kernel.has_orders()
             })
             .collect()

@@ -55,9 +55,13 @@ enum Kind {
     RefuseSend,
     Take,
     Overrun,
+    Give,
+    Interface,
+    Noise,
+    RefuseSocket,
 }
 
-const KINDS: [Kind; 15] = [
+const KINDS: [Kind; 19] = [
     Kind::Crash,
     Kind::CrashBetween,
     Kind::PowerOff,
@@ -73,6 +77,10 @@ const KINDS: [Kind; 15] = [
     Kind::RefuseSend,
     Kind::Take,
     Kind::Overrun,
+    Kind::Give,
+    Kind::Interface,
+    Kind::Noise,
+    Kind::RefuseSocket,
 ];
 
 struct Draw {
@@ -319,7 +327,7 @@ impl Draw {
             .into_iter()
             .filter(|_| self.rng.chance(2, 5))
             .collect();
-        let episodes = self.rng.below(8) as u32;
+        let episodes = self.rng.below(10) as u32;
         let mut schedule = Vec::new();
         for episode in 0..episodes {
             let Some(kind) = self.rng.pick(&chosen).copied() else {
@@ -349,6 +357,13 @@ impl Draw {
             1 => self.rng.within(interval, 4 * interval),
             _ => self.rng.within(3 * interval, 14 * interval),
         }
+    }
+
+    /// Bursts of bad packets all through the episode.
+    fn noise(&mut self, host: usize, at: Instant, until: Instant) -> Vec<(Instant, Fault)> {
+        let step = Duration::from_micros(until.since(at).as_micros() / 8);
+        let burst = |n: u64| (at + step * n, Fault::Noise { host, count: 5 });
+        (0..8).map(burst).collect()
     }
 
     fn refusals(&mut self, at: Instant, host: usize, what: Refusal) -> Vec<(Instant, Fault)> {
@@ -398,7 +413,7 @@ impl Draw {
                 .filter(|peer| *peer != host)
                 .flat_map(|peer| [(at, cut(peer, true, true)), (until, cut(peer, true, false))])
                 .collect(),
-            Kind::Cable | Kind::Admin => [(at, false), (until, true)]
+            Kind::Cable | Kind::Admin | Kind::Interface => [(at, false), (until, true)]
                 .map(|(at, on)| (at, link_fault(kind, host, segment, on)))
                 .to_vec(),
             Kind::Quality => {
@@ -412,20 +427,35 @@ impl Draw {
             Kind::RefuseSend => self.refusals(at, host, Refusal::Send),
             Kind::Take => vec![(at, Fault::Take { host })],
             Kind::Overrun => vec![(at, Fault::Overrun { host })],
+            Kind::Give => vec![(at, Fault::Give { host })],
+            Kind::Noise => self.noise(host, at, until),
+            Kind::RefuseSocket => {
+                let errno = Errno::EPERM;
+                let what = Refusal::Socket;
+                vec![
+                    (at, crash(false, None)),
+                    (until, start),
+                    (until, Fault::Refuse { host, what, errno }),
+                ]
+            }
         }
     }
 }
 
 fn link_fault(kind: Kind, host: usize, segment: usize, on: bool) -> Fault {
-    if kind == Kind::Admin {
-        let up = on;
-        return Fault::Admin { host, segment, up };
-    }
-    let plugged = on;
-    Fault::Cable {
-        host,
-        segment,
-        plugged,
+    let (up, plugged, there) = (on, on, on);
+    match kind {
+        Kind::Admin => Fault::Admin { host, segment, up },
+        Kind::Interface => Fault::Interface {
+            host,
+            segment,
+            there,
+        },
+        _ => Fault::Cable {
+            host,
+            segment,
+            plugged,
+        },
     }
 }
 

@@ -153,7 +153,18 @@ impl World {
             self.line(host, || format!("** {from:?} -> {to:?} (instance {index})"));
             self.trace.mix(&[host as u64, index as u64, to as u64]);
             self.timeline.on_state(self.now, member, to);
-            self.fact(Fact::State { member, from, to });
+            let here = &self.cluster.members[member];
+            let kernel = &self.hosts[host].kernel;
+            let process = self.hosts[host].process.as_ref();
+            let can_send = process.is_some_and(|process| process.can_send(here.ifindex))
+                && kernel.link_works(here.ifindex)
+                && kernel.has_address(here.ifindex, here.address);
+            self.fact(Fact::State {
+                member,
+                from,
+                to,
+                can_send,
+            });
         }
         was
     }

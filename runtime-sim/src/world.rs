@@ -14,11 +14,12 @@ use relevo_core::rng::Rng;
 use relevo_core::time::{Duration, Instant};
 use relevo_core::vrrp::StateName;
 
+use crate::checker::Checker;
 use crate::client::Client;
 use crate::cluster::Cluster;
 use crate::faults::{Fault, Planned};
 use crate::host::{Advert, Host};
-use crate::invariant::{Checker, Fact, Promise, Violation};
+use crate::invariant::{Fact, Promise, Violation};
 use crate::kernel::Told;
 use crate::link::{Quality, flipped};
 use crate::segment::{Segment, Station};
@@ -100,6 +101,8 @@ pub struct World {
     /// What the checker was last told of each pair of members.
     reach: Vec<bool>,
     pairs: Vec<(usize, usize)>,
+    /// The last advert of each member.
+    pub(crate) samples: Vec<Option<Advert>>,
     /// When each member last sent anything.
     pub(crate) last_sent: Vec<Option<Instant>>,
 }
@@ -130,6 +133,7 @@ impl World {
             next: 0,
             reach: vec![true; pairs.len()],
             pairs,
+            samples: vec![None; cluster.members.len()],
             last_sent: vec![None; cluster.members.len()],
             cluster,
             spec,
@@ -424,7 +428,7 @@ impl World {
         }
     }
 
-    fn arrive(&mut self, to: usize, ifindex: IfIndex, advert: &Rc<Advert>) {
+    pub(crate) fn arrive(&mut self, to: usize, ifindex: IfIndex, advert: &Rc<Advert>) {
         let host = &mut self.hosts[to];
         if !host.powered || !host.kernel.link_works(ifindex) || !passes_ip(advert) {
             return;

@@ -4,3 +4,4 @@
 pub mod lab;
 pub mod one_host;
 pub mod skip;
+pub mod storm;

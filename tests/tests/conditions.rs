@@ -14,6 +14,7 @@ use relevo_tests::one_host::{
 fn owner_of_its_address() -> InstanceConfig {
     let mut owner = config(Version::V3, Family::V4);
     owner.priority = 255;
+    owner.state_master = true;
     owner.addresses = vec![virtual_address(OWN_V4.into())];
     owner.addresses[0].prefix = 24;
     owner
@@ -170,4 +171,17 @@ fn an_address_deleted_before_its_addition_is_answered_is_put_back() {
     assert_eq!(host.state(), StateName::Master);
     assert_eq!(added(&effects), virtual_addresses(Family::V4));
     assert_eq!(host.held(), virtual_addresses(Family::V4));
+}
+
+/// keepalived: `state BACKUP` makes even an owner listen first.
+#[test]
+fn an_owner_that_is_told_to_begin_as_backup_listens_first() {
+    let mut owner = owner_of_its_address();
+    owner.state_master = false;
+    let mut host = OneHost::new(owner);
+    let effects = host.dump(&[link("eth0", ETH0)]);
+    host.open_sockets(&effects, Ok(()));
+    assert_eq!(host.state(), StateName::Backup);
+    host.run_for(Duration::from_secs(4));
+    assert_eq!(host.state(), StateName::Master);
 }

@@ -379,6 +379,7 @@ fn two_owners_are_told_apart_by_their_addresses() {
     for (number, wins) in [(4, false), (6, true)] {
         let mut config = config(Version::V3, Family::V4);
         config.priority = 255;
+        config.state_master = true;
         let mut host = OneHost::master(config);
         host.hear_neighbour(number, 255);
         assert_eq!(host.state() == StateName::Backup, wins);

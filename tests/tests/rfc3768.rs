@@ -25,6 +25,8 @@ fn for_each_auth(check: impl Fn(InstanceConfig)) {
 
 fn with_priority(mut config: InstanceConfig, priority: u8) -> InstanceConfig {
     config.priority = priority;
+    // As the configuration binds an owner that says nothing of its state.
+    config.state_master = priority == 255;
     config
 }
 

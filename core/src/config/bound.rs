@@ -96,6 +96,22 @@ impl InstanceConfig {
     pub const fn is_owner(&self) -> bool {
         self.priority == 255
     }
+
+    /// True if `addr` is one of its addresses.
+    pub fn holds(&self, addr: IpAddr) -> bool {
+        self.all_addresses().any(|address| address.addr == addr)
+    }
+
+    /// The name of the interface that `addr` goes on, if it is one of its addresses.
+    pub fn device_of(&self, addr: IpAddr) -> Option<&str> {
+        let address = self.all_addresses().find(|address| address.addr == addr)?;
+        Some(address.dev.as_ref().unwrap_or(&self.interface))
+    }
+
+    /// Its addresses, those in the adverts first.
+    pub fn all_addresses(&self) -> impl Iterator<Item = &VirtualAddress> {
+        self.addresses.iter().chain(&self.excluded)
+    }
 }
 
 /// VRRPv2 authentication (RFC 2338 section 5.3.6).

@@ -2,7 +2,8 @@
 //!
 //! Only the difference is asked for, one change at a time for each object. The kernel's echo of
 //! our own change is not drift; a disappearance that we did not ask for is, and it is the owner
-//! who decides what to do about it. The ledger never retries by itself.
+//! who decides what to do about it. The ledger never retries what was refused; only when an answer
+//! was lost (ENOBUFS) it asks again, and after a whole picture for whatever still differs.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -10,6 +11,9 @@ use crate::ids::{Errno, OpId};
 
 /// Changes in flight at once: a batch on its way and a batch being prepared.
 const IN_FLIGHT_MAX: usize = 2 * crate::limits::SLICE;
+
+/// How often in a row a change is asked for again because its answer was lost.
+const ASK_AGAIN_MAX: u8 = 3;
 
 /// Kinds of change.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -64,6 +68,8 @@ pub enum Outcome<K> {
     Absent(K),
     /// The object was there, and somebody else removed it before the answer came.
     Taken(K),
+    /// The answer was lost, and the change is going to be asked for again.
+    Lost(K),
     /// The kernel refused.
     Failed {
         /// Which object.
@@ -98,6 +104,8 @@ struct InFlight<K> {
     echoed: bool,
     /// The last that the event socket told is that the object is gone.
     gone: bool,
+    /// The event socket has shown it with our mark.
+    marked: bool,
 }
 
 /// Objects by key `K`, wanted with value `V`.
@@ -108,8 +116,12 @@ pub struct Ledger<K, V> {
     in_flight: BTreeMap<OpId, InFlight<K>>,
     busy: BTreeMap<K, OpId>,
     owed: BTreeMap<K, Owed>,
-    /// Additions whose answer was lost: if the object shows up, it is ours.
-    doubtful: BTreeSet<K>,
+    /// Objects whose last answer was lost, and how many in a row: if one is there, it is ours.
+    doubtful: BTreeMap<K, u8>,
+    /// Whatever was wanted since the start: with our mark on it, it is ours.
+    known: BTreeSet<K>,
+    /// The kernel keeps marks: one has been seen on something of ours.
+    marks: bool,
     queue: VecDeque<K>,
     next_op: u64,
     generation: u32,
@@ -123,7 +135,9 @@ impl<K, V> Default for Ledger<K, V> {
             in_flight: BTreeMap::new(),
             busy: BTreeMap::new(),
             owed: BTreeMap::new(),
-            doubtful: BTreeSet::new(),
+            doubtful: BTreeMap::new(),
+            known: BTreeSet::new(),
+            marks: false,
             queue: VecDeque::new(),
             next_op: 1,
             generation: 0,
@@ -135,6 +149,7 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
     /// Wants `key` to be there. Changes are asked for in the order of these calls.
     pub fn want(&mut self, key: K, value: V) {
         self.want.insert(key, value);
+        self.known.insert(key);
         self.queue.push_back(key);
     }
 
@@ -187,17 +202,18 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
             let origin = self.have.get(&key).map(|have| have.origin);
             let op = OpId(self.next_op);
             let (change, step) = match (self.want.get(&key), origin) {
+                (None, None) if self.doubtful.contains_key(&key) => {
+                    (Change::Delete, Step::Delete { op, key })
+                }
                 (None, None | Some(Origin::Found)) => continue,
-                (Some(_), Some(Origin::Ours)) => {
+                (Some(_), Some(Origin::Ours)) if !self.doubtful.contains_key(&key) => {
                     take(Step::There(key));
                     taken += 1;
                     continue;
                 }
-                // An address that was found is asked for all the same: the picture may be stale,
-                // and EEXIST is an answer.
-                (Some(value), None | Some(Origin::Found)) => {
-                    (Change::Add, Step::Add { op, key, value })
-                }
+                // What was found, or whose deletion was not answered, is asked for all the same:
+                // the picture may be stale, and EEXIST is an answer.
+                (Some(value), None | Some(_)) => (Change::Add, Step::Add { op, key, value }),
                 (None, Some(Origin::Ours)) => (Change::Delete, Step::Delete { op, key }),
             };
             take(step);
@@ -210,6 +226,7 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
                     change,
                     echoed: false,
                     gone: false,
+                    marked: false,
                 },
             );
             self.busy.insert(key, op);
@@ -224,23 +241,46 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
         };
         let InFlight { key, change, .. } = flight;
         self.busy.remove(&key);
-        let outcome = match change {
-            Change::Add => self.added(flight, result),
-            Change::Delete => self.deleted(flight, result),
+        let outcome = match (change, result) {
+            (Change::Add, Err(Errno::ENOBUFS)) if flight.echoed && !flight.gone => {
+                self.set_have(key, Origin::Ours);
+                Outcome::Present { key, found: false }
+            }
+            (Change::Delete, Err(Errno::ENOBUFS)) if flight.gone => {
+                self.have.remove(&key);
+                Outcome::Absent(key)
+            }
+            (_, Err(Errno::ENOBUFS)) => self.lost(key, change),
+            (Change::Add, _) => self.added(flight, result),
+            (Change::Delete, _) => self.deleted(flight, result),
         };
+        let lost = matches!(outcome, Outcome::Lost(_));
+        if !lost && !matches!(outcome, Outcome::Failed { .. }) {
+            self.doubtful.remove(&key);
+        }
         // The wish may have changed while the change was under way. A refusal is not retried: what
         // was not added is still absent, what was not deleted still there.
-        if self.want.contains_key(&key) == (change == Change::Delete) {
+        if lost || self.want.contains_key(&key) == (change == Change::Delete) {
             self.queue.push_back(key);
         }
         outcome
+    }
+
+    /// Nobody knows whether the change was made.
+    fn lost(&mut self, key: K, change: Change) -> Outcome<K> {
+        let times = self.doubtful.entry(key).or_default();
+        *times = times.saturating_add(1);
+        if *times <= ASK_AGAIN_MAX {
+            return Outcome::Lost(key);
+        }
+        let errno = Errno::ENOBUFS;
+        Outcome::Failed { key, change, errno }
     }
 
     fn added(&mut self, flight: InFlight<K>, result: Result<(), Errno>) -> Outcome<K> {
         let InFlight {
             key, echoed, gone, ..
         } = flight;
-        self.doubtful.remove(&key);
         match result {
             Ok(()) if echoed && gone => Outcome::Taken(key),
             Err(Errno::EEXIST) if gone => Outcome::Taken(key),
@@ -250,42 +290,32 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
                 Outcome::Present { key, found: false }
             }
             Err(Errno::EEXIST) => {
-                let before = self.have.get(&key).map(|have| have.origin);
-                let origin = before.unwrap_or(Origin::Found);
-                self.set_have(key, origin);
-                let found = origin == Origin::Found;
-                Outcome::Present { key, found }
+                let ours = flight.marked
+                    || self.doubtful.contains_key(&key)
+                    || self
+                        .have
+                        .get(&key)
+                        .is_some_and(|have| have.origin == Origin::Ours);
+                self.set_have(key, if ours { Origin::Ours } else { Origin::Found });
+                Outcome::Present { key, found: !ours }
             }
-            Err(Errno::ENOBUFS) if echoed && !gone => {
-                self.set_have(key, Origin::Ours);
-                Outcome::Present { key, found: false }
-            }
-            Err(errno) => {
-                if errno == Errno::ENOBUFS {
-                    self.doubtful.insert(key);
-                }
-                Outcome::Failed {
-                    key,
-                    change: Change::Add,
-                    errno,
-                }
-            }
+            Err(errno) => Outcome::Failed {
+                key,
+                change: Change::Add,
+                errno,
+            },
         }
     }
 
     fn deleted(&mut self, flight: InFlight<K>, result: Result<(), Errno>) -> Outcome<K> {
-        let InFlight { key, echoed, .. } = flight;
+        let key = flight.key;
         match result {
             Ok(()) => {
                 self.have.remove(&key);
-                self.owe(key, Change::Delete, echoed);
+                self.owe(key, Change::Delete, flight.echoed);
                 Outcome::Absent(key)
             }
             Err(Errno::ESRCH | Errno::EADDRNOTAVAIL | Errno::ENODEV) => {
-                self.have.remove(&key);
-                Outcome::Absent(key)
-            }
-            Err(_) if echoed => {
                 self.have.remove(&key);
                 Outcome::Absent(key)
             }
@@ -297,64 +327,81 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
         }
     }
 
-    /// The event socket says that `key` is there.
-    pub fn on_present(&mut self, key: K) {
+    /// The event socket says that `key` is there, with our mark on it or without. The mark tells
+    /// for sure whose it is, but not every kernel has one.
+    pub fn on_present(&mut self, key: K, marked: bool) {
         let generation = self.generation;
         if let Some(have) = self.have.get_mut(&key) {
             have.generation = generation;
         }
-        if let Some(flight) = self.flight_of(key)
-            && flight.change == Change::Add
-        {
-            flight.echoed = true;
-            flight.gone = false;
-            return;
-        }
+        let marked = marked && self.known.contains(&key);
+        self.marks |= marked;
+        let may_be_ours = marked || !self.marks;
+        // Events come in the order of the changes: echoes of what was answered are the older ones.
         if let Some(owed) = self.owed.get_mut(&key)
             && owed.adds > 0
         {
+            if !may_be_ours {
+                return;
+            }
             owed.adds -= 1;
+            let last = *owed == Owed::default();
             self.forget_settled_debt(key);
+            if last {
+                self.found(key, Origin::Ours);
+            }
             return;
         }
-        let origin = if self.doubtful.remove(&key) {
-            Origin::Ours
-        } else {
-            Origin::Found
-        };
-        self.have.entry(key).or_insert(Have { origin, generation });
+        if let Some(flight) = self.flight_of(key) {
+            flight.echoed |= flight.change == Change::Add && may_be_ours;
+            flight.gone = false;
+            flight.marked |= marked;
+            if flight.change == Change::Add {
+                return;
+            }
+        }
+        let ours = self.doubtful.contains_key(&key) || marked;
+        self.found(key, if ours { Origin::Ours } else { Origin::Found });
+    }
+
+    /// `key` is there. What is ours and wanted no longer is to go.
+    fn found(&mut self, key: K, origin: Origin) {
+        let generation = self.generation;
+        let have = self.have.entry(key);
+        have.or_insert(Have { origin, generation });
+        if origin == Origin::Ours && !self.want.contains_key(&key) {
+            self.queue.push_back(key);
+        }
     }
 
     /// The event socket says that `key` is gone. True if that is drift: it is wanted, it was
     /// there, and we did not ask for its removal. While an addition is under way its answer
     /// decides ([`Outcome::Taken`]).
     pub fn on_absent(&mut self, key: K) -> bool {
-        if let Some(flight) = self.flight_of(key)
-            && flight.change == Change::Delete
-        {
-            flight.echoed = true;
-            return false;
-        }
-        if let Some(owed) = self.owed.get_mut(&key)
-            && owed.deletes > 0
-        {
-            owed.deletes -= 1;
+        let owed = self.owed.get(&key).copied().unwrap_or_default();
+        if owed.deletes > 0 {
+            let deletes = owed.deletes - 1;
+            self.owed.insert(key, Owed { deletes, ..owed });
             self.forget_settled_debt(key);
-            if self
-                .have
-                .get(&key)
-                .is_some_and(|have| have.origin == Origin::Found)
-            {
-                self.have.remove(&key);
+        }
+        if owed.adds > 0 {
+            // It is older than our addition, of which we shall still hear: the object is back.
+            return false;
+        }
+        match self.flight_of(key) {
+            // Our own deletion, older than what is under way.
+            Some(_) if owed.deletes > 0 => return false,
+            Some(flight) => {
+                flight.echoed |= flight.change == Change::Delete;
+                flight.gone = true;
+                if flight.change == Change::Add {
+                    self.have.remove(&key);
+                }
+                return false;
             }
-            return false;
+            None => {}
         }
-        let was_there = self.have.remove(&key).is_some();
-        if let Some(flight) = self.flight_of(key) {
-            flight.gone = true;
-            return false;
-        }
-        was_there && self.want.contains_key(&key)
+        self.have.remove(&key).is_some() && self.want.contains_key(&key)
     }
 
     /// Forgets objects of which `gone` is true without asking the kernel: their interface has
@@ -363,7 +410,8 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
         self.want.retain(|key, _| !gone(key));
         self.have.retain(|key, _| !gone(key));
         self.owed.retain(|key, _| !gone(key));
-        self.doubtful.retain(|key| !gone(key));
+        self.doubtful.retain(|key, _| !gone(key));
+        self.known.retain(|key| !gone(key));
         self.queue.retain(|key| !gone(key));
     }
 
@@ -490,7 +538,7 @@ mod tests {
             ledger.want(1, ());
             plan(&mut ledger);
             if echo_first {
-                ledger.on_present(1);
+                ledger.on_present(1, false);
             }
             ledger.done(OpId(1), Ok(()));
             ledger.unwant(1);
@@ -500,11 +548,11 @@ mod tests {
             plan(&mut ledger);
             ledger.done(OpId(3), Ok(()));
             if !echo_first {
-                ledger.on_present(1);
+                ledger.on_present(1, false);
             }
             // The late echo of the deletion arrives when the address is back.
             assert!(!ledger.on_absent(1));
-            ledger.on_present(1);
+            ledger.on_present(1, false);
             assert!(ledger.has(1));
             // And now somebody else deletes it.
             assert!(ledger.on_absent(1));
@@ -515,7 +563,7 @@ mod tests {
     #[test]
     fn what_was_found_is_not_removed_at_leaving() {
         let mut ledger = Ledger::default();
-        ledger.on_present(1);
+        ledger.on_present(1, false);
         ledger.want(1, ());
         assert_eq!(plan(&mut ledger), [(OpId(1), 1, Change::Add)]);
         assert_eq!(
@@ -532,7 +580,7 @@ mod tests {
     #[test]
     fn a_leftover_is_removed_and_a_refusal_is_told_once() {
         let mut ledger: Ledger<u8, ()> = Ledger::default();
-        ledger.on_present(1);
+        ledger.on_present(1, false);
         ledger.remove_leftover(1);
         assert_eq!(plan(&mut ledger), [(OpId(1), 1, Change::Delete)]);
         ledger.done(OpId(1), Ok(()));
@@ -581,7 +629,7 @@ mod tests {
 
     fn deleting_one() -> Ledger<u8, ()> {
         let mut ledger = wanting_one();
-        ledger.on_present(1);
+        ledger.on_present(1, false);
         ledger.done(OpId(1), Ok(()));
         ledger.unwant(1);
         assert_eq!(plan(&mut ledger), [(OpId(2), 1, Change::Delete)]);
@@ -591,7 +639,7 @@ mod tests {
     #[test]
     fn an_echo_tells_what_a_lost_answer_does_not() {
         let mut ledger = wanting_one();
-        ledger.on_present(1);
+        ledger.on_present(1, false);
         let present = Outcome::Present {
             key: 1,
             found: false,
@@ -609,19 +657,123 @@ mod tests {
     }
 
     #[test]
-    fn what_appears_after_a_lost_answer_is_ours() {
+    fn an_old_echo_is_not_that_of_the_change_under_way() {
         let mut ledger = wanting_one();
-        ledger.done(OpId(1), Err(Errno::ENOBUFS));
-        ledger.on_present(1);
+        ledger.done(OpId(1), Ok(()));
         ledger.unwant(1);
+        plan(&mut ledger);
+        ledger.done(OpId(2), Ok(()));
+        ledger.want(1, ());
+        plan(&mut ledger);
+        ledger.done(OpId(3), Ok(()));
+        ledger.unwant(1);
+        assert_eq!(plan(&mut ledger), [(OpId(4), 1, Change::Delete)]);
+        // Only now the first three are heard of.
+        ledger.on_present(1, false);
+        assert!(!ledger.on_absent(1));
+        ledger.on_present(1, false);
+        let lost = Outcome::Lost(1);
+        assert_eq!(ledger.done(OpId(4), Err(Errno::ENOBUFS)), lost);
+        assert_eq!(plan(&mut ledger), [(OpId(5), 1, Change::Delete)]);
+    }
+
+    #[test]
+    fn an_object_with_our_mark_is_ours_if_we_ever_wanted_it() {
+        let mut ledger = Ledger::default();
+        // Somebody adds and deletes it before we do, and all echoes are late.
+        ledger.want(1, ());
+        plan(&mut ledger);
+        ledger.done(OpId(1), Ok(()));
+        ledger.on_present(1, false);
+        assert!(ledger.on_absent(1));
+        ledger.unwant(1);
+        assert_eq!(plan(&mut ledger), []);
+        ledger.on_present(1, true);
         assert_eq!(plan(&mut ledger), [(OpId(2), 1, Change::Delete)]);
+        // Another daemon of our kind may have what we never wanted.
+        ledger.on_present(2, true);
+        ledger.on_dump_start();
+        ledger.on_present(2, true);
+        ledger.on_dump_end();
+        assert_eq!(plan(&mut ledger), []);
+    }
+
+    #[test]
+    fn a_deletion_by_others_before_our_addition_is_no_drift() {
+        let mut ledger = wanting_one();
+        ledger.done(OpId(1), Ok(()));
+        ledger.on_present(1, false);
+        // Somebody deletes it before we do; then it is wanted again.
+        ledger.unwant(1);
+        plan(&mut ledger);
+        ledger.done(OpId(2), Err(Errno::EADDRNOTAVAIL));
+        ledger.want(1, ());
+        plan(&mut ledger);
+        ledger.done(OpId(3), Ok(()));
+        assert!(!ledger.on_absent(1));
+        ledger.on_present(1, false);
+        assert!(ledger.has(1));
+        assert!(ledger.on_absent(1));
+    }
+
+    #[test]
+    fn a_lost_answer_is_asked_for_again_and_what_is_there_is_ours() {
+        let mut ledger = wanting_one();
+        let lost = Outcome::Lost(1);
+        assert_eq!(ledger.done(OpId(1), Err(Errno::ENOBUFS)), lost);
+        assert!(!ledger.is_settled());
+        assert_eq!(plan(&mut ledger), [(OpId(2), 1, Change::Add)]);
+        let present = Outcome::Present {
+            key: 1,
+            found: false,
+        };
+        assert_eq!(ledger.done(OpId(2), Err(Errno::EEXIST)), present);
+        ledger.unwant(1);
+        assert_eq!(plan(&mut ledger), [(OpId(3), 1, Change::Delete)]);
+        assert_eq!(ledger.done(OpId(3), Err(Errno::ENOBUFS)), lost);
+        // Wanted again, and nobody knows whether it is still there.
+        ledger.want(1, ());
+        assert_eq!(plan(&mut ledger), [(OpId(4), 1, Change::Add)]);
+        assert_eq!(ledger.done(OpId(4), Err(Errno::EEXIST)), present);
+    }
+
+    #[test]
+    fn a_lost_answer_is_not_asked_for_without_end() {
+        let mut ledger = wanting_one();
+        for op in 1..=3 {
+            assert_eq!(ledger.done(OpId(op), Err(Errno::ENOBUFS)), Outcome::Lost(1));
+            assert_eq!(plan(&mut ledger).len(), 1);
+        }
+        let failed = Outcome::Failed {
+            key: 1,
+            change: Change::Add,
+            errno: Errno::ENOBUFS,
+        };
+        assert_eq!(ledger.done(OpId(4), Err(Errno::ENOBUFS)), failed);
+        assert!(ledger.is_settled());
+        // It shows up after all.
+        ledger.unwant(1);
+        ledger.on_present(1, false);
+        assert_eq!(plan(&mut ledger), [(OpId(5), 1, Change::Delete)]);
+    }
+
+    #[test]
+    fn a_lost_addition_that_is_wanted_no_longer_is_undone() {
+        let mut ledger = wanting_one();
+        ledger.unwant(1);
+        assert_eq!(plan(&mut ledger), []);
+        ledger.done(OpId(1), Err(Errno::ENOBUFS));
+        assert_eq!(plan(&mut ledger), [(OpId(2), 1, Change::Delete)]);
+        let gone = Err(Errno::EADDRNOTAVAIL);
+        assert_eq!(ledger.done(OpId(2), gone), Outcome::Absent(1));
+        assert!(ledger.is_settled());
     }
 
     #[test]
     fn what_appears_after_a_refusal_is_somebody_else_s() {
         let mut ledger = wanting_one();
         ledger.done(OpId(1), Err(Errno::EPERM));
-        ledger.on_present(1);
+        ledger.on_present(1, false);
         ledger.unwant(1);
         assert_eq!(plan(&mut ledger), []);
     }
@@ -629,14 +781,14 @@ mod tests {
     #[test]
     fn a_whole_picture_brings_failed_changes_up_again() {
         let mut ledger = wanting_one();
-        ledger.done(OpId(1), Err(Errno::ENOBUFS));
+        ledger.done(OpId(1), Err(Errno::EPERM));
         ledger.on_dump_start();
         assert_eq!(ledger.on_dump_end(), []);
         assert_eq!(plan(&mut ledger), [(OpId(2), 1, Change::Add)]);
         let mut ledger = deleting_one();
-        ledger.done(OpId(2), Err(Errno::ENOBUFS));
+        ledger.done(OpId(2), Err(Errno::EPERM));
         ledger.on_dump_start();
-        ledger.on_present(1);
+        ledger.on_present(1, false);
         assert_eq!(ledger.on_dump_end(), []);
         assert_eq!(plan(&mut ledger), [(OpId(3), 1, Change::Delete)]);
     }
@@ -645,14 +797,14 @@ mod tests {
     fn a_deletion_that_overtakes_the_answer_is_drift() {
         for answer in [Ok(()), Err(Errno::EEXIST)] {
             let mut ledger = wanting_one();
-            ledger.on_present(1);
+            ledger.on_present(1, false);
             assert!(!ledger.on_absent(1));
             assert_eq!(ledger.done(OpId(1), answer), Outcome::Taken(1));
             assert!(!ledger.has(1));
         }
         // But not when the kernel added it afterwards.
         let mut ledger = Ledger::default();
-        ledger.on_present(1);
+        ledger.on_present(1, false);
         ledger.want(1, ());
         plan(&mut ledger);
         assert!(!ledger.on_absent(1));
@@ -661,7 +813,7 @@ mod tests {
             found: false,
         };
         assert_eq!(ledger.done(OpId(1), Ok(())), present);
-        ledger.on_present(1);
+        ledger.on_present(1, false);
         assert!(ledger.on_absent(1));
     }
 

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::config::bound::Bound;
+use crate::config::bound::{Bound, InstanceConfig};
 use crate::ids::{Errno, InstanceId};
 use crate::kernel::AddressKey;
 use crate::vrrp::StateName;
@@ -26,6 +26,15 @@ impl Rendered<'_> {
             .instances
             .get(id.0 as usize)
             .map_or("?", |config| &config.name)
+    }
+
+    /// An address with the name of its interface, as far as the configuration tells it.
+    fn address<'b>(&'b self, id: Option<InstanceId>, key: &'b AddressKey) -> Address<'b> {
+        let holder = |config: &&InstanceConfig| config.holds(key.addr);
+        let of = id.and_then(|id| self.bound.instances.get(id.0 as usize));
+        let config = of.or_else(|| self.bound.instances.iter().find(holder));
+        let dev = config.and_then(|config| config.device_of(key.addr));
+        Address { key, dev }
     }
 
     fn interface(&self, id: InstanceId) -> &str {
@@ -138,7 +147,7 @@ impl Rendered<'_> {
                 f,
                 "({}) {} was left behind by a former run and is removed",
                 name(instance),
-                Address(key)
+                self.address(Some(*instance), key)
             ),
             note => self.write_kernel_note(f, note),
         }
@@ -161,19 +170,24 @@ impl Rendered<'_> {
                 } else {
                     "cannot remove"
                 };
-                write!(f, "{what} {}: {}", Address(key), ErrorText(*errno))
+                write!(
+                    f,
+                    "{what} {}: {}",
+                    self.address(*instance, key),
+                    ErrorText(*errno)
+                )
             }
             Note::AddressFound { instance, key } => write!(
                 f,
                 "({}) {} was there already: it is used, and stays when we leave",
                 name(instance),
-                Address(key)
+                self.address(Some(*instance), key)
             ),
             Note::AddressTaken { instance, key } => write!(
                 f,
                 "({}) another program deleted {}",
                 name(instance),
-                Address(key)
+                self.address(Some(*instance), key)
             ),
             Note::SocketFailed {
                 instance,
@@ -270,8 +284,8 @@ fn write_cause(f: &mut fmt::Formatter<'_>, cause: &Cause, interface: &str) -> fm
         Cause::AddressTaken { key } => {
             write!(
                 f,
-                "lost {}: steps down, and comes back after the skew time",
-                Address(key)
+                "{}/{} is gone: steps down, and comes back after the skew time",
+                key.addr, key.prefix
             )
         }
     }
@@ -305,15 +319,18 @@ fn upper(state: StateName) -> &'static str {
     }
 }
 
-struct Address<'a>(&'a AddressKey);
+struct Address<'a> {
+    key: &'a AddressKey,
+    dev: Option<&'a str>,
+}
 
 impl fmt::Display for Address<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}/{} on interface {}",
-            self.0.addr, self.0.prefix, self.0.ifindex.0
-        )
+        write!(f, "{}/{}", self.key.addr, self.key.prefix)?;
+        match self.dev {
+            Some(dev) => write!(f, " on {dev}"),
+            None => write!(f, " on interface {}", self.key.ifindex.0),
+        }
     }
 }
 

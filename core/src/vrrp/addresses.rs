@@ -10,6 +10,7 @@ use crate::kernel::ledger::{Ledger, Step};
 use crate::kernel::{AddressAttrs, AddressKey, KernelOp};
 use crate::machine::Out;
 use crate::vrrp::event::VrrpAction;
+use crate::vrrp::note::Note;
 
 type Holders = SmallVec<[InstanceId; 1]>;
 
@@ -18,6 +19,8 @@ type Holders = SmallVec<[InstanceId; 1]>;
 pub(crate) struct Addresses {
     pub(crate) ledger: Ledger<AddressKey, AddressAttrs>,
     holders: BTreeMap<AddressKey, Holders>,
+    /// What a former run left behind, and whose it would be; told when it is removed.
+    leftovers: BTreeMap<AddressKey, InstanceId>,
 }
 
 impl Addresses {
@@ -43,6 +46,12 @@ impl Addresses {
         }
     }
 
+    /// A former run left `key` behind: it is to be removed.
+    pub(crate) fn remove_leftover(&mut self, id: InstanceId, key: AddressKey) {
+        self.ledger.remove_leftover(key);
+        self.leftovers.insert(key, id);
+    }
+
     /// The instances that hold `key`.
     pub(crate) fn holders(&self, key: AddressKey) -> Holders {
         self.holders.get(&key).cloned().unwrap_or_default()
@@ -56,6 +65,7 @@ impl Addresses {
         out: &mut Out<VrrpAction>,
         there: &mut Vec<AddressKey>,
     ) -> usize {
+        let leftovers = &mut self.leftovers;
         self.ledger.plan(budget, |step| match step {
             Step::Add { op, key, value } => {
                 let change = KernelOp::AddAddress {
@@ -65,6 +75,9 @@ impl Addresses {
                 out.push(VrrpAction::Kernel { op, change });
             }
             Step::Delete { op, key } => {
+                if let Some(instance) = leftovers.remove(&key) {
+                    out.push(VrrpAction::Note(Note::Leftover { instance, key }));
+                }
                 out.push(VrrpAction::Kernel {
                     op,
                     change: KernelOp::DelAddress { key },

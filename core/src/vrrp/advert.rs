@@ -203,3 +203,7 @@ fn same_addresses(packet: &vrrp::Packet<'_>, family: Family, ours: &[IpAddr]) ->
             .all(|own| packet.addresses(family).any(|addr| addr == *own))
             && packet.addresses(family).all(|addr| ours.contains(&addr)))
 }
+
+#[cfg(test)]
+#[path = "advert_tests.rs"]
+mod tests;

@@ -18,7 +18,7 @@ use crate::vrrp::addresses::{Addresses, key_of};
 use crate::vrrp::advert::{self, Datagram};
 use crate::vrrp::announce::{Job, announce};
 use crate::vrrp::event::{Command, Ingress, SocketSpec, VrrpAction, VrrpEvent, VrrpTimer};
-use crate::vrrp::instance::{Ctx, Instance, State};
+use crate::vrrp::instance::{Ctx, Instance, State, Told};
 use crate::vrrp::note::{Cause, Discard, Fault, Note};
 use crate::vrrp::sockets::{Sockets, Status};
 use crate::vrrp::stats::Stats;
@@ -75,13 +75,17 @@ impl VrrpNode {
         let mut watchers: BTreeMap<String, Vec<InstanceId>> = BTreeMap::new();
         let mut virtual_addresses = BTreeSet::new();
         for (id, config) in bound.iter() {
-            let devices = addresses_of(config).filter_map(|address| address.dev.clone());
+            let devices = config
+                .all_addresses()
+                .filter_map(|address| address.dev.clone());
             let names: BTreeSet<String> = devices.chain([config.interface.clone()]).collect();
             for name in names {
                 watchers.entry(name).or_default().push(id);
             }
             if !config.is_owner() {
-                let borrowed = addresses_of(config).map(|address| (address.addr, address.prefix));
+                let borrowed = config
+                    .all_addresses()
+                    .map(|address| (address.addr, address.prefix));
                 virtual_addresses.extend(borrowed);
             }
         }
@@ -137,6 +141,20 @@ impl VrrpNode {
         self.sockets.discarded(reason)
     }
 
+    /// A copy without counters, without what was told once and without the time of the last call:
+    /// two machines that would do the same are equal. For tests.
+    #[doc(hidden)]
+    pub fn without_counters(&self) -> Self {
+        let mut bare = self.clone();
+        bare.now = Instant::ZERO;
+        bare.sockets.forget_counters();
+        for instance in &mut bare.instances {
+            instance.stats = Stats::default();
+            instance.told = Told::default();
+        }
+        bare
+    }
+
     fn on_packet(
         &mut self,
         socket: SocketId,
@@ -152,7 +170,7 @@ impl VrrpNode {
             Ok(parsed) => parsed,
             Err(reason) => return self.sockets.discard(socket, reason, out),
         };
-        let Some(id) = self.sockets.router(socket, vrid) else {
+        let Some(id) = self.sockets.router(socket, vrid, datagram.dst) else {
             return self.sockets.discard(socket, Discard::Vrid, out);
         };
         let config = self.bound.instance(id);
@@ -196,7 +214,8 @@ impl VrrpNode {
             } => {
                 let usable = !tentative && !dad_failed;
                 self.links.on_address(key, usable, secondary, protocol);
-                self.addresses.ledger.on_present(key);
+                let marked = protocol == ROUTE_PROTOCOL;
+                self.addresses.ledger.on_present(key, marked);
                 self.look_at_sources(key, now, out);
             }
             KernelEvent::AddressGone { key } => {
@@ -217,7 +236,7 @@ impl VrrpNode {
         let taken = self.addresses.ledger.on_dump_end();
         if self.phase == Phase::Waiting {
             self.phase = Phase::Running;
-            self.remove_leftovers(out);
+            self.remove_leftovers();
         }
         for (ifindex, name) in vanished.links {
             self.on_interface_gone(ifindex, &name, now, out);
@@ -232,9 +251,9 @@ impl VrrpNode {
 
     /// Removes what a former run left behind, before anything else (behaviour.md 3.3). An address
     /// of an owner that does not carry our mark is the host's own, and stays.
-    fn remove_leftovers(&mut self, out: &mut Out<VrrpAction>) {
+    fn remove_leftovers(&mut self) {
         for (instance, config) in self.bound.iter() {
-            for address in addresses_of(config) {
+            for address in config.all_addresses() {
                 let name = address.dev.as_ref().unwrap_or(&config.interface);
                 let Some((ifindex, _)) = self.links.named(name) else {
                     continue;
@@ -246,8 +265,7 @@ impl VrrpNode {
                 if config.is_owner() && protocol != ROUTE_PROTOCOL {
                     continue;
                 }
-                self.addresses.ledger.remove_leftover(key);
-                out.push(VrrpAction::Note(Note::Leftover { instance, key }));
+                self.addresses.remove_leftover(instance, key);
             }
         }
     }
@@ -287,7 +305,7 @@ impl VrrpNode {
         match self.addresses.ledger.done(op, result) {
             Outcome::Present { key, found } => self.on_present(key, found, now, out),
             Outcome::Taken(key) => self.on_address_taken(key, now, out),
-            Outcome::Absent(_) | Outcome::Unknown => {}
+            Outcome::Absent(_) | Outcome::Lost(_) | Outcome::Unknown => {}
             Outcome::Failed { key, change, errno } => {
                 let adding = change == Change::Add;
                 let holders = self.addresses.holders(key);
@@ -465,7 +483,9 @@ impl VrrpNode {
                 group: group_of(config),
             };
             let sharers = self.watchers.get(&config.interface).map_or(1, Vec::len) as u32;
-            let socket = self.sockets.attach(spec, (config.vrid, id), sharers, out);
+            let local = config.source.filter(|_| spec.group.is_none());
+            let router = (config.vrid, local, id);
+            let socket = self.sockets.attach(spec, router, sharers, out);
             instance.socket = Some(socket);
         }
         source.is_some()
@@ -482,7 +502,9 @@ impl VrrpNode {
             }
             Some(_) => {}
         }
-        let devices = addresses_of(config).filter_map(|address| address.dev.as_deref());
+        let devices = config
+            .all_addresses()
+            .filter_map(|address| address.dev.as_deref());
         let mut others = devices.filter(|dev| *dev != config.interface);
         if others.any(|dev| self.links.named(dev).is_none_or(|(_, link)| !link.working)) {
             faults.insert(Fault::AddressInterfaceDown);
@@ -532,6 +554,9 @@ impl VrrpNode {
 
     /// Carries queued work on, at most a slice of it: kernel changes first, then announcements.
     fn pump(&mut self, now: Instant, out: &mut Out<VrrpAction>) {
+        if self.phase == Phase::Stopped {
+            return;
+        }
         let mut there = Vec::new();
         let used = self.addresses.plan(SLICE, out, &mut there);
         for key in there {
@@ -673,12 +698,6 @@ impl TimerKey for VrrpTimer {
         };
         self.instance().0 as usize * 7 + kind
     }
-}
-
-fn addresses_of(
-    config: &InstanceConfig,
-) -> impl Iterator<Item = &crate::config::bound::VirtualAddress> {
-    config.addresses.iter().chain(&config.excluded)
 }
 
 fn group_of(config: &InstanceConfig) -> Option<IpAddr> {

@@ -1,6 +1,7 @@
 //! The raw sockets that instances share, and which instance a packet is for.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use crate::ids::{Errno, IfIndex, InstanceId, SocketId};
 use crate::machine::Out;
@@ -25,7 +26,8 @@ pub(crate) enum Status {
 struct Entry {
     spec: SocketSpec,
     status: Status,
-    routers: BTreeMap<u8, InstanceId>,
+    /// By virtual router id and, for unicast, the configured own address: two may share an id.
+    routers: BTreeMap<(u8, Option<IpAddr>), InstanceId>,
     /// Kinds of discarded packets that have been told.
     told: u32,
 }
@@ -46,7 +48,7 @@ impl Sockets {
     pub(crate) fn attach(
         &mut self,
         spec: SocketSpec,
-        (vrid, id): (u8, InstanceId),
+        (vrid, local, id): (u8, Option<IpAddr>, InstanceId),
         sharers: u32,
         out: &mut Out<VrrpAction>,
     ) -> SocketId {
@@ -75,7 +77,7 @@ impl Sockets {
             .entry(socket)
             .or_insert_with(fresh)
             .routers
-            .insert(vrid, id);
+            .insert((vrid, local), id);
         socket
     }
 
@@ -119,9 +121,18 @@ impl Sockets {
         ))
     }
 
-    /// The instance that a packet is for.
-    pub(crate) fn router(&self, socket: SocketId, vrid: u8) -> Option<InstanceId> {
-        self.table.get(&socket)?.routers.get(&vrid).copied()
+    /// The instance that a packet to `dst` is for: the one at that address, else the one that is
+    /// not bound to any, else whichever has the identifier, which will say what is wrong with it.
+    pub(crate) fn router(&self, socket: SocketId, vrid: u8, dst: IpAddr) -> Option<InstanceId> {
+        let routers = &self.table.get(&socket)?.routers;
+        let here = routers.get(&(vrid, Some(dst)));
+        let any = || routers.range((vrid, None)..).next();
+        let any = || {
+            any()
+                .filter(|((other, _), _)| *other == vrid)
+                .map(|(_, id)| id)
+        };
+        here.or_else(any).copied()
     }
 
     /// Counts a packet that no instance can be charged with; told once for each kind.
@@ -140,5 +151,46 @@ impl Sockets {
     /// Packets that no instance could be charged with, by kind.
     pub(crate) fn discarded(&self, reason: Discard) -> u64 {
         self.stats.discarded(reason)
+    }
+
+    /// Forgets counters and what was told.
+    pub(crate) fn forget_counters(&mut self) {
+        self.stats = Stats::default();
+        for entry in self.table.values_mut() {
+            entry.told = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::Family;
+
+    #[test]
+    fn two_unicast_routers_of_one_id_are_told_apart_by_their_own_address() {
+        let (mut sockets, mut out) = (Sockets::default(), Out::new());
+        let spec = SocketSpec {
+            ifindex: IfIndex(3),
+            family: Family::V4,
+            group: None,
+        };
+        let addr = |last: u8| IpAddr::from([10, 0, 0, last]);
+        let [one, two] = [InstanceId(0), InstanceId(1)];
+        let socket = sockets.attach(spec, (51, Some(addr(1)), one), 2, &mut out);
+        assert_eq!(
+            sockets.attach(spec, (51, Some(addr(2)), two), 2, &mut out),
+            socket
+        );
+        assert_eq!(out.len(), 1, "one socket for both");
+        assert_eq!(sockets.router(socket, 51, addr(1)), Some(one));
+        assert_eq!(sockets.router(socket, 51, addr(2)), Some(two));
+        // Somebody has to say that a multicast packet is at the wrong place.
+        assert_eq!(
+            sockets.router(socket, 51, [224, 0, 0, 18].into()),
+            Some(one)
+        );
+        assert_eq!(sockets.router(socket, 52, addr(1)), None);
+        assert_eq!(sockets.router(socket, 50, addr(1)), None);
     }
 }

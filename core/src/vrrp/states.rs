@@ -21,8 +21,8 @@ impl Instance {
     pub(crate) fn start(&mut self, initial: bool, ctx: &mut Ctx<'_>) {
         let config = ctx.bound.instance(self.id);
         self.master_interval = config.advert_interval;
-        if config.is_owner() {
-            // RFC 9568 section 6.4.1: the owner does not wait.
+        if config.is_owner() && config.state_master {
+            // RFC 9568 section 6.4.1: the owner does not wait, unless `state BACKUP` says so.
             self.become_master(Cause::Owner, ctx);
         } else {
             let cause = if initial {

@@ -42,7 +42,16 @@ impl History {
 
     fn state(&mut self, millis: u64, member: usize, to: StateName) -> &mut Self {
         let from = std::mem::replace(&mut self.states[member], to);
-        self.note(millis, Fact::State { member, from, to })
+        let can_send = true;
+        self.note(
+            millis,
+            Fact::State {
+                member,
+                from,
+                to,
+                can_send,
+            },
+        )
     }
 
     fn sent(&mut self, millis: u64, member: usize, priority: u8, was: StateName) -> &mut Self {
@@ -288,28 +297,118 @@ fn a_silent_master() {
     assert_eq!(frozen.broken(), None);
 }
 
+/// Only the host that is looked at runs.
+fn alone(host: usize) -> History {
+    let mut history = history();
+    for other in (0..3).filter(|other| *other != host) {
+        history.note(0, Fact::Ended(other));
+    }
+    history
+}
+
+#[test]
+fn a_master_that_begins_or_is_contradicted_and_says_nothing() {
+    let called = Fact::Called {
+        host: 0,
+        actions: 0,
+        stuck: false,
+        in_a_row: 0,
+    };
+    let broken = Some(Promise::MasterSpeaks);
+    let mut begins = history();
+    begins.state(1, 0, MASTER);
+    assert_eq!(begins.note(2, called.clone()).broken(), broken);
+    for priority in [0, 100] {
+        for (answer, wanted) in [(true, None), (false, broken)] {
+            let mut history = history();
+            history.state(1, 0, MASTER).sent(1, 0, 150, BACKUP);
+            history.heard(2, 0, 1, priority);
+            if answer {
+                history.sent(2, 0, 150, MASTER);
+            }
+            assert_eq!(history.note(3, called.clone()).broken(), wanted);
+        }
+    }
+}
+
 #[test]
 fn a_backup_that_sleeps() {
-    let mut sleeps = history();
-    sleeps.note(0, Fact::Ended(0)).note(0, Fact::Ended(2));
-    assert_eq!(sleeps.pass(5_200).broken(), None);
-    assert_eq!(sleeps.pass(5_300).broken(), Some(Promise::BackupWakes));
-    let mut hears = history();
-    hears.note(0, Fact::Ended(0)).note(0, Fact::Ended(2));
+    let broken = Some(Promise::BackupWakes);
+    assert_eq!(alone(1).pass(3_610).broken(), None);
+    assert_eq!(alone(1).pass(3_620).broken(), broken);
+    let mut hears = alone(1);
     hears.heard(3_000, 1, 0, 150);
-    assert_eq!(hears.pass(5_300).broken(), None);
+    assert_eq!(hears.pass(6_610).broken(), None);
+    assert_eq!(hears.pass(6_620).broken(), broken);
+    let mut released = alone(1);
+    released.heard(1_000, 1, 0, 0);
+    assert_eq!(released.pass(1_610).broken(), None);
+    assert_eq!(released.pass(1_620).broken(), broken);
 }
 
 #[test]
 fn a_preempting_backup_that_hears_only_a_lower_master_must_not_sleep() {
-    let mut history = history();
-    for host in 1..3 {
-        history.note(0, Fact::Ended(host));
-    }
-    for second in 1..5 {
+    let mut history = alone(0);
+    for second in 1..4 {
         history.heard(second * 1_000, 0, 1, 100);
     }
-    assert_eq!(history.pass(5_000).broken(), Some(Promise::BackupWakes));
+    assert_eq!(history.pass(3_500).broken(), Some(Promise::BackupWakes));
+}
+
+#[test]
+fn a_backup_that_overslept_listens_for_another_interval() {
+    let frozen = |thaw: u64, takeover: u64| {
+        let mut history = alone(1);
+        history.note(1_000, Fact::Frozen(1));
+        history.note(thaw, Fact::Thawed(1));
+        history.state(takeover, 1, MASTER);
+        history.broken()
+    };
+    // Its timer was due at 3,609.
+    assert_eq!(frozen(4_000, 4_001), None, "not so late");
+    assert_eq!(frozen(6_000, 6_001), Some(Promise::NoMistake));
+    assert_eq!(frozen(6_000, 7_610), None);
+    let mut sleeps = alone(1);
+    sleeps
+        .note(1_000, Fact::Frozen(1))
+        .note(6_000, Fact::Thawed(1));
+    assert_eq!(sleeps.pass(7_600).broken(), None);
+    assert_eq!(sleeps.pass(7_700).broken(), Some(Promise::BackupWakes));
+}
+
+#[test]
+fn a_master_that_leaves_without_a_word() {
+    let called = Fact::Called {
+        host: 0,
+        actions: 0,
+        stuck: false,
+        in_a_row: 0,
+    };
+    let mut silent = history();
+    silent.state(1, 0, MASTER).state(2, 0, FAULT);
+    assert_eq!(
+        silent.note(3, called.clone()).broken(),
+        Some(Promise::LetsGo)
+    );
+    let mut polite = history();
+    polite.state(1, 0, MASTER).sent(1, 0, 150, BACKUP);
+    polite.state(2, 0, FAULT);
+    polite.sent(2, 0, 0, MASTER).note(3, called.clone());
+    assert_eq!(polite.broken(), None);
+    let mut crashed = history();
+    crashed.state(1, 0, MASTER).state(2, 0, FAULT);
+    crashed.note(2, Fact::Ended(0)).note(3, called);
+    assert_eq!(crashed.broken(), None);
+    let mut yields = history();
+    yields.state(0, 1, MASTER);
+    yields.heard_and(500, (1, 0), 150, (MASTER, BACKUP));
+    let called = Fact::Called {
+        host: 1,
+        actions: 0,
+        stuck: false,
+        in_a_row: 0,
+    };
+    assert_eq!(yields.note(501, called).broken(), None);
 }
 
 #[test]

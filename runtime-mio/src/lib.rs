@@ -1,0 +1,118 @@
+//! The daemon `relevo`: carries the core's actions out on Linux.
+//!
+//! - `cli`, `options`, `usage`, `version`, `exit`: the command line, keepalived's
+//! - `parent`, `child`, `pidfile`, `sd_notify`: the processes
+//! - `daemon`: the loop that each of them runs; `exec`: an executor for each machine
+//! - `netlink`, `vrrp_io`, `arp_io`: the kernel and the wire; `sys`: the only `unsafe`
+//! - `configuration`, `host_facts`, `diagnose`: the file, and what is wrong with it
+//! - `logger`, `syslog`: lines to whoever reads them, off the loop
+//!
+//! A library only so that the decoders can be fuzzed; its one entry is [`main`].
+
+mod arp_io;
+mod child;
+mod cli;
+mod clock;
+mod configuration;
+mod daemon;
+mod diagnose;
+mod exec;
+mod exit;
+#[doc(hidden)]
+pub mod fuzzing;
+mod host_facts;
+mod logger;
+mod netlink;
+mod options;
+mod parent;
+mod pidfile;
+mod sd_notify;
+mod sys;
+mod syslog;
+#[cfg(test)]
+mod testnet;
+mod usage;
+mod version;
+mod vrrp_io;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use child::Inheritance;
+use cli::{CommandLine, Invocation};
+
+/// The whole program: what the command line asks for.
+pub fn main() -> ExitCode {
+    let mut words: Vec<OsString> = std::env::args_os().skip(1).collect();
+    exit::code(
+        match words.first().and_then(|word| Inheritance::from_word(word)) {
+            // Behind the hidden word stands the file, then what the parent was called with.
+            Some(inheritance) if words.len() >= 2 => {
+                let file = words.remove(1);
+                match cli::parse(words.into_iter().skip(1)).invocation {
+                    Invocation::Run(mut options) => {
+                        options.config_file = file.into();
+                        child::run(inheritance, &options)
+                    }
+                    _ => exit::FATAL,
+                }
+            }
+            Some(_) | None => act(cli::parse(words.iter().cloned()), words),
+        },
+    )
+}
+
+/// What the command line asks for; returns the exit code.
+fn act(line: CommandLine, words: Vec<OsString>) -> u8 {
+    for mistake in &line.mistakes {
+        to_stderr(&format!("{mistake}\n"));
+    }
+    if !line.unexpected.is_empty() {
+        let mut text = "Unexpected argument(s):".to_owned();
+        for word in &line.unexpected {
+            text.push(' ');
+            text.push_str(&word.to_string_lossy());
+        }
+        text.push('\n');
+        to_stderr(&text);
+    }
+    match line.invocation {
+        Invocation::Help => {
+            to_stderr(&usage::help());
+            exit::NORMAL
+        }
+        Invocation::Version => {
+            to_stderr(&version::text());
+            exit::NORMAL
+        }
+        Invocation::SignalNumber(name) => signal_number(&name),
+        Invocation::Genhash => {
+            to_stderr("genhash is not built yet\n");
+            exit::FATAL
+        }
+        Invocation::Misused => exit::FATAL,
+        Invocation::Run(options) => match &options.config_test {
+            Some(report) => parent::test_configuration(&options, report),
+            None => parent::run(*options, words),
+        },
+    }
+}
+
+fn signal_number(name: &str) -> u8 {
+    match cli::signal_number(name) {
+        Some(number) => {
+            _ = writeln!(io::stdout(), "{number}");
+            exit::NORMAL
+        }
+        None => {
+            to_stderr(&format!("Unknown signal name {name}\n"));
+            exit::FATAL
+        }
+    }
+}
+
+/// Nobody can be told if stderr is closed, and the exit code says the same.
+fn to_stderr(text: &str) {
+    _ = io::stderr().write_all(text.as_bytes());
+}

@@ -1,0 +1,125 @@
+//! Bursts are cut into slices: a virtual router of 5,000 addresses does not keep the loop from its
+//! sockets, and no address waits for its first announcement until another has had its repeats.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+
+use relevo_core::config::bound::InstanceConfig;
+use relevo_core::ids::{Family, Version};
+use relevo_core::limits::SLICE;
+use relevo_core::machine::Machine;
+use relevo_core::time::Duration;
+use relevo_core::vrrp::StateName;
+use relevo_tests::one_host::{
+    ETH0, Effect, OneHost, added, announced, config, deleted, key_on_eth0, link, notes, priorities,
+    virtual_address,
+};
+
+const COUNT: usize = 5_000;
+/// Beyond a slice: a transition's own actions, and a second one for a step (an announcement, or
+/// what is told of it).
+const MOST: usize = 2 * SLICE + 16;
+
+fn addr(index: usize) -> IpAddr {
+    Ipv4Addr::new(10, 1, (index / 250) as u8, (index % 250) as u8).into()
+}
+
+fn big() -> InstanceConfig {
+    let mut config = config(Version::V3, Family::V4);
+    config.excluded = (0..COUNT - 2).map(|i| virtual_address(addr(i))).collect();
+    config
+}
+
+#[test]
+fn a_takeover_of_5000_addresses_is_sliced() {
+    let mut host = OneHost::backup(big());
+    let mut effects = host.fire();
+    assert_eq!(priorities(&effects[..1]), [100]);
+    assert!(added(&effects).len() <= SLICE);
+    effects.extend(host.settle());
+    assert!(host.most_actions <= MOST, "{} at once", host.most_actions);
+    assert_eq!(added(&effects).len(), COUNT);
+    assert_eq!(host.held().len(), COUNT);
+    // Five announcements each; all of the first before any of the second.
+    let mut times: BTreeMap<IpAddr, usize> = BTreeMap::new();
+    for addr in announced(&effects) {
+        if times.contains_key(&addr) {
+            assert_eq!(times.len(), COUNT, "{addr} again before others at all");
+        }
+        *times.entry(addr).or_default() += 1;
+    }
+    assert!(times.values().all(|times| *times == 5));
+}
+
+#[test]
+fn packets_and_timers_come_between_the_slices() {
+    let mut host = OneHost::backup(big());
+    host.fire();
+    // The kernel answers slowly, and adverts go out all the same.
+    let mut sent = 0;
+    while host.held().len() < COUNT {
+        for _ in 0..100 {
+            if !host.asked.is_empty() {
+                host.answer_one();
+            }
+        }
+        host.pass(Duration::from_millis(100));
+        sent += priorities(&host.look_at_timers()).len();
+    }
+    assert!(sent >= 5, "{sent} adverts in 5 s");
+    // A better claim in the middle of the repeats ends them at once.
+    assert!(host.node.more());
+    let effects = host.hear_neighbour(9, 200);
+    assert_eq!(host.state(), StateName::Backup);
+    assert!(announced(&effects).is_empty());
+    let effects = host.settle();
+    assert!(announced(&effects).is_empty());
+    assert!(host.held().is_empty());
+    assert!(host.most_actions <= MOST, "{} at once", host.most_actions);
+}
+
+#[test]
+fn leaving_with_5000_addresses_is_sliced() {
+    let mut host = OneHost::master(big());
+    host.most_actions = 0;
+    let mut effects = host.stop();
+    assert_eq!(priorities(&effects), [0]);
+    effects.extend(host.settle());
+    assert_eq!(deleted(&effects).len(), COUNT);
+    assert_eq!(effects.last(), Some(&Effect::Exit(0)));
+    assert!(host.most_actions <= MOST, "{} at once", host.most_actions);
+}
+
+#[test]
+fn removing_5000_leftovers_is_sliced() {
+    let mut host = OneHost::new(big());
+    for index in 0..COUNT - 2 {
+        host.present.insert(key_on_eth0(addr(index), 32));
+    }
+    let mut effects = host.dump(&[link("eth0", ETH0)]);
+    effects.extend(host.open_sockets(&effects.clone(), Ok(())));
+    effects.extend(host.settle());
+    assert!(host.held().is_empty());
+    assert_eq!(deleted(&effects).len(), COUNT - 2);
+    // Each is told of.
+    assert!(notes(&effects).len() >= COUNT - 2);
+    assert!(host.most_actions <= MOST, "{} at once", host.most_actions);
+}
+
+/// Deletions still on their way do not hold a new mastership up, nor does it lose an address.
+#[test]
+fn mastership_that_comes_back_in_the_middle_of_the_removal_gets_every_address() {
+    let mut host = OneHost::master(big());
+    host.hear_neighbour(9, 200);
+    for _ in 0..700 {
+        host.answer_one();
+    }
+    host.hear_neighbour(9, 0);
+    let (_, skew) = host.timer().expect("the skew time");
+    host.pass(skew);
+    host.look_at_timers();
+    assert_eq!(host.state(), StateName::Master);
+    host.settle();
+    assert_eq!(host.held().len(), COUNT);
+    assert!(host.most_actions <= MOST, "{} at once", host.most_actions);
+}
