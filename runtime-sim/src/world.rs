@@ -328,7 +328,7 @@ impl World {
         self.at(at, Future::Order { host, boot });
     }
 
-    fn carry_out_order(&mut self, host: usize) {
+    pub(crate) fn carry_out_order(&mut self, host: usize) {
         let Some(applied) = self.hosts[host].kernel.apply_next() else {
             return;
         };

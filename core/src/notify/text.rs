@@ -165,14 +165,10 @@ impl Rendered<'_> {
                 if let Some(instance) = instance {
                     write!(f, "({}) ", name(instance))?;
                 }
-                let what = if *adding {
-                    "cannot add"
-                } else {
-                    "cannot remove"
-                };
+                let verb = if *adding { "add" } else { "remove" };
                 write!(
                     f,
-                    "{what} {}: {}",
+                    "cannot {verb} {}: {}",
                     self.address(*instance, key),
                     ErrorText(*errno)
                 )
