@@ -8,6 +8,8 @@ top=$PWD
 work=$top/target/mutants
 tree=$work/tree
 SEEDS=${SEEDS:-300}
+# Seconds that one kind of tests may take.
+PATIENCE=${PATIENCE:-180}
 export CARGO_TARGET_DIR=$work/build
 # The copy lies inside a repository but is none: patches apply to plain files.
 export GIT_CEILING_DIRECTORIES=$work
@@ -37,10 +39,16 @@ done
 
 # Each: builds first, since a mutant that does not build has not been caught.
 build() { (cd "$tree" && cargo test --quiet --no-run -p relevo-core -p relevo-tests -p relevo-sim) >"$log" 2>&1; }
-core_tests() { (cd "$tree" && cargo test --quiet -p relevo-core) >"$log" 2>&1; }
-table_tests() { (cd "$tree" && cargo test --quiet --no-fail-fast -p relevo-tests "${binaries[@]}") >"$log" 2>&1; }
-explore() {
-	(cd "$tree" && cargo run --quiet --release -p relevo-sim -- explore --seeds "$SEEDS") >"$log" 2>&1
+core_tests() { patiently cargo test --quiet -p relevo-core; }
+table_tests() { patiently cargo test --quiet -p relevo-tests "${binaries[@]}"; }
+explore() { patiently cargo run --quiet --release -p relevo-sim -- explore --seeds "$SEEDS"; }
+
+# Runs a command in the copy; one that hangs has noticed something too.
+patiently() {
+	(cd "$tree" && timeout --kill-after=5 "$PATIENCE" "$@") >"$log" 2>&1
+	local code=$?
+	[ "$code" != 124 ] || echo "test no end after $PATIENCE s ... FAILED" >>"$log"
+	return "$code"
 }
 
 # Prints which test noticed first; nothing when all is well.
@@ -49,7 +57,7 @@ noticed() {
 	for kind in core_tests table_tests explore; do
 		if ! $kind; then
 			local first
-			first=$(grep -m1 -E '^test .*FAILED|^---- .* stdout' "$log" | sed 's/^test //; s/ \.\.\. FAILED//; s/^---- //; s/ stdout.*//')
+			first=$(grep -m1 -E '^test .*FAILED$|^---- .* stdout' "$log" | sed 's/^test //; s/ \.\.\. FAILED//; s/^---- //; s/ stdout.*//')
 			echo "${kind//_/ }: ${first:-$(grep -m1 . "$log" | cut -c1-60)}"
 			return
 		fi

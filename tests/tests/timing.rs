@@ -1,0 +1,55 @@
+#![forbid(unsafe_code)]
+//! What a master counts from: its last deadline, not its last wake-up, and its own interval, not the one
+//! it followed as a backup.
+
+use relevo_core::ids::{Family, Version};
+use relevo_core::time::Duration;
+use relevo_core::vrrp::{StateName, VrrpTimer};
+use relevo_tests::one_host::{Advert, ID, OneHost, config, priorities, virtual_addresses};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn a_late_wake_up_does_not_move_the_adverts_after_it() {
+    for version in [Version::V2, Version::V3] {
+        let mut host = OneHost::master(config(version, Family::V4));
+        let (timer, due) = host.timer().unwrap();
+        assert_eq!(timer, VrrpTimer::Advert(ID));
+        let late = Duration::from_millis(7);
+        host.pass(due + late);
+        assert_eq!(priorities(&host.look_at_timers()), [100]);
+        assert_eq!(host.timer(), Some((timer, SECOND - late)));
+    }
+}
+
+#[test]
+fn after_a_stall_of_more_than_an_interval_the_count_starts_afresh() {
+    let mut host = OneHost::master(config(Version::V3, Family::V4));
+    let (timer, due) = host.timer().unwrap();
+    host.pass(due + SECOND + Duration::from_millis(1));
+    // One advert, not one for each that was missed.
+    assert_eq!(priorities(&host.look_at_timers()), [100]);
+    assert_eq!(host.timer(), Some((timer, SECOND)));
+}
+
+#[test]
+fn a_new_master_forgets_the_interval_that_it_followed() {
+    let config = config(Version::V3, Family::V4);
+    let mut host = OneHost::backup(config.clone());
+    let mut slow = Advert::from_neighbour(&config, 9, 150);
+    slow.interval = SECOND * 3;
+    host.hear(&slow);
+    assert_eq!(
+        host.timer(),
+        Some((VrrpTimer::MasterDown(ID), Duration::from_micros(10_828_125)))
+    );
+    host.fire();
+    host.settle();
+    assert_eq!(host.state(), StateName::Master);
+    // It steps down for its own skew time, not for that of the slow master.
+    host.take_address(virtual_addresses(Family::V4)[0]);
+    assert_eq!(
+        host.timer(),
+        Some((VrrpTimer::MasterDown(ID), Duration::from_micros(609_375)))
+    );
+}
