@@ -43,6 +43,7 @@ impl World {
             self.hand_in(host, Input::Continue, in_a_row);
         }
         self.check_addresses(host);
+        self.check_interfaces(host);
         self.plan_next_turn(host);
     }
 

@@ -577,6 +577,29 @@ impl World {
         }
     }
 
+    /// Tells the checker of every interface of `host`, if its machine knows all about them.
+    pub(crate) fn check_interfaces(&mut self, host: usize) {
+        let cluster = Rc::clone(&self.cluster);
+        for &member in cluster.on_host(host) {
+            let here = &self.hosts[host];
+            let Some(process) = here.process.as_ref() else {
+                return;
+            };
+            if !process.ready || process.stopping || process.is_untold() || here.crippled {
+                return;
+            }
+            let own = &cluster.members[member];
+            let works = here.kernel.link_works(own.ifindex);
+            let complete = here.kernel.has_usable(own.ifindex, own.address)
+                && process.has_opened_all(own.ifindex);
+            self.fact(Fact::Interface {
+                member,
+                works,
+                complete,
+            });
+        }
+    }
+
     /// The state of a member as its machine has it, or `Init` if there is none.
     pub fn state(&self, member: usize) -> StateName {
         let member = &self.cluster.members[member];
