@@ -116,9 +116,12 @@ impl Process {
         !self.told.is_empty()
     }
 
-    /// The monitor socket overran: what it held is lost, and a whole dump follows.
+    /// The monitor socket overran: what it held is lost, and a whole dump follows. That a link was
+    /// deleted is kept: a real kernel gives its successor another number, which the dump shows;
+    /// here it has the same.
     pub fn overrun(&mut self, dump: Vec<Told>) {
-        self.told.retain(|told| !told.is_monitor());
+        self.told
+            .retain(|told| !told.is_monitor() || matches!(told, Told::LinkGone(_)));
         self.told.extend(dump);
     }
 
