@@ -8,9 +8,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use relevo_core::config::bound::{
-    Auth, Bound, Destination, GarpConfig, Global, InstanceConfig, VirtualAddress,
-};
+use relevo_core::config::bound::{Auth, Bound, Global, InstanceConfig, VirtualAddress};
 use relevo_core::ids::{Errno, Family, IfIndex, InstanceId, OpId, SocketId, Version};
 use relevo_core::kernel::{AddressKey, KernelEvent, Link};
 use relevo_core::limits::SLICE;
@@ -335,44 +333,11 @@ fn configuration() -> Bound {
 
 fn instance(name: &str, version: Version, vrid: u8, addr: &str) -> InstanceConfig {
     let addr: IpAddr = addr.parse().expect("an address");
-    let group = if addr.is_ipv4() {
-        vrrp::GROUP_V4.into()
-    } else {
-        vrrp::GROUP_V6.into()
-    };
+    let prefix = if addr.is_ipv4() { 24 } else { 64 };
+    let addresses = vec![VirtualAddress::new(addr, prefix)];
     InstanceConfig {
-        name: name.to_owned(),
-        interface: "eth0".to_owned(),
-        family: Family::of(addr),
-        version,
-        vrid,
-        priority: 100,
-        state_master: false,
-        advert_interval: Duration::from_secs(1),
-        preempt: true,
-        preempt_delay: Duration::ZERO,
-        down_timer_adverts: 3,
         auth: Auth::Pass(*b"secret\0\0"),
-        addresses: vec![VirtualAddress {
-            addr,
-            prefix: if addr.is_ipv4() { 24 } else { 64 },
-            dev: None,
-            scope: 0,
-            broadcast: None,
-            label: None,
-            nodad: true,
-            deprecated: false,
-            no_prefix_route: false,
-        }],
-        excluded: Vec::new(),
-        source: None,
-        destination: Destination::Multicast(group),
-        hop_limit: 255,
-        check_unicast_source: false,
-        skip_check_adv_addr: false,
-        lower_prio_no_advert: false,
         higher_prio_send_advert: true,
-        dont_track_primary: false,
-        garp: GarpConfig::default(),
+        ..InstanceConfig::new(name, "eth0", version, vrid, addresses)
     }
 }

@@ -3,7 +3,7 @@
 //! - `cli`, `options`, `usage`, `version`, `exit`: the command line, keepalived's
 //! - `parent`, `child`, `pidfile`, `sd_notify`: the processes
 //! - `daemon`: the loop that each of them runs; `exec`: an executor for each machine
-//! - `netlink`, `vrrp_io`, `arp_io`: the kernel and the wire; `sys`: the only `unsafe`
+//! - `netlink`, `vrrp_io`, `arp_io`: the kernel and the wire; `sys`: system calls
 //! - `configuration`, `host_facts`, `diagnose`: the file, and what is wrong with it
 //! - `logger`, `syslog`: lines to whoever reads them, off the loop
 //!

@@ -161,6 +161,11 @@ impl Checker {
             }
             Fact::Heard(heard) => self.on_heard(now, heard),
             Fact::Settled { member, key, held } => self.on_settled(now, member, key, held),
+            Fact::Interface {
+                member,
+                works,
+                complete,
+            } => self.on_interface(now, member, works, complete),
             Fact::Announced { member, addr, held } => self.on_announced(now, member, addr, held),
             Fact::Called {
                 host,
@@ -472,6 +477,17 @@ impl Checker {
                 key.addr
             );
             self.fail(now, Promise::AddressIffMaster, text);
+        }
+    }
+
+    fn on_interface(&mut self, now: Instant, member: usize, works: bool, complete: bool) {
+        let state = self.known[member].state;
+        let takes_part = matches!(state, StateName::Backup | StateName::Master);
+        let must_not = !works && self.member(member).tracks_interface;
+        let must = works && complete;
+        if takes_part && must_not || !takes_part && must {
+            let text = format!("member {member} is {state:?}, its interface works: {works}");
+            self.fail(now, Promise::WorksWithItsInterface, text);
         }
     }
 

@@ -412,6 +412,28 @@ fn a_master_that_leaves_without_a_word() {
 }
 
 #[test]
+fn taking_part_without_an_interface_and_standing_aside_with_one() {
+    let broken = Some(Promise::WorksWithItsInterface);
+    for (state, works, complete, wanted) in [
+        (BACKUP, true, true, None),
+        (MASTER, false, true, broken),
+        (BACKUP, false, false, broken),
+        (FAULT, false, true, None),
+        (FAULT, true, false, None),
+        (FAULT, true, true, broken),
+    ] {
+        let mut history = history();
+        history.state(1, 0, state);
+        let interface = Fact::Interface {
+            member: 0,
+            works,
+            complete,
+        };
+        assert_eq!(history.note(2, interface).broken(), wanted, "{state:?}");
+    }
+}
+
+#[test]
 fn an_announcement_of_what_is_not_held() {
     let addr = plain_member(0, 150).vips[0].addr;
     let announced = |held| Fact::Announced {

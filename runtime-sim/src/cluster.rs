@@ -28,6 +28,8 @@ pub struct Member {
     pub interval: Duration,
     /// Its protocol version.
     pub version: Version,
+    /// Its interface's state counts.
+    pub tracks_interface: bool,
     /// As master it answers lower priorities.
     pub answers_lower: bool,
     /// Adverts that it may miss.
@@ -209,6 +211,7 @@ fn member(
         preempt_delay: config.preempt_delay,
         interval: config.advert_interval,
         version: config.version,
+        tracks_interface: !config.dont_track_primary,
         answers_lower: !config.lower_prio_no_advert,
         adverts: config.down_timer_adverts,
         address: config.source.unwrap_or(own),
@@ -245,6 +248,7 @@ pub(crate) mod tests {
             preempt_delay: Duration::ZERO,
             interval: Duration::from_secs(1),
             version: Version::V3,
+            tracks_interface: true,
             answers_lower: true,
             adverts: 3,
             address: spec::address_v4(0, host as u8 + 1),

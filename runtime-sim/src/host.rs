@@ -164,6 +164,12 @@ impl Process {
         self.sockets.get(&socket).filter(|socket| socket.open)
     }
 
+    /// True if every socket on the interface is open, and there is one.
+    pub fn has_opened_all(&self, ifindex: IfIndex) -> bool {
+        let mut here = self.sockets.values().filter(|s| s.spec.ifindex == ifindex);
+        self.can_send(ifindex) && here.all(|socket| socket.open && !socket.deaf)
+    }
+
     /// True if something can be sent through the interface.
     pub fn can_send(&self, ifindex: IfIndex) -> bool {
         let mut here = self.sockets.values().filter(|s| s.spec.ifindex == ifindex);

@@ -33,6 +33,8 @@ pub enum Promise {
     MasterSpeaks,
     /// A backup that hears nothing takes over in time.
     BackupWakes,
+    /// A host takes part exactly while its interface works.
+    WorksWithItsInterface,
     /// Only an address that is held by a master is announced, and each of them is.
     AnnouncesWhatItHolds,
     /// After its timers, a machine waits for a later moment.
@@ -66,6 +68,7 @@ impl fmt::Display for Promise {
             Self::BadPacketTouchesNothing => "a bad packet touches nothing but a counter",
             Self::MasterSpeaks => "a master sends an advert every interval",
             Self::BackupWakes => "a backup that hears nothing takes over in time",
+            Self::WorksWithItsInterface => "a host takes part exactly while its interface works",
             Self::AnnouncesWhatItHolds => "exactly what a master holds is announced",
             Self::TimerMovesOn => "after its timers a machine waits for a later moment",
             Self::BoundedWork => "calls and actions are bounded",
@@ -171,6 +174,15 @@ pub enum Fact {
         key: AddressKey,
         /// Whether the kernel has it.
         held: bool,
+    },
+    /// A machine knows everything about a member's interface.
+    Interface {
+        /// Which member.
+        member: usize,
+        /// Frames pass.
+        works: bool,
+        /// Nothing else is missing either: the source address and the socket are there.
+        complete: bool,
     },
     /// An announcement is sent.
     Announced {

@@ -360,6 +360,13 @@ impl SimKernel {
             .any(|key| key.ifindex == ifindex && key.addr == addr)
     }
 
+    /// True if `addr` stands on `ifindex` and nothing about it is under way.
+    pub fn has_usable(&self, ifindex: IfIndex, addr: IpAddr) -> bool {
+        self.addresses
+            .values()
+            .any(|row| row.key.ifindex == ifindex && row.key.addr == addr && !row.tentative)
+    }
+
     /// True if frames pass through the link.
     pub fn link_works(&self, ifindex: IfIndex) -> bool {
         self.links.get(&ifindex).is_some_and(LinkRow::works)

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use relevo_core::config::bound::{
-    Auth, Bound, Destination, GarpConfig, Global, InstanceConfig, VirtualAddress,
+    Bound, Destination, GarpConfig, Global, InstanceConfig, VirtualAddress,
 };
 use relevo_core::ids::{Family, IfIndex, Version};
 use relevo_core::kernel::AddressKey;
@@ -186,48 +186,31 @@ impl HostSpec {
 impl InstanceSpec {
     /// The bound configuration that [`conf_text`] would give.
     pub fn bind(&self) -> InstanceConfig {
-        let virtual_address = |&(addr, prefix): &(IpAddr, u8)| VirtualAddress {
-            addr,
-            prefix,
-            dev: None,
-            scope: 0,
-            broadcast: None,
-            label: None,
-            nodad: Family::of(addr) == Family::V6,
-            deprecated: Family::of(addr) == Family::V6 && prefix == 128,
-            no_prefix_route: false,
-        };
-        let group: IpAddr = match self.family {
-            Family::V4 => Ipv4Addr::new(224, 0, 0, 18).into(),
-            Family::V6 => Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12).into(),
-        };
+        let addresses = self
+            .vips
+            .iter()
+            .map(|&(addr, prefix)| VirtualAddress::new(addr, prefix));
+        let plain = InstanceConfig::new(
+            &self.name,
+            &interface(self.segment),
+            self.version,
+            self.vrid,
+            addresses.collect(),
+        );
         InstanceConfig {
-            name: self.name.clone(),
-            interface: interface(self.segment),
             family: self.family,
-            version: self.version,
-            vrid: self.vrid,
             priority: self.priority,
             state_master: self.priority == 255,
             advert_interval: self.interval,
             preempt: self.preempt,
             preempt_delay: self.preempt_delay,
-            down_timer_adverts: 3,
-            auth: Auth::None,
-            addresses: self.vips.iter().map(virtual_address).collect(),
-            excluded: Vec::new(),
             source: self.unicast.as_ref().map(|(own, _)| *own),
             destination: match &self.unicast {
                 Some((_, peers)) => Destination::Unicast(peers.clone()),
-                None => Destination::Multicast(group),
+                None => plain.destination.clone(),
             },
-            hop_limit: 255,
-            check_unicast_source: false,
-            skip_check_adv_addr: false,
-            lower_prio_no_advert: false,
-            higher_prio_send_advert: false,
-            dont_track_primary: false,
             garp: self.garp.clone(),
+            ..plain
         }
     }
 

@@ -152,6 +152,11 @@ impl World {
         if self.hosts[host].process.take().is_none() {
             return;
         }
+        // The kernel carries an order out within the call that gives it: what was ordered is done
+        // before anybody can see that the daemon is gone.
+        while self.hosts[host].kernel.has_orders() {
+            self.carry_out_order(host);
+        }
         self.hosts[host].incarnation += 1;
         self.hosts[host].frozen = false;
         self.hosts[host].wake = None;

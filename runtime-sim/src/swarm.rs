@@ -366,6 +366,13 @@ impl Draw {
         (0..8).map(burst).collect()
     }
 
+    /// What the overrun loses is what happened in the same instant.
+    fn overrun(&mut self, host: usize, at: Instant) -> Vec<(Instant, Fault)> {
+        let taken = self.rng.chance(1, 2).then_some((at, Fault::Take { host }));
+        let overrun = (at, Fault::Overrun { host });
+        taken.into_iter().chain([overrun]).collect()
+    }
+
     fn refusals(&mut self, at: Instant, host: usize, what: Refusal) -> Vec<(Instant, Fault)> {
         let errno = pick(&mut self.rng, &[Errno::EPERM, Errno(105)]);
         let count = self.rng.within(1, 4) as usize;
@@ -426,7 +433,7 @@ impl Draw {
             Kind::RefuseOrder => self.refusals(at, host, Refusal::Order),
             Kind::RefuseSend => self.refusals(at, host, Refusal::Send),
             Kind::Take => vec![(at, Fault::Take { host })],
-            Kind::Overrun => vec![(at, Fault::Overrun { host })],
+            Kind::Overrun => self.overrun(host, at),
             Kind::Give => vec![(at, Fault::Give { host })],
             Kind::Noise => self.noise(host, at, until),
             Kind::RefuseSocket => {

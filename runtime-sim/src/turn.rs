@@ -43,6 +43,7 @@ impl World {
             self.hand_in(host, Input::Continue, in_a_row);
         }
         self.check_addresses(host);
+        self.check_interfaces(host);
         self.plan_next_turn(host);
     }
 
@@ -157,7 +158,7 @@ impl World {
             let kernel = &self.hosts[host].kernel;
             let process = self.hosts[host].process.as_ref();
             let can_send = process.is_some_and(|process| process.can_send(here.ifindex))
-                && kernel.link_works(here.ifindex)
+                && kernel.has_link(here.ifindex)
                 && kernel.has_address(here.ifindex, here.address);
             self.fact(Fact::State {
                 member,

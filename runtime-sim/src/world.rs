@@ -328,7 +328,7 @@ impl World {
         self.at(at, Future::Order { host, boot });
     }
 
-    fn carry_out_order(&mut self, host: usize) {
+    pub(crate) fn carry_out_order(&mut self, host: usize) {
         let Some(applied) = self.hosts[host].kernel.apply_next() else {
             return;
         };
@@ -574,6 +574,29 @@ impl World {
                     self.fact(Fact::Settled { member, key, held });
                 }
             }
+        }
+    }
+
+    /// Tells the checker of every interface of `host`, if its machine knows all about them.
+    pub(crate) fn check_interfaces(&mut self, host: usize) {
+        let cluster = Rc::clone(&self.cluster);
+        for &member in cluster.on_host(host) {
+            let here = &self.hosts[host];
+            let Some(process) = here.process.as_ref() else {
+                return;
+            };
+            if !process.ready || process.stopping || process.is_untold() || here.crippled {
+                return;
+            }
+            let own = &cluster.members[member];
+            let works = here.kernel.link_works(own.ifindex);
+            let complete = here.kernel.has_usable(own.ifindex, own.address)
+                && process.has_opened_all(own.ifindex);
+            self.fact(Fact::Interface {
+                member,
+                works,
+                complete,
+            });
         }
     }
 

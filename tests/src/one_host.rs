@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use relevo_core::config::bound::{
-    Auth, Bound, Destination, GarpConfig, Global, InstanceConfig, VirtualAddress,
+    Auth, Bound, Destination, Global, InstanceConfig, VirtualAddress,
 };
 use relevo_core::ids::{Errno, Family, IfIndex, InstanceId, OpId, SocketId, Version};
 use relevo_core::kernel::{AddressKey, KernelEvent, KernelOp, Link, ROUTE_PROTOCOL};
@@ -57,17 +57,7 @@ pub fn group(family: Family) -> IpAddr {
 
 /// A virtual address with the defaults of a configuration that names the address alone.
 pub fn virtual_address(addr: IpAddr) -> VirtualAddress {
-    VirtualAddress {
-        addr,
-        prefix: Family::of(addr).prefix_max(),
-        dev: None,
-        scope: 0,
-        broadcast: None,
-        label: None,
-        nodad: true,
-        deprecated: addr.is_ipv6(),
-        no_prefix_route: false,
-    }
+    VirtualAddress::new(addr, Family::of(addr).prefix_max())
 }
 
 /// The two virtual addresses of [`config`].
@@ -86,34 +76,8 @@ pub fn virtual_addresses(family: Family) -> Vec<IpAddr> {
 
 /// A virtual router with every setting at its default: VRID 51, priority 100, one second.
 pub fn config(version: Version, family: Family) -> InstanceConfig {
-    InstanceConfig {
-        name: "VI_1".to_owned(),
-        interface: "eth0".to_owned(),
-        family,
-        version,
-        vrid: VRID,
-        priority: 100,
-        state_master: false,
-        advert_interval: Duration::from_secs(1),
-        preempt: true,
-        preempt_delay: Duration::ZERO,
-        down_timer_adverts: 3,
-        auth: Auth::None,
-        addresses: virtual_addresses(family)
-            .into_iter()
-            .map(virtual_address)
-            .collect(),
-        excluded: Vec::new(),
-        source: None,
-        destination: Destination::Multicast(group(family)),
-        hop_limit: 255,
-        check_unicast_source: false,
-        skip_check_adv_addr: false,
-        lower_prio_no_advert: false,
-        higher_prio_send_advert: false,
-        dont_track_primary: false,
-        garp: GarpConfig::default(),
-    }
+    let addresses = virtual_addresses(family).into_iter().map(virtual_address);
+    InstanceConfig::new("VI_1", "eth0", version, VRID, addresses.collect())
 }
 
 /// An advert on the wire, sent or to be received.

@@ -359,6 +359,7 @@ fn preempt_delay_runs_from_the_first_lower_priority_and_a_higher_one_cancels_it(
     // 30.1 s after the first one they are discarded: the timer runs out although they go on.
     let mut passed = THEIR_INTERVAL;
     while host.state() == StateName::Backup {
+        assert!(passed < Duration::from_secs(10), "no takeover");
         hear(&mut host, 9, 50);
         host.pass(Duration::from_micros(1));
         host.look_at_timers();
@@ -384,4 +385,72 @@ fn two_owners_are_told_apart_by_their_addresses() {
         host.hear_neighbour(number, 255);
         assert_eq!(host.state() == StateName::Backup, wins);
     }
+}
+
+/// What was learned from a master is forgotten when there is none (behaviour of the original, save
+/// for its bug of keeping it without detailed logging).
+#[test]
+fn a_new_master_counts_in_its_own_interval_again() {
+    let config = configured(Version::V3, Family::V4, false, Preempt::Yes);
+    let mut host = OneHost::backup(config);
+    hear(&mut host, 1, OURS + 1);
+    host.fire();
+    host.settle();
+    assert_eq!(host.state(), StateName::Master);
+    happen(&mut host, Event::AddressDeleted);
+    let skew = deadline(Deadline::Skew, Version::V3, None);
+    assert_eq!(host.timer(), skew);
+}
+
+/// The wake-up itself came late: what was sent meanwhile may have been lost, so one more interval
+/// and skew time is granted. A host that is always late still takes over.
+#[test]
+fn a_late_wake_up_is_no_silence() {
+    let config = configured(Version::V3, Family::V4, false, Preempt::Yes);
+    let grace = OWN_INTERVAL + skew_time(Version::V3, OWN_INTERVAL);
+    // Skew time 1.21875 s is more than half an interval.
+    let tolerable = skew_time(Version::V3, OWN_INTERVAL);
+    let late = |by: Duration| {
+        let mut host = OneHost::backup(config.clone());
+        let (_, left) = host.timer().expect("a deadline");
+        host.pass(left + by);
+        host.look_at_timers();
+        host
+    };
+    assert_eq!(late(tolerable).state(), StateName::Master);
+    let by = tolerable + Duration::from_micros(1);
+    let mut host = late(by);
+    for round in 1..=3 {
+        assert_eq!(host.state(), StateName::Backup, "round {round}");
+        assert_eq!(host.timer(), Some((VrrpTimer::MasterDown(ID), grace)));
+        host.pass(grace + by);
+        host.look_at_timers();
+    }
+    assert_eq!(host.state(), StateName::Master);
+    // A master that is heard meanwhile is followed.
+    let mut host = late(by);
+    hear(&mut host, 1, OURS + 1);
+    let learned = deadline(Deadline::MasterDownLearned, Version::V3, None);
+    assert_eq!(host.timer(), learned);
+}
+
+#[test]
+fn adverts_do_not_drift_and_do_not_pile_up() {
+    let mut config = configured(Version::V3, Family::V4, false, Preempt::Yes);
+    config.garp.master_delay = Duration::ZERO;
+    let mut host = OneHost::master(config);
+    let late = Duration::from_millis(5);
+    let start = host.now;
+    for count in 1..=10 {
+        let (_, left) = host.timer().expect("a deadline");
+        host.pass(left + late);
+        assert_eq!(priorities(&host.look_at_timers()), [OURS]);
+        assert_eq!(host.now.since(start), OWN_INTERVAL * count + late);
+        host.settle();
+    }
+    // After a stall there is one advert, not one for each that was missed.
+    host.pass(OWN_INTERVAL * 7);
+    assert_eq!(priorities(&host.look_at_timers()), [OURS]);
+    let (_, left) = host.timer().expect("a deadline");
+    assert_eq!(left, OWN_INTERVAL);
 }

@@ -109,7 +109,7 @@ fn one_of_each(config: &InstanceConfig) -> Vec<Bad> {
         tcp[9] = 6;
         let mut six = octets.clone();
         six[0] = 0x65;
-        let mut no_header = octets.clone();
+        let mut no_header = octets;
         no_header[0] = 0x44;
         for octets in [tcp, six, no_header] {
             all.push(Bad::new(Discard::IpHeader, &good, octets));

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use crate::ids::{Family, InstanceId, Version};
 use crate::time::Duration;
+use crate::wire::vrrp;
 
 /// Everything that was bound from one configuration.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -92,6 +93,48 @@ pub struct InstanceConfig {
 }
 
 impl InstanceConfig {
+    /// A virtual router with every setting at the original's default: priority 100, an advert a
+    /// second, preempting, multicast. Its family is that of the first address.
+    pub fn new(
+        name: &str,
+        interface: &str,
+        version: Version,
+        vrid: u8,
+        addresses: Vec<VirtualAddress>,
+    ) -> Self {
+        let first = addresses.first().map(|address| Family::of(address.addr));
+        let family = first.unwrap_or(Family::V4);
+        let group = match family {
+            Family::V4 => vrrp::GROUP_V4.into(),
+            Family::V6 => vrrp::GROUP_V6.into(),
+        };
+        Self {
+            name: name.to_owned(),
+            interface: interface.to_owned(),
+            family,
+            version,
+            vrid,
+            priority: 100,
+            state_master: false,
+            advert_interval: Duration::from_secs(1),
+            preempt: true,
+            preempt_delay: Duration::ZERO,
+            down_timer_adverts: 3,
+            auth: Auth::None,
+            addresses,
+            excluded: Vec::new(),
+            source: None,
+            destination: Destination::Multicast(group),
+            hop_limit: vrrp::HOP_LIMIT,
+            check_unicast_source: false,
+            skip_check_adv_addr: false,
+            lower_prio_no_advert: false,
+            higher_prio_send_advert: false,
+            dont_track_primary: false,
+            garp: GarpConfig::default(),
+        }
+    }
+
     /// True for the owner of the addresses: base priority 255.
     pub const fn is_owner(&self) -> bool {
         self.priority == 255
@@ -154,6 +197,23 @@ pub struct VirtualAddress {
     pub deprecated: bool,
     /// `noprefixroute`.
     pub no_prefix_route: bool,
+}
+
+impl VirtualAddress {
+    /// An address with every setting at the original's default.
+    pub const fn new(addr: IpAddr, prefix: u8) -> Self {
+        Self {
+            addr,
+            prefix,
+            dev: None,
+            scope: 0,
+            broadcast: None,
+            label: None,
+            nodad: addr.is_ipv6(),
+            deprecated: addr.is_ipv6() && prefix == 128,
+            no_prefix_route: false,
+        }
+    }
 }
 
 /// How addresses are announced; counts of 0 in a file become 1 where the original does so.

@@ -114,12 +114,6 @@ impl Rendered<'_> {
                  the master-down timer fires",
                 name(instance)
             ),
-            Note::DuplicateSource { instance, src } => write!(
-                f,
-                "({}) another router sends adverts from our own address {src}: give each router \
-                 an address of its own",
-                name(instance)
-            ),
             Note::AddressListDiffers { instance, src } => write!(
                 f,
                 "({}) the adverts of {src} list other virtual addresses than ours: they are \
@@ -165,14 +159,10 @@ impl Rendered<'_> {
                 if let Some(instance) = instance {
                     write!(f, "({}) ", name(instance))?;
                 }
-                let what = if *adding {
-                    "cannot add"
-                } else {
-                    "cannot remove"
-                };
+                let verb = if *adding { "add" } else { "remove" };
                 write!(
                     f,
-                    "{what} {}: {}",
+                    "cannot {verb} {}: {}",
                     self.address(*instance, key),
                     ErrorText(*errno)
                 )
@@ -218,7 +208,6 @@ impl Rendered<'_> {
             | Note::DiscardedUnknown { .. }
             | Note::LowerPriorityMaster { .. }
             | Note::LowerPriorityHeard { .. }
-            | Note::DuplicateSource { .. }
             | Note::AddressListDiffers { .. }
             | Note::IntervalDiffers { .. }
             | Note::Late { .. }

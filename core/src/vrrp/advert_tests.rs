@@ -1,7 +1,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::*;
-use crate::config::bound::{GarpConfig, VirtualAddress};
+use crate::config::bound::VirtualAddress;
 
 const OWN: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 5));
 const THEIRS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 9);
@@ -18,45 +18,9 @@ fn addresses(family: Family) -> Vec<IpAddr> {
 }
 
 fn config(version: Version, family: Family) -> InstanceConfig {
-    let entry = |addr| VirtualAddress {
-        addr,
-        prefix: family.prefix_max(),
-        dev: None,
-        scope: 0,
-        broadcast: None,
-        label: None,
-        nodad: true,
-        deprecated: false,
-        no_prefix_route: false,
-    };
-    InstanceConfig {
-        name: "VI_1".to_owned(),
-        interface: "eth0".to_owned(),
-        family,
-        version,
-        vrid: 51,
-        priority: 100,
-        state_master: false,
-        advert_interval: Duration::from_secs(1),
-        preempt: true,
-        preempt_delay: Duration::ZERO,
-        down_timer_adverts: 3,
-        auth: Auth::None,
-        addresses: addresses(family).into_iter().map(entry).collect(),
-        excluded: Vec::new(),
-        source: None,
-        destination: Destination::Multicast(match family {
-            Family::V4 => vrrp::GROUP_V4.into(),
-            Family::V6 => vrrp::GROUP_V6.into(),
-        }),
-        hop_limit: 255,
-        check_unicast_source: false,
-        skip_check_adv_addr: false,
-        lower_prio_no_advert: false,
-        higher_prio_send_advert: false,
-        dont_track_primary: false,
-        garp: GarpConfig::default(),
-    }
+    let entry = |addr| VirtualAddress::new(addr, family.prefix_max());
+    let addresses = addresses(family).into_iter().map(entry).collect();
+    InstanceConfig::new("VI_1", "eth0", version, 51, addresses)
 }
 
 /// An acceptable message for `config` from 10.0.0.9 or fe80::9 to its group.

@@ -77,13 +77,6 @@ pub enum Note {
         /// Our effective priority.
         ours: u8,
     },
-    /// Two routers claim one source address, or two have the same priority and address.
-    DuplicateSource {
-        /// Which instance.
-        instance: InstanceId,
-        /// The address.
-        src: IpAddr,
-    },
     /// The accepted advert lists other addresses than ours.
     AddressListDiffers {
         /// Which instance.
@@ -150,7 +143,7 @@ pub enum Note {
         /// Why.
         errno: Errno,
     },
-    /// An advert could not be sent; told once until one can be.
+    /// An advert could not be sent; told once for each mastership.
     SendFailed {
         /// Which instance.
         instance: InstanceId,
@@ -294,7 +287,6 @@ impl Note {
             Self::AddressFailed { .. } | Self::SocketFailed { .. } => Level::Error,
             Self::Discarded { .. }
             | Self::DiscardedUnknown { .. }
-            | Self::DuplicateSource { .. }
             | Self::AddressListDiffers { .. }
             | Self::IntervalDiffers { .. }
             | Self::Late { .. }

@@ -448,7 +448,17 @@ impl VrrpExecutor {
         let bit = 1u128.checked_shl(signal.cast_unsigned()).unwrap_or(0);
         if self.signals_told & bit == 0 {
             self.signals_told |= bit;
-            log::info!("signal {signal}: what it asks for is not built yet");
+            let wish = match signal {
+                libc::SIGHUP => "SIGHUP (reload) is for the parent process",
+                libc::SIGUSR1 => "SIGUSR1 (data dump) is not built yet",
+                libc::SIGUSR2 => "SIGUSR2 (statistics) is not built yet",
+                other if other == libc::SIGRTMAX() - 1 => {
+                    "SIGRTMAX-1 (statistics, then cleared) is not built yet"
+                }
+                other if other == libc::SIGRTMIN() + 2 => "SIGRTMIN+2 (JSON) is not built yet",
+                _ => "an unexpected signal",
+            };
+            log::info!("{wish}: ignored");
         }
     }
 

@@ -11,9 +11,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use relevo_core::config::bound::{
-    Auth, Bound, Destination, GarpConfig, InstanceConfig, VirtualAddress,
-};
+use relevo_core::config::bound::{Bound, InstanceConfig, VirtualAddress};
 use relevo_core::ids::{Family, Version};
 use relevo_core::time::Duration as Span;
 use relevo_core::vrrp::VrrpNode;
@@ -27,45 +25,16 @@ const VIP_V4: &str = "10.9.0.100";
 const VIP_V6: &str = "2001:db8::64";
 
 fn instance(name: &str, interface: &str, family: Family, priority: u8) -> InstanceConfig {
-    let (group, vip, prefix) = match family {
-        Family::V4 => ("224.0.0.18", VIP_V4, 32),
-        Family::V6 => ("ff02::12", VIP_V6, 128),
+    let vip = match family {
+        Family::V4 => VIP_V4,
+        Family::V6 => VIP_V6,
     };
-    let parse = |text: &str| text.parse::<IpAddr>().expect("an address");
+    let addr = vip.parse().expect("an address");
+    let addresses = vec![VirtualAddress::new(addr, family.prefix_max())];
     InstanceConfig {
-        name: name.to_owned(),
-        interface: interface.to_owned(),
-        family,
-        version: Version::V3,
-        vrid: 51,
         priority,
-        state_master: false,
         advert_interval: Span::from_centis(5),
-        preempt: true,
-        preempt_delay: Span::ZERO,
-        down_timer_adverts: 3,
-        auth: Auth::None,
-        addresses: vec![VirtualAddress {
-            addr: parse(vip),
-            prefix,
-            dev: None,
-            scope: 0,
-            broadcast: None,
-            label: None,
-            nodad: true,
-            deprecated: family == Family::V6,
-            no_prefix_route: false,
-        }],
-        excluded: Vec::new(),
-        source: None,
-        destination: Destination::Multicast(parse(group)),
-        hop_limit: 255,
-        check_unicast_source: false,
-        skip_check_adv_addr: false,
-        lower_prio_no_advert: false,
-        higher_prio_send_advert: false,
-        dont_track_primary: false,
-        garp: GarpConfig::default(),
+        ..InstanceConfig::new(name, interface, Version::V3, 51, addresses)
     }
 }
 
