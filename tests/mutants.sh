@@ -10,7 +10,7 @@ tree=$work/tree
 SEEDS=${SEEDS:-300}
 # Seconds that one kind of tests may take.
 PATIENCE=${PATIENCE:-180}
-export CARGO_TARGET_DIR=$work/build
+export CARGO_TARGET_DIR=$work/build CARGO_PROFILE_DEV_DEBUG=0
 # The copy lies inside a repository but is none: patches apply to plain files.
 export GIT_CEILING_DIRECTORIES=$work
 
@@ -38,7 +38,10 @@ for file in $(cd "$tree" && cargo metadata --format-version 1 --no-deps --offlin
 done
 
 # Each: builds first, since a mutant that does not build has not been caught.
-build() { (cd "$tree" && cargo test --quiet --no-run -p relevo-core -p relevo-tests -p relevo-sim) >"$log" 2>&1; }
+build() {
+	(cd "$tree" && cargo test --quiet --no-run -p relevo-core &&
+		cargo test --quiet --no-run -p relevo-tests "${binaries[@]}") >"$log" 2>&1
+}
 core_tests() { patiently cargo test --quiet -p relevo-core; }
 table_tests() { patiently cargo test --quiet -p relevo-tests "${binaries[@]}"; }
 explore() { patiently cargo run --quiet --release -p relevo-sim -- explore --seeds "$SEEDS"; }
