@@ -7,7 +7,7 @@ use relevo_core::kernel::{AddressKey, KernelEvent};
 use relevo_core::time::Duration;
 use relevo_core::vrrp::{Discard, Note, StateName};
 use relevo_tests::one_host::{
-    Advert, ETH0, OWN_V4, OneHost, added, adverts, config, deleted, key_on_eth0, link, notes,
+    Advert, ETH0, OWN_V4, OneHost, added, adverts, config, deleted, key_on_eth0, link, notes, own,
     priorities, virtual_address, virtual_addresses,
 };
 
@@ -184,4 +184,21 @@ fn an_owner_that_is_told_to_begin_as_backup_listens_first() {
     assert_eq!(host.state(), StateName::Backup);
     host.run_for(Duration::from_secs(4));
     assert_eq!(host.state(), StateName::Master);
+}
+
+/// What an owner has added itself is no address of the host to speak from: found by the simulator,
+/// where a tie was decided by it.
+#[test]
+fn an_owner_does_not_speak_from_an_address_that_it_added() {
+    for family in [Family::V4, Family::V6] {
+        let mut owner = config(Version::V3, family);
+        owner.priority = 255;
+        owner.state_master = true;
+        let mut host = OneHost::master(owner);
+        host.settle();
+        let effects = host.take_address(own(family));
+        let sent = adverts(&effects);
+        assert!(sent.iter().all(|advert| advert.src == own(family)));
+        assert_eq!(host.state(), StateName::Fault, "{family}");
+    }
 }

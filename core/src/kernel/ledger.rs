@@ -178,6 +178,18 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
         self.have.contains_key(&key)
     }
 
+    /// True if the kernel has `key` and nothing is under way that takes it away.
+    pub fn keeps(&self, key: K) -> bool {
+        let leaving = self.busy.get(&key).and_then(|op| self.in_flight.get(op));
+        self.has(key) && leaving.is_none_or(|flight| flight.change != Change::Delete)
+    }
+
+    /// True if the kernel has `key` because we put it there.
+    pub fn is_ours(&self, key: K) -> bool {
+        let have = self.have.get(&key);
+        have.is_some_and(|have| have.origin == Origin::Ours)
+    }
+
     /// True if nothing is queued and nothing is in flight.
     pub fn is_settled(&self) -> bool {
         self.queue.is_empty() && self.in_flight.is_empty()
@@ -829,5 +841,17 @@ mod tests {
             Step::Add { .. } | Step::Delete { .. } => panic!("{step:?}"),
         });
         assert_eq!(there, [1]);
+    }
+
+    #[test]
+    fn what_is_being_deleted_is_not_kept() {
+        let mut ledger = deleting_one();
+        assert!(ledger.has(1) && ledger.is_ours(1) && !ledger.keeps(1));
+        ledger.want(1, ());
+        assert!(!ledger.keeps(1), "until the deletion is answered");
+        ledger.done(OpId(2), Ok(()));
+        plan(&mut ledger);
+        ledger.done(OpId(3), Ok(()));
+        assert!(ledger.keeps(1));
     }
 }

@@ -429,6 +429,8 @@ impl VrrpNode {
     /// be borrowed on an interface that has 10.0.0.1/24 of its own (rfc-checklist K-6).
     fn is_virtual(&self, key: AddressKey) -> bool {
         self.virtual_addresses.contains(&(key.addr, key.prefix))
+            || self.addresses.ledger.is_ours(key)
+            || self.links.address_protocol(key) == Some(ROUTE_PROTOCOL)
     }
 
     /// Works the conditions of operation of `id` out afresh and acts on what they are now.
@@ -584,7 +586,7 @@ impl VrrpNode {
                 continue;
             }
             if let Some(key) = master.held.get(job.next) {
-                if self.addresses.ledger.has(*key) {
+                if self.addresses.ledger.keeps(*key) {
                     announce(*key, &self.links, out);
                 }
                 job.next += 1;
