@@ -48,10 +48,17 @@ if [ "$root" = none ] || ! command -v apt-get >/dev/null; then
 fi
 echo "Installing: $packages"
 log=$(mktemp)
-# RUNLEVEL=1: installing a daemon here must not start it.
 apt() {
-	$root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -q -y "$@" </dev/null >>"$log" 2>&1
+	$root env DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@" </dev/null >>"$log" 2>&1
 }
+# Installing a daemon to test against must neither start it nor have it started at the next boot.
+case $packages in
+*keepalived*)
+	if command -v systemctl >/dev/null && $root systemctl mask keepalived.service >/dev/null 2>&1; then
+		trap '$root systemctl unmask keepalived.service >/dev/null 2>&1; $root systemctl disable keepalived.service >/dev/null 2>&1' EXIT
+	fi
+	;;
+esac
 if ! apt install --no-install-recommends $packages; then
 	apt update
 	if ! apt install --no-install-recommends $packages; then

@@ -32,7 +32,7 @@ done
 # The test binaries that need no network.
 binaries=(--lib)
 for file in $(cd "$tree" && cargo metadata --format-version 1 --no-deps --offline | tr '{' '\n' |
-	grep '"kind":\["test"\]' | grep "\"src_path\":\"$tree/tests/" | grep -o '"name":"[^"]*"' | cut -d'"' -f4 |
+	grep '"kind":\["test"\]' | grep -F "\"src_path\":\"$tree/tests/" | grep -o '"name":"[^"]*"' | cut -d'"' -f4 |
 	grep -v -e '^e2e_' -e '^tidy$'); do
 	binaries+=(--test "$file")
 done

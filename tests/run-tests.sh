@@ -4,12 +4,17 @@
 set -u
 cd "$(dirname "$0")/.."
 
-target=${CARGO_TARGET_DIR:-target}
+# Absolute: the tests run in folders of their own.
+target=${CARGO_TARGET_DIR:-$PWD/target}
+case $target in
+/*) ;;
+*) target=$PWD/$target ;;
+esac
+[ -z "${CARGO_TARGET_DIR:-}" ] || export CARGO_TARGET_DIR=$target
 logs=$target/test-logs
 rm -rf "$logs"
 mkdir -p "$logs"
-export RELEVO_SKIPS="$PWD/target/skips.txt"
-[ -z "${CARGO_TARGET_DIR:-}" ] || RELEVO_SKIPS=$target/skips.txt
+export RELEVO_SKIPS=$target/skips.txt
 : >"$RELEVO_SKIPS"
 SEEDS=${SEEDS:-1000}
 LABS=${LABS:-6}
@@ -58,15 +63,18 @@ unit_tests() {
 		cargo nextest run --workspace --no-fail-fast -E 'not binary(/^e2e_/)' --status-level pass
 	else
 		# Not --tests with a filter: cargo test has none for binaries, so the end-to-end ones are named away.
+		local targets
+		targets=$(plain_targets)
+		[ -n "$targets" ] || { echo 'the tests of relevo-tests were not found'; return 1; }
 		cargo test --workspace --no-fail-fast --exclude relevo-tests &&
-			cargo test --package relevo-tests --no-fail-fast --lib --bins $(plain_targets)
+			cargo test --package relevo-tests --no-fail-fast --lib --bins $targets
 	fi
 }
 
 # The test binaries of relevo-tests that need no network, as cargo's words.
 plain_targets() {
 	cargo metadata --format-version 1 --no-deps --offline |
-		tr '{' '\n' | grep '"kind":\["test"\]' | grep "\"src_path\":\"$(pwd -P)/tests/" | grep -o '"name":"[^"]*"' | cut -d'"' -f4 |
+		tr '{' '\n' | grep '"kind":\["test"\]' | grep -F "\"src_path\":\"$(pwd -P)/tests/" | grep -o '"name":"[^"]*"' | cut -d'"' -f4 |
 		grep -v '^e2e_' | sed 's/^/--test /'
 }
 

@@ -33,6 +33,13 @@ pub trait Machine {
     /// The earliest deadline and what it is for.
     fn next_timeout(&self) -> Option<(Instant, Self::Timer)>;
 
+    /// True if a packet that is already waiting could make a deadline that is due at `now` moot, so
+    /// that the sockets are looked at once more before `handle_timeout`.
+    fn packets_first(&self, now: Instant) -> bool {
+        let _ = now;
+        false
+    }
+
     /// True while sliced work waits for a `Continue` event.
     fn more(&self) -> bool {
         false

@@ -4,6 +4,8 @@
 //! has grown to its size, no allocation. Ties are broken by the key, so that the order of expiry
 //! never depends on the order of setting.
 
+use smallvec::SmallVec;
+
 use crate::time::Instant;
 
 /// A name for a deadline that also says where in a dense table it lives.
@@ -87,6 +89,26 @@ impl<K: TimerKey> Timers<K> {
         let first = self.next().filter(|(at, _)| *at <= now)?;
         self.remove(0);
         Some(first)
+    }
+
+    /// True if a deadline that is due at `now` is one of those that `wanted` names. Looks only at
+    /// what is due.
+    pub fn any_due(&self, now: Instant, wanted: impl Fn(K) -> bool) -> bool {
+        let mut waiting: SmallVec<[usize; 32]> = SmallVec::new();
+        waiting.push(0);
+        while let Some(index) = waiting.pop() {
+            let Some(&(at, key)) = self.heap.get(index) else {
+                continue;
+            };
+            if at > now {
+                continue;
+            }
+            if wanted(key) {
+                return true;
+            }
+            waiting.extend(index * ARITY + 1..=index * ARITY + ARITY);
+        }
+        false
     }
 
     /// Number of deadlines.
@@ -192,6 +214,23 @@ mod tests {
         assert_eq!(timers.pop_due(Instant::from_micros(9)), None);
         timers.stop(1);
         assert_eq!(timers.pop_due(Instant::from_micros(10)), None);
+    }
+
+    #[test]
+    fn only_what_is_due_is_looked_at() {
+        let mut timers = Timers::new();
+        for key in 0..100u16 {
+            timers.set(key, Instant::from_micros(u64::from(key)));
+        }
+        let now = Instant::from_micros(50);
+        for key in 0..100 {
+            assert_eq!(
+                timers.any_due(now, |other| other == key),
+                key <= 50,
+                "{key}"
+            );
+        }
+        assert!(!Timers::<u16>::new().any_due(now, |_| true));
     }
 
     #[test]

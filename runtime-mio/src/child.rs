@@ -133,13 +133,18 @@ fn vrrp(
     let mut executor = VrrpExecutor::new(Setup {
         bound,
         signals: Some(signals.into_owned()),
+        ignore_sigint: options.ignore_sigint,
         parent: Some(liveness.into()),
     })?;
     // A parent that is gone already shows when the loop looks at its socket.
     _ = parent.write(b"R");
-    let code = daemon::run(&mut node, &mut executor);
+    // Whatever ends the loop now, a successor may do better: it must at least tidy up.
+    let code = daemon::run(&mut node, &mut executor).unwrap_or_else(|error| {
+        log::error!("VRRP child process cannot go on: {error}");
+        exit::PROGRAM
+    });
     drop(pid_file);
-    code
+    Ok(code)
 }
 
 /// The child's own pid file; nothing depends on it, so whatever is wrong with it is only told.

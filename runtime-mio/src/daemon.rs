@@ -77,10 +77,6 @@ pub(crate) trait Executor<M: Machine> {
     /// Delivers the machine's `Continue` event.
     fn resume(&mut self, machine: &mut M, out: &mut Out<M::Action>) -> io::Result<()>;
 
-    /// True if a packet that is already waiting could make `timer` moot, so that the sockets are
-    /// looked at once more before it is acted on.
-    fn packets_first(&self, timer: M::Timer) -> bool;
-
     /// Work that may be put off to the end of a turn, such as sending collected packets.
     fn flush(&mut self, machine: &mut M, out: &mut Out<M::Action>) -> io::Result<()>;
 
@@ -102,10 +98,9 @@ pub(crate) fn run<M: Machine, E: Executor<M>>(machine: &mut M, executor: &mut E)
         turns.arm(machine.next_timeout().map(|(at, _)| at))?;
         turns.wait(machine.more())?;
         turns.serve(machine, executor, &mut out)?;
-        if let Some((at, timer)) = machine.next_timeout()
-            && at <= clock::now()
-        {
-            if executor.packets_first(timer) {
+        let now = clock::now();
+        if machine.next_timeout().is_some_and(|(at, _)| at <= now) {
+            if machine.packets_first(now) {
                 turns.serve_packets(machine, executor, &mut out)?;
             }
             let now = clock::now();

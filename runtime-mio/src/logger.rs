@@ -63,6 +63,12 @@ pub(crate) fn install(settings: Settings) -> Logger {
     // A second call would be a mistake of ours; the first logger then stays.
     let installed = log::set_boxed_logger(Box::new(facade));
     debug_assert!(installed.is_ok());
+    // In the background nobody sees stderr: what a panic says belongs into the log.
+    let last_words = Arc::clone(&shared);
+    std::panic::set_hook(Box::new(move |panic| {
+        log::error!("{panic}");
+        last_words.wait_until_written(EXIT_WAIT);
+    }));
     Logger {
         shared,
         settings,
@@ -292,7 +298,13 @@ impl Sinks {
             file: settings
                 .file
                 .as_ref()
-                .and_then(|path| open_log_file(path).ok()),
+                .and_then(|path| match open_log_file(path) {
+                    Ok(file) => Some(file),
+                    Err(error) => {
+                        log::warn!("{}: no log file: {error}", path.display());
+                        None
+                    }
+                }),
         }
     }
 
@@ -311,15 +323,21 @@ impl Sinks {
     }
 }
 
-/// Opens the log file for appending; a planted symbolic link is not followed.
+/// Opens the log file for appending; a planted symbolic link is not followed, and a FIFO neither
+/// waited for nor written to.
 fn open_log_file(path: &std::path::Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
-    std::fs::OpenOptions::new()
+    let file = std::fs::OpenOptions::new()
         .append(true)
         .create(true)
         .mode(0o600)
-        .custom_flags(libc::O_NOFOLLOW)
-        .open(path)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)?;
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::ErrorKind::InvalidInput.into())
+    }
 }
 
 const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];

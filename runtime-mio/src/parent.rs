@@ -90,6 +90,7 @@ fn append(path: &Path, text: &str) -> io::Result<()> {
 /// The whole life of the daemon; returns its exit code.
 pub(crate) fn run(mut options: Options, words: Vec<OsString>) -> u8 {
     process::set_umask(options.umask.unwrap_or(UMASK));
+    process::wait_for_children();
     let mut logger = logger::install(logger::Settings {
         identity: "Keepalived",
         console: options.console,
@@ -135,6 +136,10 @@ fn prepare(options: &mut Options, logger: &Logger) -> Result<Prepared, Refusal> 
     }
     // In the background the working directory is another one.
     options.config_file = std::path::absolute(&options.config_file)?;
+    let files = [&mut options.pid_file, &mut options.vrrp_pid_file];
+    for file in files.into_iter().flatten() {
+        *file = std::path::absolute(&*file)?;
+    }
     let path = &options.config_file;
     let loaded = configuration::load(path).map_err(|error| {
         let text = format!(
@@ -260,6 +265,12 @@ fn watch(
     // The children get the daemon's own words, and before them the file by its full name.
     let mut child_words = vec![options.config_file.clone().into_os_string()];
     child_words.extend(words);
+    if let Some(file) = &options.vrrp_pid_file
+        && !child_words.iter().any(|word| word == "--")
+    {
+        // By its full name; the last one counts.
+        child_words.extend(["-r".into(), file.clone().into_os_string()]);
+    }
     let mut executor = SupervisorExecutor::new(
         signals,
         options.ignore_sigint,

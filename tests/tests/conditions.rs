@@ -7,8 +7,8 @@ use relevo_core::kernel::{AddressKey, KernelEvent};
 use relevo_core::time::Duration;
 use relevo_core::vrrp::{Discard, Note, StateName};
 use relevo_tests::one_host::{
-    Advert, ETH0, OWN_V4, OneHost, added, adverts, config, deleted, key_on_eth0, link, notes, own,
-    priorities, virtual_address, virtual_addresses,
+    Advert, ETH0, Effect, OWN_V4, OneHost, added, adverts, config, deleted, key_on_eth0, link,
+    notes, own, priorities, virtual_address, virtual_addresses,
 };
 
 fn owner_of_its_address() -> InstanceConfig {
@@ -201,4 +201,20 @@ fn an_owner_does_not_speak_from_an_address_that_it_added() {
         assert!(sent.iter().all(|advert| advert.src == own(family)));
         assert_eq!(host.state(), StateName::Fault, "{family}");
     }
+}
+
+/// The order to stop may come before the kernel's first picture: what a predecessor left behind
+/// goes all the same.
+#[test]
+fn a_stop_before_the_first_picture_removes_leftovers_first() {
+    let mut host = OneHost::new(config(Version::V3, Family::V4));
+    let left = host.config().addresses[0].clone();
+    host.present.insert(key_on_eth0(left.addr, left.prefix));
+    assert!(host.stop().is_empty(), "nothing is known yet");
+    let effects = host.dump(&[link("eth0", ETH0)]);
+    assert_eq!(deleted(&effects), [left.addr]);
+    assert!(adverts(&effects).is_empty());
+    let effects = host.settle();
+    assert!(host.held().is_empty());
+    assert!(effects.contains(&Effect::Exit(0)));
 }

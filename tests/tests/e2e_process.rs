@@ -135,6 +135,25 @@ fn loses_its_child(pair: &mut Pair) -> Result<()> {
     pair.wait_holders(true, false, SLACK)
 }
 
+/// The child dies as master and the daemon is told to stop at once: the dead child's address goes all
+/// the same, and the exit is an orderly one.
+fn is_stopped_behind_its_dead_child(pair: &mut Pair) -> Result<()> {
+    let child = pid(pair, "vrrp.pid")?;
+    let parent = pid(pair, "parent.pid")?;
+    run(&["sh", "-c", "kill -KILL $0; kill -TERM $1", &child, &parent])?;
+    let mut daemon = pair.a.daemon.take().ok_or("a does not run")?;
+    let code = daemon.wait(Duration::from_secs(5))?;
+    if code != 0 {
+        return Err(format!("code {code}"));
+    }
+    pair.wait_holders(false, true, pair.flavour.master_down(Pair::LOW) + SLACK)
+}
+
+#[test]
+fn a_stop_right_after_a_death_leaves_no_address() {
+    play(Flavour::V3, is_stopped_behind_its_dead_child);
+}
+
 #[test]
 fn requests_for_dumps_disturb_nothing() {
     play(Flavour::V3, asks_for_dumps);

@@ -35,6 +35,8 @@ pub(super) struct Child {
     pub(super) state: State,
     /// The pause before the next start if it dies soon again.
     next_pause: Duration,
+    /// A successor has been started only to tidy up before the daemon ends: one is enough.
+    pub(super) tidied: bool,
 }
 
 impl Child {
@@ -43,6 +45,7 @@ impl Child {
             kind,
             state: State::Absent,
             next_pause: Duration::ZERO,
+            tidied: false,
         }
     }
 

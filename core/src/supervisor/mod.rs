@@ -205,7 +205,12 @@ impl Supervisor {
                     exit,
                 }));
             }
-            self.on_left(index, out);
+            let stopping = matches!(self.phase, Phase::Stopping(_));
+            if stopping && !matches!(exit, Exit::Code(0 | 1 | 2 | 4)) && !child.tidied {
+                self.tidy_up(index, now, out);
+            } else {
+                self.on_left(index, out);
+            }
             return;
         };
         child.state = State::Absent;
@@ -345,9 +350,21 @@ impl Supervisor {
         self.announce = None;
         out.push(SupervisorAction::Note(SupervisorNote::Stopping));
         for index in 0..self.children.len() {
-            self.ask_to_leave(index, false, now, out);
+            if let State::Waiting { .. } = self.children[index].state {
+                self.tidy_up(index, now, out);
+            } else {
+                self.ask_to_leave(index, false, now, out);
+            }
         }
         self.exit_when_alone(out);
+    }
+
+    /// A child that died has left its addresses behind: a successor is started, which removes them
+    /// before anything else, and asked to leave at once.
+    fn tidy_up(&mut self, index: usize, now: Instant, out: &mut Actions) {
+        self.children[index].tidied = true;
+        self.start(self.children[index].kind, out);
+        self.ask_to_leave(index, false, now, out);
     }
 
     /// Sends the child the order to leave, if there is one and it has not been sent already.
@@ -478,6 +495,12 @@ impl Machine for Supervisor {
                 | State::Waiting { .. } => {}
             }
         }
+    }
+
+    /// A child that has just left must not be killed.
+    fn packets_first(&self, now: Instant) -> bool {
+        let next = self.next_timeout();
+        next.is_some_and(|(at, timer)| at <= now && matches!(timer, SupervisorTimer::Kill(_)))
     }
 
     fn next_timeout(&self) -> Option<(Instant, SupervisorTimer)> {

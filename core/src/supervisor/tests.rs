@@ -194,8 +194,14 @@ fn a_child_that_does_not_leave_is_killed_after_child_wait_time() {
     );
     assert_eq!(deeds(actions), [signal(1, ChildSignal::Kill)]);
     assert_eq!(parent.machine.next_timeout(), None);
+    // What it held, a successor gives back; if that one fails too, so be it.
     let exit = Exit::Signal(9);
-    assert_eq!(deeds(parent.exited(1, exit)), [SupervisorAction::Exit(0)]);
+    assert_eq!(deeds(parent.exited(1, exit)), [start(2)]);
+    assert_eq!(
+        deeds(parent.started(2, 102)),
+        [signal(2, ChildSignal::Terminate)]
+    );
+    assert_eq!(deeds(parent.exited(2, exit)), [SupervisorAction::Exit(0)]);
 }
 
 #[test]
@@ -395,14 +401,21 @@ fn stop_during_a_reload_starts_no_successor() {
 }
 
 #[test]
-fn stop_while_a_dead_child_is_waited_for_exits_at_once() {
+fn stop_while_a_dead_child_is_waited_for_lets_a_successor_tidy_up() {
     let mut parent = Parent::running(true);
     parent.exited(1, Exit::Signal(11));
     parent.started(2, 102);
     parent.exited(2, Exit::Signal(11));
     assert!(parent.machine.next_timeout().is_some());
-    let done = deeds(parent.command(SupervisorCommand::Stop));
-    assert_eq!(done, [SupervisorAction::Exit(0)]);
+    assert_eq!(deeds(parent.command(SupervisorCommand::Stop)), [start(3)]);
+    assert_eq!(
+        deeds(parent.started(3, 103)),
+        [signal(3, ChildSignal::Terminate)]
+    );
+    assert_eq!(
+        deeds(parent.exited(3, Exit::Code(0))),
+        [SupervisorAction::Exit(0)]
+    );
 }
 
 #[test]

@@ -39,6 +39,8 @@ const REOPEN_AFTER: Duration = Duration::from_secs(5);
 pub struct VrrpNode {
     bound: Arc<Bound>,
     phase: Phase,
+    /// The order to stop came before the first picture of the kernel was complete.
+    stop_asked: bool,
     now: Instant,
     instances: Vec<Instance>,
     links: Links,
@@ -92,6 +94,7 @@ impl VrrpNode {
         Self {
             bound,
             phase: Phase::Waiting,
+            stop_asked: false,
             now,
             instances,
             links: Links::default(),
@@ -237,6 +240,9 @@ impl VrrpNode {
         if self.phase == Phase::Waiting {
             self.phase = Phase::Running;
             self.remove_leftovers();
+            if self.stop_asked {
+                return self.on_stop(now, out);
+            }
         }
         for (ifindex, name) in vanished.links {
             self.on_interface_gone(ifindex, &name, now, out);
@@ -384,7 +390,12 @@ impl VrrpNode {
     /// Leaves in phases: every priority-0 advert of the host, then everything else.
     fn on_stop(&mut self, now: Instant, out: &mut Out<VrrpAction>) {
         match self.phase {
-            Phase::Waiting | Phase::Running => {}
+            Phase::Running => {}
+            // What a former run left behind is not known yet, and must not stay.
+            Phase::Waiting => {
+                self.stop_asked = true;
+                return;
+            }
             Phase::Stopping | Phase::Stopped => return,
         }
         self.phase = Phase::Stopping;
@@ -661,6 +672,12 @@ impl Machine for VrrpNode {
 
     fn next_timeout(&self) -> Option<(Instant, VrrpTimer)> {
         self.timers.next()
+    }
+
+    /// A master may have spoken already when its master-down timer is due.
+    fn packets_first(&self, now: Instant) -> bool {
+        let is_master_down = |timer| matches!(timer, VrrpTimer::MasterDown(_));
+        self.timers.any_due(now, is_master_down)
     }
 
     fn more(&self) -> bool {

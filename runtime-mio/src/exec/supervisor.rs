@@ -12,7 +12,7 @@ use relevo_core::ids::{ChildId, Errno};
 use relevo_core::machine::{Machine, Out};
 use relevo_core::supervisor::{
     ChildSignal, Kind, Kinds, Supervisor, SupervisorAction, SupervisorCommand, SupervisorEvent,
-    SupervisorNote, SupervisorTimer,
+    SupervisorNote,
 };
 use relevo_core::time::Instant;
 
@@ -291,14 +291,6 @@ impl Executor<Supervisor> for SupervisorExecutor {
     fn resume(&mut self, _: &mut Supervisor, _: &mut Out<SupervisorAction>) -> io::Result<()> {
         // This machine never has sliced work.
         Ok(())
-    }
-
-    fn packets_first(&self, timer: SupervisorTimer) -> bool {
-        // A child that has just left must not be killed, nor one be waited for that is back.
-        match timer {
-            SupervisorTimer::Kill(_) => true,
-            SupervisorTimer::Restart(_) => false,
-        }
     }
 
     fn flush(&mut self, _: &mut Supervisor, _: &mut Out<SupervisorAction>) -> io::Result<()> {

@@ -70,6 +70,8 @@ pub(crate) struct Setup {
     pub(crate) bound: Arc<Bound>,
     /// A non-blocking signalfd: SIGTERM and SIGINT stop the machine.
     pub(crate) signals: Option<OwnedFd>,
+    /// SIGINT is left to the debugger.
+    pub(crate) ignore_sigint: bool,
     /// Becomes readable when the parent is gone, which stops the machine too.
     pub(crate) parent: Option<OwnedFd>,
 }
@@ -81,6 +83,7 @@ pub(crate) struct VrrpExecutor {
     signals: Option<File>,
     /// Signals already told of, as bits.
     signals_told: u128,
+    ignore_sigint: bool,
     parent: Option<OwnedFd>,
     hands: Hands,
 }
@@ -129,7 +132,13 @@ impl Hands {
     /// [`flush`](Self::flush). An advert may overtake changes and announcements that came before
     /// it; apart from that the order is kept.
     fn carry_out(&mut self, out: &mut Out<VrrpAction>) {
+        let mut changes = false;
         for action in out.actions() {
+            // The adverts of a transition are on the wire before its changes are even encoded.
+            if matches!(action, VrrpAction::Kernel { .. }) && !changes {
+                changes = true;
+                self.flush_adverts();
+            }
             match action {
                 VrrpAction::SendAdvert {
                     instance,
@@ -175,6 +184,11 @@ impl Hands {
             }
         }
         out.clear();
+    }
+
+    fn flush_adverts(&mut self) {
+        let Self { io, feedback, .. } = self;
+        io.flush(&mut |unsent| feedback.push_back(Feedback::Unsent(unsent)));
     }
 
     fn send_advert(&mut self, advert: Advert, packet: &[u8]) {
@@ -282,6 +296,7 @@ impl VrrpExecutor {
             monitor: Monitor::new()?,
             signals: setup.signals.map(File::from),
             signals_told: 0,
+            ignore_sigint: setup.ignore_sigint,
             parent: setup.parent,
             hands: Hands {
                 bound: setup.bound,
@@ -430,6 +445,7 @@ impl VrrpExecutor {
             }
             let [a, b, c, d, ..] = info;
             match u32::from_ne_bytes([a, b, c, d]).cast_signed() {
+                libc::SIGINT if self.ignore_sigint => {}
                 libc::SIGTERM | libc::SIGINT => self.stop(machine, out),
                 signal => self.on_other_signal(signal),
             }
@@ -546,18 +562,6 @@ impl<M: VrrpMachine> Executor<M> for VrrpExecutor {
         machine.handle(VrrpEvent::Continue, now, out);
         self.hands.settle(machine, out, now);
         Ok(())
-    }
-
-    fn packets_first(&self, timer: VrrpTimer) -> bool {
-        match timer {
-            VrrpTimer::MasterDown(_) => true,
-            VrrpTimer::Advert(_)
-            | VrrpTimer::GarpDelay(_)
-            | VrrpTimer::GarpRefresh(_)
-            | VrrpTimer::GarpLower(_)
-            | VrrpTimer::PreemptDelay(_)
-            | VrrpTimer::Reopen(_) => false,
-        }
     }
 
     fn flush(&mut self, machine: &mut M, out: &mut Out<VrrpAction>) -> io::Result<()> {

@@ -26,6 +26,9 @@ const OUTSTANDING: usize = 100;
 const RECEIVE_BUFFER: u32 = 4 << 20;
 const RECEIVE_BUFFER_MAX: u32 = 64 << 20;
 
+/// Octets of the send buffer: room for a batch, whatever the system's default.
+const SEND_BUFFER: u32 = 1 << 20;
+
 /// Octets of the longest datagram: the kernel fills at most 32 KiB.
 const DATAGRAM: usize = 64 << 10;
 
@@ -42,6 +45,7 @@ fn open(groups: &[u32]) -> io::Result<NlSocket> {
     let socket = NlSocket::connect(NlFamily::Route, None, Groups::new_groups(groups))?;
     socket.nonblock()?;
     grow_buffer(socket.as_raw_fd(), Buffer::Receive, RECEIVE_BUFFER)?;
+    grow_buffer(socket.as_raw_fd(), Buffer::Send, SEND_BUFFER)?;
     Ok(socket)
 }
 

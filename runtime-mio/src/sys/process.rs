@@ -61,6 +61,13 @@ pub(crate) fn set_umask(mask: u32) {
     unsafe { libc::umask(mask) };
 }
 
+/// Lets children be waited for, whatever the caller's disposition of SIGCHLD: an ignored one is
+/// inherited over exec and makes the kernel reap them.
+pub(crate) fn wait_for_children() {
+    // SAFETY: the default disposition runs no code of ours.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+}
+
 /// Sets the name by which pidof, pgrep and killall know the process.
 pub(crate) fn set_name(name: &CStr) -> io::Result<()> {
     syscall!(prctl(libc::PR_SET_NAME, name.as_ptr()))?;
