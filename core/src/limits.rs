@@ -4,6 +4,14 @@
 /// sockets and due adverts at least this often, whatever the size of a burst.
 pub const SLICE: usize = 200;
 
+/// Timers acted on by one call before the machine yields: as many adverts leave in one burst, and a
+/// foreign peer's receive buffer of default size holds 256.
+pub const TIMERS: usize = 128;
+
+/// Calls in a row in which due timers come before queued kernel changes and announcements. A host
+/// that cannot keep up with its adverts must still get its addresses some day.
+pub const TIMERS_FIRST: u8 = 64;
+
 /// Addresses in one advert: the count field has eight bits (RFC 9568 section 5.2.5).
 pub const ADVERT_ADDRESSES: usize = 255;
 

@@ -9,7 +9,7 @@ use crate::ids::{Errno, Family, IfIndex, InstanceId, OpId, SocketId};
 use crate::kernel::ledger::{Change, Outcome};
 use crate::kernel::links::Links;
 use crate::kernel::{AddressKey, KernelEvent, ROUTE_PROTOCOL};
-use crate::limits::SLICE;
+use crate::limits::{SLICE, TIMERS, TIMERS_FIRST};
 use crate::machine::{Machine, Out};
 use crate::time::{Duration, Instant};
 use crate::timers::{TimerKey, Timers};
@@ -22,6 +22,7 @@ use crate::vrrp::instance::{Ctx, Instance, State, Told};
 use crate::vrrp::note::{Cause, Discard, Fault, Note};
 use crate::vrrp::sockets::{Sockets, Status};
 use crate::vrrp::stats::Stats;
+use crate::vrrp::timing;
 
 /// Version byte of a snapshot that carries nothing: the successor starts cold.
 const SNAPSHOT_COLD: u8 = 0;
@@ -48,6 +49,10 @@ pub struct VrrpNode {
     sockets: Sockets,
     timers: Timers<VrrpTimer>,
     jobs: VecDeque<Job>,
+    /// The last look at the timers left some that were due.
+    timers_due: bool,
+    /// For how many such looks in a row queued work has been held back.
+    held_back: u8,
     ident: u16,
     /// Instances to look at when something happens to the interface of this name.
     watchers: BTreeMap<String, Vec<InstanceId>>,
@@ -102,6 +107,8 @@ impl VrrpNode {
             sockets: Sockets::default(),
             timers: Timers::new(),
             jobs: VecDeque::new(),
+            timers_due: false,
+            held_back: 0,
             ident: 0,
             watchers,
             virtual_addresses,
@@ -534,6 +541,27 @@ impl VrrpNode {
         faults
     }
 
+    /// Takes the next deadline out that is to be acted on at `now`: one that is due, or that of an
+    /// advert which may leave together with those that are due.
+    fn pop_timer(&mut self, now: Instant) -> Option<(Instant, VrrpTimer)> {
+        let (at, timer) = self.timers.next()?;
+        let latest = match timer {
+            VrrpTimer::Advert(id) => {
+                now + timing::advert_grouping(self.bound.instance(id).advert_interval)
+            }
+            VrrpTimer::MasterDown(_)
+            | VrrpTimer::GarpDelay(_)
+            | VrrpTimer::GarpRefresh(_)
+            | VrrpTimer::GarpLower(_)
+            | VrrpTimer::PreemptDelay(_)
+            | VrrpTimer::Reopen(_) => now,
+        };
+        if at > latest {
+            return None;
+        }
+        self.timers.pop_due(at)
+    }
+
     /// Lets `act` work on an instance with its surroundings.
     fn with(
         &mut self,
@@ -566,8 +594,15 @@ impl VrrpNode {
     }
 
     /// Carries queued work on, at most a slice of it: kernel changes first, then announcements.
+    /// Timers that are due come before either: when a thousand virtual routers take over in one
+    /// instant, every advert of theirs is on its way before the first address.
     fn pump(&mut self, now: Instant, out: &mut Out<VrrpAction>) {
-        if self.phase == Phase::Stopped {
+        // What was left may have been put off or stopped since.
+        self.timers_due &= self.timers.next().is_some_and(|(at, _)| at <= now);
+        if !self.timers_due {
+            self.held_back = 0;
+        }
+        if self.phase == Phase::Stopped || self.held_back > 0 {
             return;
         }
         let mut there = Vec::new();
@@ -658,7 +693,10 @@ impl Machine for VrrpNode {
             "the actions of the last call were not taken"
         );
         self.now = now;
-        while let Some((at, timer)) = self.timers.pop_due(now) {
+        for _ in 0..TIMERS {
+            let Some((at, timer)) = self.pop_timer(now) else {
+                break;
+            };
             if let VrrpTimer::Reopen(id) = timer {
                 self.look(id, now, out);
                 continue;
@@ -667,6 +705,11 @@ impl Machine for VrrpNode {
                 instance.on_timer(timer, at, ctx);
             });
         }
+        self.timers_due = self.timers.next().is_some_and(|(at, _)| at <= now);
+        self.held_back = match self.held_back {
+            calls if self.timers_due && calls < TIMERS_FIRST => calls + 1,
+            _ => 0,
+        };
         self.pump(now, out);
     }
 
@@ -681,7 +724,8 @@ impl Machine for VrrpNode {
     }
 
     fn more(&self) -> bool {
-        self.phase != Phase::Stopped && (self.addresses.ledger.may_go_on() || !self.jobs.is_empty())
+        let queued = || self.addresses.ledger.may_go_on() || !self.jobs.is_empty();
+        self.phase != Phase::Stopped && (self.timers_due || queued())
     }
 
     fn snapshot(&self, into: &mut Vec<u8>) {
