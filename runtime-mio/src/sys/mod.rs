@@ -43,3 +43,13 @@ fn read_micros(clock: libc::clockid_t) -> u64 {
     debug_assert!(read.is_ok());
     spec.tv_sec as u64 * 1_000_000 + spec.tv_nsec as u64 / 1_000
 }
+
+/// Sleeps for a moment; a signal may end it early.
+pub(crate) fn nap(span: relevo_core::time::Duration) {
+    let spec = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: (span.as_micros() % 1_000_000 * 1_000) as libc::c_long,
+    };
+    // An interrupted sleep is as good as any, and it can fail in no other way.
+    drop(syscall!(nanosleep(&raw const spec, std::ptr::null_mut())));
+}
