@@ -9,7 +9,7 @@ use crate::ids::{Errno, Family, IfIndex, InstanceId, OpId, SocketId};
 use crate::kernel::ledger::{Change, Outcome};
 use crate::kernel::links::Links;
 use crate::kernel::{AddressKey, KernelEvent, ROUTE_PROTOCOL};
-use crate::limits::{SLICE, TIMERS, TIMERS_FIRST};
+use crate::limits::{LATE_US, SLICE, SLICE_SHORT, SLICE_SHORT_WITHIN_US, TIMERS, TIMERS_FIRST};
 use crate::machine::{Machine, Out};
 use crate::time::{Duration, Instant};
 use crate::timers::{TimerKey, Timers};
@@ -605,12 +605,17 @@ impl VrrpNode {
         if self.phase == Phase::Stopped || self.held_back > 0 {
             return;
         }
+        let soon = now + Duration::from_micros(SLICE_SHORT_WITHIN_US);
+        let slice = match self.timers.next() {
+            Some((at, _)) if at < soon => SLICE_SHORT,
+            _ => SLICE,
+        };
         let mut there = Vec::new();
-        let used = self.addresses.plan(SLICE, out, &mut there);
+        let used = self.addresses.plan(slice, out, &mut there);
         for key in there {
             self.on_present(key, false, now, out);
         }
-        self.run_jobs(SLICE.saturating_sub(used), out);
+        self.run_jobs(slice.saturating_sub(used), out);
         if self.phase == Phase::Stopping && self.addresses.ledger.is_settled() {
             self.phase = Phase::Stopped;
             out.push(VrrpAction::Note(Note::Stopped));
@@ -661,6 +666,17 @@ impl Machine for VrrpNode {
             "the actions of the last call were not taken"
         );
         self.now = now;
+        let carries_on = match event {
+            VrrpEvent::Command(_)
+            | VrrpEvent::Socket { .. }
+            | VrrpEvent::Kernel(KernelEvent::DumpEnd)
+            | VrrpEvent::Continue => true,
+            VrrpEvent::Packet { .. }
+            | VrrpEvent::Kernel(_)
+            | VrrpEvent::Done { .. }
+            | VrrpEvent::SendFailed { .. } => false,
+        };
+        let is_answer = matches!(event, VrrpEvent::Done { .. });
         match event {
             VrrpEvent::Packet { socket, packet } => self.on_packet(socket, packet, now, out),
             VrrpEvent::Kernel(event) => self.on_kernel(event, now, out),
@@ -683,7 +699,12 @@ impl Machine for VrrpNode {
             VrrpEvent::Command(command) => self.on_command(command, now, out),
             VrrpEvent::Continue => {}
         }
-        self.pump(now, out);
+        // News and answers come in hundreds: what leads to nothing does not carry queued work on,
+        // nor does an answer that others follow. `more` sees to the rest.
+        let last_answer = is_answer && self.addresses.ledger.is_answered();
+        if carries_on || last_answer || !is_answer && !out.is_empty() {
+            self.pump(now, out);
+        }
     }
 
     fn handle_timeout(&mut self, now: Instant, out: &mut Out<VrrpAction>) {
@@ -717,15 +738,21 @@ impl Machine for VrrpNode {
         self.timers.next()
     }
 
-    /// A master may have spoken already when its master-down timer is due.
+    /// A master may have spoken already when its master-down timer is due; and whoever slept, as
+    /// master too, hears first what was said meanwhile.
     fn packets_first(&self, now: Instant) -> bool {
+        let late = Duration::from_micros(LATE_US);
+        if self.timers.next().is_some_and(|(at, _)| at + late < now) {
+            return true;
+        }
         let is_master_down = |timer| matches!(timer, VrrpTimer::MasterDown(_));
         self.timers.any_due(now, is_master_down)
     }
 
     fn more(&self) -> bool {
         let queued = || self.addresses.ledger.may_go_on() || !self.jobs.is_empty();
-        self.phase != Phase::Stopped && (self.timers_due || queued())
+        let may_leave = || self.phase == Phase::Stopping && self.addresses.ledger.is_settled();
+        self.phase != Phase::Stopped && (self.timers_due || queued() || may_leave())
     }
 
     fn snapshot(&self, into: &mut Vec<u8>) {
