@@ -175,6 +175,8 @@ impl Turns {
         }
         let begin = clock::now();
         let timeout = look_only.then_some(std::time::Duration::ZERO);
+        #[cfg(test)]
+        crate::sys::counting::note_call("epoll_wait");
         match self.poll.poll(&mut self.events, timeout) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
             Ok(()) | Err(_) => {}
