@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Config;
 use super::addresses::AddressEntry;
-use super::bound::{Auth, Bound, Destination, GarpConfig, Global, InstanceConfig, VirtualAddress};
+use super::bound::{Auth, Bound, Destination, Global, InstanceConfig, VirtualAddress};
 use super::checks;
 use super::diag::{Class, Diagnostic, Severity, Sink, quoted};
 use super::global::GlobalDefs;
@@ -71,6 +71,9 @@ pub fn bind(config: &Config, facts: &HostFacts) -> (Bound, Vec<Diagnostic>) {
                 .clone()
                 .unwrap_or_else(|| facts.hostname.clone()),
             dynamic_interfaces: global.dynamic_interfaces,
+            garp_interval: global.garp_interval.unwrap_or_default(),
+            gna_interval: global.gna_interval.unwrap_or_default(),
+            garp_groups: config.garp_groups.clone(),
         },
         instances: Vec::new(),
     };
@@ -141,7 +144,7 @@ impl Pass<'_> {
                 .higher_prio_send_advert
                 .unwrap_or(self.global.higher_prio_send_advert),
             dont_track_primary: instance.dont_track_primary,
-            garp: self.garp(),
+            garp: instance.garp.bind(&self.global.garp, self.global.min_garp),
             interface,
         };
         self.preempt(&mut config);
@@ -370,43 +373,6 @@ impl Pass<'_> {
             };
         }
         interval
-    }
-
-    /// The settings of the instance, else of `global_defs`, else of the original.
-    fn garp(&self) -> GarpConfig {
-        let (instance, global) = (self.instance, self.global);
-        let default = if global.min_garp {
-            GarpConfig {
-                master_delay: Duration::ZERO,
-                master_repeat: 1,
-                refresh_repeat: 0,
-                ..GarpConfig::default()
-            }
-        } else {
-            GarpConfig::default()
-        };
-        let delay = global.garp_master_delay.unwrap_or(default.master_delay);
-        let repeat = global.garp_master_repeat.unwrap_or(default.master_repeat);
-        GarpConfig {
-            master_delay: instance.garp_master_delay.unwrap_or(delay),
-            master_repeat: instance.garp_master_repeat.unwrap_or(repeat),
-            refresh: instance
-                .garp_master_refresh
-                .or(global.garp_master_refresh)
-                .unwrap_or(default.refresh),
-            refresh_repeat: instance
-                .garp_master_refresh_repeat
-                .or(global.garp_master_refresh_repeat)
-                .unwrap_or(default.refresh_repeat),
-            lower_prio_delay: instance
-                .garp_lower_prio_delay
-                .or(global.garp_lower_prio_delay)
-                .unwrap_or(delay),
-            lower_prio_repeat: instance
-                .garp_lower_prio_repeat
-                .or(global.garp_lower_prio_repeat)
-                .unwrap_or(repeat),
-        }
     }
 
     /// Settings of preemption that a first or owning master has no use for are dropped.

@@ -39,6 +39,24 @@ pub struct Global {
     pub router_id: String,
     /// `dynamic_interfaces`: an interface may be missing at start.
     pub dynamic_interfaces: bool,
+    /// `vrrp_garp_interval`: least time between two gratuitous ARPs out of one interface; zero for
+    /// none.
+    pub garp_interval: Duration,
+    /// `vrrp_gna_interval`: the same for neighbour advertisements.
+    pub gna_interval: Duration,
+    /// `garp_group`: interfaces that share intervals of their own. An interface is in one at most.
+    pub garp_groups: Vec<GarpGroup>,
+}
+
+/// Interfaces whose announcements wait for each other.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct GarpGroup {
+    /// Their names.
+    pub interfaces: Vec<String>,
+    /// `garp_interval`; zero for none.
+    pub garp_interval: Duration,
+    /// `gna_interval`; zero for none.
+    pub gna_interval: Duration,
 }
 
 /// One virtual router.

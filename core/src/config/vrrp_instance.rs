@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::addresses::{self, AddressEntry};
+use super::announcement::AnnouncementWords;
 use super::block::Statement;
 use super::diag::{Class, Severity, Sink, Span, Spanned, quoted};
 use super::global::{self, set};
@@ -81,18 +82,8 @@ pub struct Instance {
     pub unicast_ttl: Option<Spanned<u8>>,
     /// `check_unicast_src`.
     pub check_unicast_src: bool,
-    /// `garp_master_delay`.
-    pub garp_master_delay: Option<Duration>,
-    /// `garp_master_repeat`.
-    pub garp_master_repeat: Option<u32>,
-    /// `garp_master_refresh`.
-    pub garp_master_refresh: Option<Duration>,
-    /// `garp_master_refresh_repeat`.
-    pub garp_master_refresh_repeat: Option<u32>,
-    /// `garp_lower_prio_delay`.
-    pub garp_lower_prio_delay: Option<Duration>,
-    /// `garp_lower_prio_repeat`.
-    pub garp_lower_prio_repeat: Option<u32>,
+    /// The words `garp_..` about announcements.
+    pub garp: AnnouncementWords,
     /// `lower_prio_no_advert`.
     pub lower_prio_no_advert: Option<bool>,
     /// `higher_prio_send_advert`.
@@ -237,27 +228,7 @@ impl Instance {
                 self.check_unicast_src = true;
             }
             "mcast_dst_ip" => self.mcast_dst(found, sink),
-            "garp_master_delay" => set(&mut self.garp_master_delay, global::delay(found, sink)),
-            "garp_master_repeat" => set(&mut self.garp_master_repeat, global::repeat(found, sink)),
-            "garp_master_refresh" => {
-                self.garp_master_refresh = Some(global::refresh(found, sink));
-            }
-            "garp_master_refresh_repeat" => {
-                set(
-                    &mut self.garp_master_refresh_repeat,
-                    global::repeat(found, sink),
-                );
-            }
-            "garp_lower_prio_delay" => {
-                set(&mut self.garp_lower_prio_delay, global::delay(found, sink));
-            }
-            "garp_lower_prio_repeat" => {
-                set(
-                    &mut self.garp_lower_prio_repeat,
-                    global::lower_repeat(found, sink),
-                );
-            }
-            _ => {}
+            word => self.garp.set(word, found, sink),
         }
     }
 

@@ -1,6 +1,6 @@
 //! One virtual router: its state, and what it does with an advert.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::config::bound::{Bound, InstanceConfig};
@@ -13,7 +13,7 @@ use crate::timers::Timers;
 use crate::vrrp::StateName;
 use crate::vrrp::addresses::Addresses;
 use crate::vrrp::advert::Heard;
-use crate::vrrp::announce::Job;
+use crate::vrrp::announce::Announcements;
 use crate::vrrp::event::{VrrpAction, VrrpTimer};
 use crate::vrrp::note::{Cause, Discard, Fault, Note};
 use crate::vrrp::stats::Stats;
@@ -107,7 +107,7 @@ pub(crate) struct Ctx<'a> {
     pub(crate) links: &'a Links,
     pub(crate) timers: &'a mut Timers<VrrpTimer>,
     pub(crate) addresses: &'a mut Addresses,
-    pub(crate) jobs: &'a mut VecDeque<Job>,
+    pub(crate) announcements: &'a mut Announcements,
     /// Identification field of the last IPv4 packet.
     pub(crate) ident: &'a mut u16,
     pub(crate) out: &'a mut Out<VrrpAction>,
@@ -116,6 +116,12 @@ pub(crate) struct Ctx<'a> {
 impl Ctx<'_> {
     pub(crate) fn note(&mut self, note: Note) {
         self.out.push(VrrpAction::Note(note));
+    }
+
+    /// Announces one address, now or when its turn comes.
+    pub(crate) fn announce(&mut self, key: AddressKey) {
+        self.announcements
+            .announce(key, self.now, self.links, self.timers, self.out);
     }
 
     pub(crate) fn config(&self, id: InstanceId) -> &InstanceConfig {

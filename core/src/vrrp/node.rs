@@ -1,6 +1,6 @@
 //! The VRRP machine of a host: routes events to instances, and shares what they have in common.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ use crate::timers::{TimerKey, Timers};
 use crate::vrrp::StateName;
 use crate::vrrp::addresses::{Addresses, key_of};
 use crate::vrrp::advert::{self, Datagram};
-use crate::vrrp::announce::{Job, announce};
-use crate::vrrp::event::{Command, Ingress, SocketSpec, VrrpAction, VrrpEvent, VrrpTimer};
+use crate::vrrp::announce::Announcements;
+use crate::vrrp::event::{Command, Ingress, QueueId, SocketSpec, VrrpAction, VrrpEvent, VrrpTimer};
 use crate::vrrp::instance::{Ctx, Instance, State, Told};
 use crate::vrrp::note::{Cause, Discard, Fault, Note};
 use crate::vrrp::sockets::{Sockets, Status};
@@ -47,7 +47,7 @@ pub struct VrrpNode {
     addresses: Addresses,
     sockets: Sockets,
     timers: Timers<VrrpTimer>,
-    jobs: VecDeque<Job>,
+    announcements: Announcements,
     ident: u16,
     /// Instances to look at when something happens to the interface of this name.
     watchers: BTreeMap<String, Vec<InstanceId>>,
@@ -91,6 +91,7 @@ impl VrrpNode {
                 virtual_addresses.extend(borrowed);
             }
         }
+        let announcements = Announcements::new(&bound);
         Self {
             bound,
             phase: Phase::Waiting,
@@ -101,7 +102,7 @@ impl VrrpNode {
             addresses: Addresses::default(),
             sockets: Sockets::default(),
             timers: Timers::new(),
-            jobs: VecDeque::new(),
+            announcements,
             ident: 0,
             watchers,
             virtual_addresses,
@@ -409,7 +410,7 @@ impl VrrpNode {
             let id = InstanceId(index as u32);
             self.with(id, now, out, |instance, ctx| instance.stop(ctx));
         }
-        self.jobs.clear();
+        self.announcements.clear(&mut self.timers);
     }
 
     /// Something happened to the interface called `name`.
@@ -548,7 +549,7 @@ impl VrrpNode {
             links,
             addresses,
             timers,
-            jobs,
+            announcements,
             ident,
             ..
         } = self;
@@ -558,7 +559,7 @@ impl VrrpNode {
             links,
             timers,
             addresses,
-            jobs,
+            announcements,
             ident,
             out,
         };
@@ -575,7 +576,7 @@ impl VrrpNode {
         for key in there {
             self.on_present(key, false, now, out);
         }
-        self.run_jobs(SLICE.saturating_sub(used), out);
+        self.run_jobs(SLICE.saturating_sub(used), now, out);
         if self.phase == Phase::Stopping && self.addresses.ledger.is_settled() {
             self.phase = Phase::Stopped;
             out.push(VrrpAction::Note(Note::Stopped));
@@ -583,32 +584,45 @@ impl VrrpNode {
         }
     }
 
-    fn run_jobs(&mut self, mut budget: usize, out: &mut Out<VrrpAction>) {
+    fn on_announce_queue(&mut self, queue: QueueId, now: Instant, out: &mut Out<VrrpAction>) {
+        let Self {
+            announcements,
+            addresses,
+            links,
+            timers,
+            ..
+        } = self;
+        let held = |key| addresses.is_held(key) && addresses.ledger.keeps(key);
+        announcements.on_queue(queue, now, links, timers, held, out);
+    }
+
+    fn run_jobs(&mut self, mut budget: usize, now: Instant, out: &mut Out<VrrpAction>) {
         while budget > 0
-            && let Some(job) = self.jobs.front_mut()
+            && let Some(job) = self.announcements.jobs.front().copied()
         {
             let instance = &mut self.instances[job.instance.0 as usize];
             let State::Master(master) = &mut instance.state else {
-                self.jobs.pop_front();
+                self.announcements.jobs.pop_front();
                 continue;
             };
             if instance.epoch != job.epoch {
-                self.jobs.pop_front();
+                self.announcements.jobs.pop_front();
                 continue;
             }
             if let Some(key) = master.held.get(job.next) {
                 if self.addresses.ledger.keeps(*key) {
-                    announce(*key, &self.links, out);
+                    self.announcements
+                        .announce(*key, now, &self.links, &mut self.timers, out);
                 }
-                job.next += 1;
                 budget -= 1;
-            } else {
-                job.next = 0;
-                job.rounds -= 1;
-                if job.rounds == 0 || master.held.is_empty() {
-                    master.announcing = false;
-                    self.jobs.pop_front();
-                }
+            }
+            let last = job.next >= master.held.len();
+            if last && (job.rounds <= 1 || master.held.is_empty()) {
+                master.announcing = false;
+                self.announcements.jobs.pop_front();
+            } else if let Some(job) = self.announcements.jobs.front_mut() {
+                job.next = if last { 0 } else { job.next + 1 };
+                job.rounds -= u32::from(last);
             }
         }
     }
@@ -663,7 +677,12 @@ impl Machine for VrrpNode {
                 self.look(id, now, out);
                 continue;
             }
-            self.with(timer.instance(), now, out, |instance, ctx| {
+            if let VrrpTimer::AnnounceQueue(queue) = timer {
+                self.on_announce_queue(queue, now, out);
+                continue;
+            }
+            let Some(id) = timer.instance() else { continue };
+            self.with(id, now, out, |instance, ctx| {
                 instance.on_timer(timer, at, ctx);
             });
         }
@@ -681,7 +700,8 @@ impl Machine for VrrpNode {
     }
 
     fn more(&self) -> bool {
-        self.phase != Phase::Stopped && (self.addresses.ledger.may_go_on() || !self.jobs.is_empty())
+        self.phase != Phase::Stopped
+            && (self.addresses.ledger.may_go_on() || !self.announcements.jobs.is_empty())
     }
 
     fn snapshot(&self, into: &mut Vec<u8>) {
@@ -690,8 +710,8 @@ impl Machine for VrrpNode {
 }
 
 impl VrrpTimer {
-    /// The instance that the deadline belongs to.
-    pub const fn instance(self) -> InstanceId {
+    /// The instance that the deadline belongs to; `None` for what several share.
+    pub const fn instance(self) -> Option<InstanceId> {
         match self {
             Self::Advert(id)
             | Self::MasterDown(id)
@@ -699,23 +719,26 @@ impl VrrpTimer {
             | Self::GarpRefresh(id)
             | Self::GarpLower(id)
             | Self::PreemptDelay(id)
-            | Self::Reopen(id) => id,
+            | Self::Reopen(id) => Some(id),
+            Self::AnnounceQueue(_) => None,
         }
     }
 }
 
 impl TimerKey for VrrpTimer {
     fn slot(self) -> usize {
-        let kind = match self {
-            Self::Advert(_) => 0,
-            Self::MasterDown(_) => 1,
-            Self::GarpDelay(_) => 2,
-            Self::GarpRefresh(_) => 3,
-            Self::GarpLower(_) => 4,
-            Self::PreemptDelay(_) => 5,
-            Self::Reopen(_) => 6,
+        let (number, kind) = match self {
+            Self::Advert(id) => (id.0, 0),
+            Self::MasterDown(id) => (id.0, 1),
+            Self::GarpDelay(id) => (id.0, 2),
+            Self::GarpRefresh(id) => (id.0, 3),
+            Self::GarpLower(id) => (id.0, 4),
+            Self::PreemptDelay(id) => (id.0, 5),
+            Self::Reopen(id) => (id.0, 6),
+            // At most two for each interface and group, so not many more than there are instances.
+            Self::AnnounceQueue(queue) => (queue.0, 7),
         };
-        self.instance().0 as usize * 7 + kind
+        number as usize * 8 + kind
     }
 }
 

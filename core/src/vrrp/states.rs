@@ -6,7 +6,7 @@ use crate::time::{Duration, Instant};
 use crate::vrrp::StateName;
 use crate::vrrp::addresses::key_of;
 use crate::vrrp::advert::Heard;
-use crate::vrrp::announce::{Job, announce};
+use crate::vrrp::announce::Job;
 use crate::vrrp::emit;
 use crate::vrrp::event::VrrpTimer;
 use crate::vrrp::instance::{Backup, Ctx, Instance, Master, PreemptDelay, State, Told};
@@ -147,7 +147,7 @@ impl Instance {
         };
         let awaited = master.awaited.remove(&key);
         let last = awaited && master.awaited.is_empty();
-        announce(key, ctx.links, ctx.out);
+        ctx.announce(key);
         if last {
             self.repeat_announcements(ctx);
         }
@@ -180,8 +180,8 @@ impl Instance {
                     backup.preempt = PreemptDelay::Over;
                 }
             }
-            // The node's, who has the sockets.
-            VrrpTimer::Reopen(_) => {}
+            // The node's, who has the sockets and the queues.
+            VrrpTimer::Reopen(_) | VrrpTimer::AnnounceQueue(_) => {}
         }
     }
 
@@ -301,7 +301,7 @@ impl Instance {
         };
         // A burst that is still under way already tells everybody.
         if rounds > 0 && !std::mem::replace(&mut master.announcing, true) {
-            ctx.jobs.push_back(Job {
+            ctx.announcements.jobs.push_back(Job {
                 instance: self.id,
                 epoch: self.epoch,
                 rounds,

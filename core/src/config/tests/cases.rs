@@ -87,6 +87,11 @@ fn words_that_are_not_built() {
 }
 
 #[test]
+fn announcement_intervals() {
+    check(INTERVALS);
+}
+
+#[test]
 fn braces_and_quotes() {
     check(BRACES);
 }
@@ -407,6 +412,55 @@ const INSTANCES: &[Case] = &[
     ),
 ];
 
+const INTERVALS: &[Case] = &[
+    (
+        Whole("global_defs {\nvrrp_garp_interval 0.001\nvrrp_gna_interval 4294.967295\n}"),
+        &[],
+        0,
+    ),
+    (
+        Whole("global_defs {\nvrrp_garp_interval 0\nvrrp_gna_interval -1\n}"),
+        &["2:20 error out of range", "3:19 error negative"],
+        5,
+    ),
+    (
+        Whole("global_defs {\nvrrp_gna_interval\n}"),
+        &["2:1 fatal needs"],
+        2,
+    ),
+    (
+        Whole("garp_group {\n}"),
+        &["1:1 error no `garp_interval`"],
+        5,
+    ),
+    (
+        Whole("garp_group {\ngarp_interval x\ngna_interval 2148\ninterface eth0\n}"),
+        &[
+            "1:1 error left out",
+            "2:15 error not a number",
+            "3:14 error out of range",
+        ],
+        5,
+    ),
+    (
+        Whole("garp_group {\ngarp_interval 1\n}"),
+        &["1:1 error no interface"],
+        5,
+    ),
+    (
+        Whole(
+            "garp_group {\ngarp_interval 1\ninterfaces {\neth0 eth1\neth1\n}\n}\n\
+             garp_group {\ngna_interval 0.5\ninterface eth0\ninterface eth2\nintervall 3\n}",
+        ),
+        &[
+            "5:1 error already",
+            "10:11 error already",
+            "12:1 error `intervall`",
+        ],
+        5,
+    ),
+];
+
 const NOT_BUILT: &[Case] = &[
     (With("prority 100"), &["6:1 error `prority`"], 5),
     (
@@ -455,8 +509,8 @@ const NOT_BUILT: &[Case] = &[
         5,
     ),
     (
-        Whole("garp_group {\n}\nuse_pid_dir"),
-        &["1:1 warning", "3:1 warning"],
+        Whole("instance a\nuse_pid_dir"),
+        &["1:1 warning", "2:1 warning"],
         0,
     ),
     (
