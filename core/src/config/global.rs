@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::announcement::{self, AnnouncementWords};
 use super::block::Statement;
-use super::diag::{Class, Severity, Sink, quoted};
+use super::diag::{Class, Severity, Sink, Span, quoted};
 use super::keywords::Place;
 use super::statement::{self, flag, optional, value};
 use super::units::{self, Garbage};
@@ -50,6 +50,16 @@ pub struct GlobalDefs {
     pub skip_check_adv_addr: bool,
     /// `vrrp_check_unicast_src`.
     pub check_unicast_src: bool,
+    /// `vrrp_strict`, where it is on.
+    pub strict: Option<Span>,
+    /// `vrrp_owner_ignore_adverts`.
+    pub owner_ignore_adverts: bool,
+    /// `v3_checksum_as_v2`; as in keepalived its value does not count.
+    pub v3_checksum_as_v2: bool,
+    /// `vrrp_startup_delay`.
+    pub startup_delay: Option<Duration>,
+    /// `vrrp_delay_after_boot`.
+    pub delay_after_boot: Option<Duration>,
 }
 
 /// Adds one `global_defs` block to what earlier ones said.
@@ -102,7 +112,20 @@ impl GlobalDefs {
                 flag(found, sink);
                 self.check_unicast_src = true;
             }
-            "vrrp_strict" | "vrrp_owner_ignore_adverts" => refuse_unless_off(found, sink),
+            "vrrp_strict" => {
+                if let Some(strict) = boolean(found, sink) {
+                    self.strict = strict.then_some(found.span());
+                }
+            }
+            "vrrp_owner_ignore_adverts" => {
+                assign(&mut self.owner_ignore_adverts, boolean(found, sink));
+            }
+            "v3_checksum_as_v2" => {
+                flag(found, sink);
+                self.v3_checksum_as_v2 = true;
+            }
+            "vrrp_startup_delay" => set(&mut self.startup_delay, startup_delay(found, sink)),
+            "vrrp_delay_after_boot" => set(&mut self.delay_after_boot, startup_delay(found, sink)),
             other => {
                 let word = other.strip_prefix("vrrp_").unwrap_or_default();
                 self.garp.set(word, found, sink);
@@ -201,11 +224,11 @@ pub(super) fn boolean(found: &Statement, sink: &mut Sink) -> Option<bool> {
     units::boolean(word, sink)
 }
 
-/// A setting that is refused unless it is switched off, which is its default.
-pub(super) fn refuse_unless_off(found: &Statement, sink: &mut Sink) {
-    if boolean(found, sink) == Some(true) {
-        sink.refuse(found.span(), &quoted(found.keyword()));
-    }
+/// Seconds from a millisecond on.
+fn startup_delay(found: &Statement, sink: &mut Sink) -> Option<Duration> {
+    let word = value(found, sink)?;
+    let range = Duration::from_millis(1)..=Duration::from_micros(u64::from(u32::MAX));
+    units::seconds(word, range, IGNORED, sink)
 }
 
 /// 2 or 3.

@@ -21,6 +21,7 @@ mod global;
 mod keywords;
 mod lexer;
 mod statement;
+mod strict;
 #[cfg(test)]
 mod tests;
 mod units;

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 
 use crate::config::bound::Bound;
-use crate::ids::InstanceId;
+use crate::ids::{Family, IfIndex, InstanceId};
 use crate::kernel::AddressKey;
 use crate::kernel::links::{LinkState, Links};
 use crate::machine::Out;
@@ -186,6 +186,24 @@ impl Announcements {
             queue.known.clear();
             timers.stop(VrrpTimer::AnnounceQueue(QueueId(number as u32)));
         }
+    }
+}
+
+/// Announces an address that no queue knows: one of the interface itself.
+pub(crate) fn announce_at_once(
+    ifindex: IfIndex,
+    addr: IpAddr,
+    links: &Links,
+    out: &mut Out<VrrpAction>,
+) {
+    let prefix = Family::of(addr).prefix_max();
+    let key = AddressKey {
+        ifindex,
+        addr,
+        prefix,
+    };
+    if let Some(link) = links.get(ifindex) {
+        send(key, link, out);
     }
 }
 

@@ -166,6 +166,8 @@ pub enum VrrpTimer {
     PreemptDelay(InstanceId),
     /// Fault: the socket that could not be opened is to be tried again.
     Reopen(InstanceId),
+    /// Master: a rival that was heard shortly after another is to be answered.
+    Answer(InstanceId),
     /// A queue of announcements may send the next one.
     AnnounceQueue(QueueId),
 }

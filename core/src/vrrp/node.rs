@@ -48,6 +48,8 @@ pub struct VrrpNode {
     sockets: Sockets,
     timers: Timers<VrrpTimer>,
     announcements: Announcements,
+    /// Before this moment nothing is heard and nothing is taken over.
+    starts_at: Instant,
     ident: u16,
     /// Instances to look at when something happens to the interface of this name.
     watchers: BTreeMap<String, Vec<InstanceId>>,
@@ -92,6 +94,7 @@ impl VrrpNode {
             }
         }
         let announcements = Announcements::new(&bound);
+        let starts_at = now + bound.global.startup_delay;
         Self {
             bound,
             phase: Phase::Waiting,
@@ -103,6 +106,7 @@ impl VrrpNode {
             sockets: Sockets::default(),
             timers: Timers::new(),
             announcements,
+            starts_at,
             ident: 0,
             watchers,
             virtual_addresses,
@@ -166,7 +170,7 @@ impl VrrpNode {
         now: Instant,
         out: &mut Out<VrrpAction>,
     ) {
-        if self.phase != Phase::Running {
+        if self.phase != Phase::Running || now < self.starts_at {
             return;
         }
         let parsed = Datagram::parse(packet).and_then(|datagram| Ok((datagram, datagram.vrid()?)));
@@ -243,6 +247,10 @@ impl VrrpNode {
             self.remove_leftovers();
             if self.stop_asked {
                 return self.on_stop(now, out);
+            }
+            if now < self.starts_at {
+                let delay = self.starts_at.since(now);
+                out.push(VrrpAction::Note(Note::StartupDelay { delay }));
             }
         }
         for (ifindex, name) in vanished.links {
@@ -550,6 +558,7 @@ impl VrrpNode {
             addresses,
             timers,
             announcements,
+            starts_at,
             ident,
             ..
         } = self;
@@ -560,6 +569,7 @@ impl VrrpNode {
             timers,
             addresses,
             announcements,
+            starts_at: *starts_at,
             ident,
             out,
         };
@@ -719,7 +729,8 @@ impl VrrpTimer {
             | Self::GarpRefresh(id)
             | Self::GarpLower(id)
             | Self::PreemptDelay(id)
-            | Self::Reopen(id) => Some(id),
+            | Self::Reopen(id)
+            | Self::Answer(id) => Some(id),
             Self::AnnounceQueue(_) => None,
         }
     }
@@ -737,8 +748,9 @@ impl TimerKey for VrrpTimer {
             Self::Reopen(id) => (id.0, 6),
             // At most two for each interface and group, so not many more than there are instances.
             Self::AnnounceQueue(queue) => (queue.0, 7),
+            Self::Answer(id) => (id.0, 8),
         };
-        number as usize * 8 + kind
+        number as usize * 9 + kind
     }
 }
 
