@@ -161,7 +161,7 @@ fn near_a_deadline_slices_are_short() {
 /// Whoever slept hears first what was said meanwhile, whichever timer is due.
 #[test]
 fn after_a_sleep_packets_come_before_a_master_s_advert_too() {
-    let mut host = OneHost::master(config(Version::V3, Family::V4));
+    let host = OneHost::master(config(Version::V3, Family::V4));
     let (timer, left) = host.timer().expect("the next advert");
     assert_eq!(timer, VrrpTimer::Advert(ID));
     assert!(!host.node.packets_first(host.now + left));
