@@ -159,6 +159,52 @@ impl Daemon {
         run(&["sh", "-c", "kill -$1 $2", "sh", name, &pid]).map(|_| ())
     }
 
+    /// Sends a signal, by its name without SIG, to the parent and all its children: the whole daemon sleeps
+    /// (`STOP`) or wakes (`CONT`).
+    ///
+    /// # Errors
+    /// A process is gone.
+    pub fn signal_all(&self, name: &str) -> Result<()> {
+        let pids: Vec<String> = tree(self.child.id()).iter().map(u32::to_string).collect();
+        let mut command = Command::new("sh");
+        command.args(["-c", r#"n=$1; shift; kill -"$n" "$@""#, "sh", name]);
+        output(command.args(pids)).map(|_| ())
+    }
+
+    /// The process that speaks VRRP, once it has written its pid file.
+    ///
+    /// # Errors
+    /// It has not.
+    pub fn vrrp_pid(&self) -> Result<u32> {
+        let path = self.host.dir.join("run/vrrp.pid");
+        let text =
+            fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        text.trim()
+            .parse()
+            .map_err(|error| format!("{}: {error}", path.display()))
+    }
+
+    /// CPU time that the process that speaks VRRP has used, of all its threads, as the scheduler has it.
+    ///
+    /// # Errors
+    /// It is gone, or the kernel does not tell.
+    pub fn cpu(&self) -> Result<Duration> {
+        let threads = format!("/proc/{}/task", self.vrrp_pid()?);
+        let mut total = 0;
+        for thread in fs::read_dir(&threads).map_err(|error| format!("{threads}: {error}"))? {
+            let path = thread
+                .map_err(|error| error.to_string())?
+                .path()
+                .join("schedstat");
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            let used = text.split_whitespace().next().unwrap_or("0");
+            total += used
+                .parse::<u64>()
+                .map_err(|error| format!("{}: {error}", path.display()))?;
+        }
+        Ok(Duration::from_nanos(total))
+    }
+
     /// Waits for its end and returns the exit code; 128 + n after signal n.
     ///
     /// # Errors
