@@ -3,12 +3,15 @@
 //! a master that slept yields or announces itself again, as its peer's packets say. With the default
 //! buffers and a flood, what a router finds when it wakes is garbage; with 10 ms intervals it is old.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread::{scope, sleep};
 use std::time::Duration;
 
 use relevo_tests::lab::{
-    Attack, Capture, Flavour, Pair, Program, Result, Rhythm, Who, ms, need, now_ns, output, soak,
-    spoil, wait_until,
+    Attack, Capture, Daemon, Flavour, Options, Pair, Program, Result, Rhythm, Who, ms, need,
+    now_ns, output, soak, spoil, wait_until,
 };
 use relevo_tests::skip;
 
@@ -447,4 +450,139 @@ fn old_packets(flavour: Flavour) -> Result<()> {
 #[test]
 fn a_buffer_full_of_old_adverts_misleads_nobody() {
     play(&[Flavour::V3], old_packets);
+}
+
+/// Moves CLOCK_REALTIME, for the programs that it is loaded into, by the seconds that a file tells.
+const FAKE_CLOCK: &str = r#"
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/time.h>
+#include <time.h>
+
+static long shift(void)
+{
+    const char *path = getenv("RELEVO_CLOCK");
+    FILE *file = path ? fopen(path, "re") : NULL;
+    long seconds = 0;
+    if (file) {
+        if (fscanf(file, "%ld", &seconds) != 1)
+            seconds = 0;
+        fclose(file);
+    }
+    return seconds;
+}
+
+int clock_gettime(clockid_t id, struct timespec *at)
+{
+    int (*real)(clockid_t, struct timespec *) = dlsym(RTLD_NEXT, "clock_gettime");
+    int result = real(id, at);
+    if (result == 0 && (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE))
+        at->tv_sec += shift();
+    return result;
+}
+
+int gettimeofday(struct timeval *restrict at, void *restrict zone)
+{
+    struct timespec now;
+    int result = clock_gettime(CLOCK_REALTIME, &now);
+    (void)zone;
+    at->tv_sec = now.tv_sec;
+    at->tv_usec = now.tv_nsec / 1000;
+    return result;
+}
+
+time_t time(time_t *at)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (at)
+        *at = now.tv_sec;
+    return now.tv_sec;
+}
+"#;
+
+/// The fake clock for the daemons of a pair: the library and the file that moves it.
+fn fake_clock(pair: &Pair) -> Result<[PathBuf; 2]> {
+    let [source, library, file] =
+        ["clock.c", "clock.so", "clock"].map(|name| pair.lab.dir().join(name));
+    let write = |path: &Path, text: &str| {
+        fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
+    };
+    write(&source, FAKE_CLOCK)?;
+    write(&file, "0\n")?;
+    let mut compiler = Command::new("cc");
+    compiler
+        .args(["-shared", "-fPIC", "-O1", "-o"])
+        .arg(&library)
+        .arg(&source)
+        .arg("-ldl");
+    output(&mut compiler)?;
+    Ok([library, file])
+}
+
+/// Seconds of the day in the stamp of a log line: `Mon Nov  2 01:02:03 2026: text`.
+fn second_of_day(line: &str) -> Option<i64> {
+    let stamp = line.split_whitespace().nth(3)?;
+    let parts: Vec<i64> = stamp
+        .split(':')
+        .filter_map(|part| part.parse().ok())
+        .collect();
+    match parts[..] {
+        [hours, minutes, seconds] => Some(hours * 3_600 + minutes * 60 + seconds),
+        _ => None,
+    }
+}
+
+/// The wall clock goes an hour forward, back, and two hours forward: nothing happens but the stamps of the
+/// log.
+fn clock_steps(flavour: Flavour) -> Result<()> {
+    let mut pair = pair(flavour)?;
+    let [library, file] = fake_clock(&pair)?;
+    let words = [
+        "env".to_owned(),
+        format!("LD_PRELOAD={}", library.display()),
+        format!("RELEVO_CLOCK={}", file.display()),
+    ];
+    let wrap: Vec<&str> = words.iter().map(String::as_str).collect();
+    for side in [&mut pair.a, &mut pair.b] {
+        let options = Options {
+            extra: &[],
+            wrap: &wrap,
+        };
+        let (host, program, text) = (&side.host, &side.program, &side.configuration);
+        side.daemon = Some(Daemon::start_with(host, program, text, options)?);
+    }
+    pair.wait_holders(
+        true,
+        false,
+        flavour.master_down(Pair::HIGH) + Duration::from_secs(5),
+    )?;
+    sleep(flavour.interval());
+    let since = now_ns();
+    for shift in ["3600\n", "0\n", "-3600\n", "7200\n"] {
+        fs::write(&file, shift).map_err(|error| error.to_string())?;
+        sleep(flavour.master_down(Pair::LOW) + flavour.interval() / 2);
+        let end = only_the_master_spoke(&pair, since);
+        told(&pair, end).map_err(|error| format!("at {}: {error}", shift.trim()))?;
+    }
+    // Else the fake would prove nothing: the stamps did move.
+    let mut daemon = pair.a.daemon.take().ok_or("no daemon")?;
+    daemon.stop(Duration::from_secs(10))?;
+    let log = daemon.log();
+    let stamps: Vec<i64> = log.lines().filter_map(second_of_day).collect();
+    let (Some(first), Some(last)) = (stamps.first(), stamps.last()) else {
+        return Err(format!("no stamps in {log}"));
+    };
+    let moved = (last - first).rem_euclid(86_400);
+    if !(7_200..7_500).contains(&moved) {
+        return Err(format!("the fake clock did not move the stamps: {log}"));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_step_of_the_wall_clock_changes_nothing() {
+    play(&[Flavour::V3], clock_steps);
 }
