@@ -30,7 +30,7 @@ pub use attack::{Attack, Sent};
 pub use capture::{Advert, Announcement, Capture, Seen, Sighting};
 pub use client::{Client, Outage};
 pub use command::{Result, output, output_with, run, wait_until};
-pub use daemon::{Daemon, Options, Program, relevo, target_dir};
+pub use daemon::{Daemon, Elsewhere, Options, Program, relevo, target_dir};
 pub use flavour::{Cast, Flavour};
 pub use host::Host;
 pub use net::Lab;

@@ -68,9 +68,8 @@ fn play(short: &[Flavour], story: fn(Flavour) -> Result<()>) {
         let joined = handles.into_iter().map(|handle| handle.join());
         joined.map(|end| end.unwrap_or_else(failed)).collect()
     });
-    for error in ends.into_iter().filter_map(Result::err) {
-        panic!("{error}");
-    }
+    let errors: Vec<String> = ends.into_iter().filter_map(Result::err).collect();
+    assert!(errors.is_empty(), "{}", errors.join("\n"));
 }
 
 /// Adds what is known of the pair to an error.
@@ -104,7 +103,7 @@ fn only_the_master_spoke(pair: &Pair, since: i64) -> Result<()> {
     let spoke = pair.adverts_of(Who::B, since);
     if let Some((at, advert)) = spoke.first() {
         let before: Vec<i64> = times(pair, Who::A, 0);
-        let last = before.iter().filter(|time| *time < at).next_back();
+        let last = before.iter().rfind(|time| *time < at);
         let ago = last.map_or_else(|| "never".to_owned(), |last| ms(at - last));
         return Err(format!(
             "the backup spoke ({ago} after the master): {advert:?}"
@@ -415,7 +414,7 @@ fn old_packets(flavour: Flavour) -> Result<()> {
         lost += dropped(&pair, Who::B)? - before;
         let masters = times(&pair, Who::A, since - 1_000_000_000);
         for at in times(&pair, Who::B, since) {
-            let last = masters.iter().filter(|time| **time < at).next_back();
+            let last = masters.iter().rfind(|time| **time < at);
             match last {
                 Some(last) if at - last < half => {
                     let error = format!(

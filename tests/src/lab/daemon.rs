@@ -1,6 +1,7 @@
 //! A daemon with keepalived's command line, on a host of the lab.
 
 use std::fs::{self, File};
+use std::io::PipeWriter;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -88,6 +89,15 @@ pub struct Options<'a> {
     pub wrap: &'a [&'a str],
 }
 
+/// Where a log goes that the lab does not read.
+#[derive(Debug)]
+pub enum Elsewhere {
+    /// To /dev/log.
+    Syslog,
+    /// Into a pipe.
+    Pipe(PipeWriter),
+}
+
 /// A running daemon; killed without ceremony when dropped.
 #[derive(Debug)]
 pub struct Daemon {
@@ -116,16 +126,39 @@ impl Daemon {
         text: &str,
         options: Options<'_>,
     ) -> Result<Self> {
+        Self::start_logging(host, program, text, options, None)
+    }
+
+    /// As [`Daemon::start_with`], but its log goes elsewhere: to syslog, or to a file of the test's, such as
+    /// a pipe; [`Daemon::log`] has nothing then.
+    ///
+    /// # Errors
+    /// As [`Daemon::start`].
+    pub fn start_logging(
+        host: &Host,
+        program: &Program,
+        text: &str,
+        options: Options<'_>,
+        elsewhere: Option<Elsewhere>,
+    ) -> Result<Self> {
         let fail = |error: std::io::Error| format!("{}: {error}", host.dir.display());
         let conf = host.dir.join("daemon.conf");
         fs::write(&conf, text).map_err(fail)?;
         let path = visible(&program.path, host)?;
         let number = STARTS.fetch_add(1, Ordering::Relaxed);
         let log = host.dir.join(format!("log.{number}"));
-        let stderr = File::create(&log).map_err(fail)?;
-        let stdout = stderr.try_clone().map_err(fail)?;
         let mut command = host.inside(options.wrap, &path);
-        command.args(["-n", "-l", "-G", "-D", "-f"]).arg(&conf);
+        command.arg("-n");
+        if !matches!(elsewhere, Some(Elsewhere::Syslog)) {
+            command.args(["-l", "-G"]);
+        }
+        let file = File::create(&log).map_err(fail)?;
+        let stdout = file.try_clone().map_err(fail)?;
+        let stderr: Stdio = match elsewhere {
+            Some(Elsewhere::Pipe(pipe)) => pipe.into(),
+            Some(Elsewhere::Syslog) | None => file.into(),
+        };
+        command.args(["-D", "-f"]).arg(&conf);
         command.args(["-p", "/run/parent.pid", "-r", "/run/vrrp.pid"]);
         command.args(["-c", "/run/checkers.pid", "-b", "/run/bfd.pid"]);
         command.args(options.extra);
