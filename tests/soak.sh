@@ -67,13 +67,14 @@ part() {
 # The rows `test|who|figure|value` as a table: one line for each figure, a column for each program.
 table() {
 	awk -F'|' '
-		{ key = $1 "|" $3; if (!(key in seen)) { seen[key] = ++n; order[n] = key }
+		{ if (!($1 in tests)) { tests[$1] = ++m; test[m] = $1 }
+		  key = $1 "|" $3; if (!(key in seen)) { seen[key] = ++n; order[n] = key }
 		  value = $4; for (i = 5; i <= NF; i++) value = value "|" $i
 		  if (($2, key) in got) got[$2, key] = got[$2, key] "; " value; else got[$2, key] = value }
-		END { for (i = 1; i <= n; i++) { split(order[i], word, "|")
-			if (word[1] != last) { printf "\n%s\n", word[1]; last = word[1] }
-			printf "  %-42s %s\n", word[2], (("relevo", order[i]) in got) ? got["relevo", order[i]] : "-"
-			if (("keepalived", order[i]) in got) printf "  %-42s %s\n", "    keepalived", got["keepalived", order[i]] } }' \
+		END { for (t = 1; t <= m; t++) { printf "\n%s\n", test[t]
+			for (i = 1; i <= n; i++) { split(order[i], word, "|"); if (word[1] != test[t]) continue
+				printf "  %-42s %s\n", word[2], (("relevo", order[i]) in got) ? got["relevo", order[i]] : "-"
+				if (("keepalived", order[i]) in got) printf "  %-42s %s\n", "    keepalived", got["keepalived", order[i]] } } }' \
 		"$RELEVO_SOAK_TABLE"
 }
 
