@@ -32,6 +32,8 @@ const END: Duration = Duration::from_secs(3);
 struct Outcome {
     rhythm: Rhythm,
     watched: Duration,
+    /// Addresses that the daemon had put up.
+    held: usize,
     /// From SIGTERM to the end, if it came.
     ended: Option<Duration>,
     code: i32,
@@ -126,6 +128,7 @@ fn watch_and_end(pair: &mut Pair, started: i64) -> Result<Outcome> {
     let until = now_ns();
     let times = pair.adverts_of(Who::A, first).into_iter();
     let times: Vec<i64> = times.map(|(at, _)| at).filter(|at| *at <= until).collect();
+    let held_before = held(pair, Who::A)?;
     let mut daemon = pair.a.daemon.take().ok_or("no daemon")?;
     let asked = Instant::now();
     daemon.signal("TERM")?;
@@ -135,6 +138,7 @@ fn watch_and_end(pair: &mut Pair, started: i64) -> Result<Outcome> {
     Ok(Outcome {
         rhythm: Rhythm::of(&times),
         watched: Duration::from_nanos(u64::try_from(until - first).unwrap_or(0)),
+        held: held_before,
         ended,
         code: code.unwrap_or(-1),
         left,
@@ -154,6 +158,7 @@ fn report(test: &str, program: &Program, outcome: &Outcome) {
         .ended
         .map_or("not within 10 s".to_owned(), |time| format!("{time:.0?}"));
     row("end after SIGTERM", &ended);
+    row("addresses held", &outcome.held.to_string());
     row("addresses left behind", &outcome.left.to_string());
 }
 
@@ -164,6 +169,9 @@ fn judge(outcome: &Outcome) -> Result<()> {
     match outcome.ended {
         Some(time) if time <= END && outcome.code == 0 => {}
         other => return Err(format!("SIGTERM: {other:?}, code {}", outcome.code)),
+    }
+    if outcome.held != ADVERTISED + EXCLUDED {
+        return Err(format!("{} addresses were held", outcome.held));
     }
     if outcome.left > 0 {
         return Err(format!("{} addresses were left behind", outcome.left));
