@@ -141,6 +141,12 @@ impl Rendered<'_> {
                  gets one more interval before we take over",
                 name(instance)
             ),
+            Note::Slept { instance, by } => write!(
+                f,
+                "({}) woke up {by} s late as master: another may have taken over meanwhile, so we \
+                 say that we are here and announce the addresses again",
+                name(instance)
+            ),
             Note::Leftover { instance, key } => write!(
                 f,
                 "({}) {} was left behind by a former run and is removed",
@@ -216,6 +222,7 @@ impl Rendered<'_> {
             | Note::AddressListDiffers { .. }
             | Note::IntervalDiffers { .. }
             | Note::Late { .. }
+            | Note::Slept { .. }
             | Note::Leftover { .. } => Ok(()),
         }
     }

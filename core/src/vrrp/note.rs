@@ -110,6 +110,13 @@ pub enum Note {
         /// How late.
         by: Duration,
     },
+    /// A master slept for longer than a backup waits: it sends its advert and announces again.
+    Slept {
+        /// Which instance.
+        instance: InstanceId,
+        /// How late its advert is.
+        by: Duration,
+    },
     /// An address of a former run was found at start and is removed.
     Leftover {
         /// Which instance.
@@ -314,6 +321,7 @@ impl Note {
             | Self::AddressListDiffers { .. }
             | Self::IntervalDiffers { .. }
             | Self::Late { .. }
+            | Self::Slept { .. }
             | Self::AddressTaken { .. }
             | Self::SendFailed { .. } => Level::Warning,
             Self::Entering { .. }
