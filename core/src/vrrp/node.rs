@@ -183,17 +183,17 @@ impl VrrpNode {
         let parsed = Datagram::parse(packet).and_then(|datagram| Ok((datagram, datagram.vrid()?)));
         let (datagram, vrid) = match parsed {
             Ok(parsed) => parsed,
-            Err(reason) => return self.sockets.discard(socket, reason, out),
+            Err(reason) => return self.sockets.discard(socket, reason, now, out),
         };
         let Some(id) = self.sockets.router(socket, vrid, datagram.dst) else {
-            return self.sockets.discard(socket, Discard::Vrid, out);
+            return self.sockets.discard(socket, Discard::Vrid, now, out);
         };
         let config = self.bound.instance(id);
         let instance = &self.instances[id.0 as usize];
         let (own, master) = (instance.source, instance.heard_master());
         match advert::judge(config, &instance.advertised, own, master, &datagram) {
             Ok(heard) => self.with(id, now, out, |instance, ctx| instance.on_advert(heard, ctx)),
-            Err(reason) => self.instances[id.0 as usize].discard(datagram.src, reason, out),
+            Err(reason) => self.instances[id.0 as usize].discard(datagram.src, reason, now, out),
         }
     }
 
@@ -425,6 +425,10 @@ impl VrrpNode {
             let id = InstanceId(index as u32);
             self.with(id, now, out, |instance, ctx| instance.stop(ctx));
         }
+        for instance in &mut self.instances {
+            instance.sum_up_discards(true, now, out);
+        }
+        self.sockets.sum_up_discards(true, now, out);
         self.announcements.clear(&mut self.timers);
     }
 

@@ -236,6 +236,7 @@ impl Instance {
 
     /// Acts on a deadline of this instance that was set for `at`.
     pub(crate) fn on_timer(&mut self, timer: VrrpTimer, at: Instant, ctx: &mut Ctx<'_>) {
+        self.sum_up_discards(false, ctx.now, ctx.out);
         let garp = &ctx.bound.instance(self.id).garp;
         match timer {
             VrrpTimer::Advert(_) => self.on_advert_due(at, ctx),
