@@ -1,9 +1,12 @@
 """What scale.py measures: one function for each case, each returning {metric: number} of one run."""
-import os, re, signal, subprocess, tempfile, time
+import re, signal, subprocess, tempfile, time
 
 import floor
-from lab import Lab, PER_SEGMENT, run
+from lab import Lab, PER_SEGMENT
 
+# Seconds after which announcements are repeated: shorter than by default, on both sides, for that
+# long each run waits for silence.
+REPEAT_DELAY = 1
 PRIORITY = {"a": 200, "b": 100, "c": 50}
 
 
@@ -15,10 +18,10 @@ def many_vips(count):
     return [f"10.{100 + n // 62500}.{n // 250 % 250}.{n % 250 + 1}" for n in range(count)]
 
 
-def head(repeat_delay):
+def head():
     return f"""global_defs {{
     router_id bench
-    vrrp_garp_master_delay {repeat_delay}
+    vrrp_garp_master_delay {REPEAT_DELAY}
 }}
 """
 
@@ -36,8 +39,7 @@ def instance(name, interface, vrid, priority, interval, addresses, excluded=()):
 
 def many(count, node, interval):
     """Instances with one address each, as many on one interface as have room there."""
-    # The repeated announcements come after one second on both sides: that long we wait for silence.
-    return head(1) + "".join(
+    return head() + "".join(
         instance(f"VI_{n}", f"eth{n // PER_SEGMENT}", n % PER_SEGMENT + 1, PRIORITY[node], interval, [vip(n)])
         for n in range(count))
 
@@ -48,41 +50,41 @@ def segments(count):
 
 def settle(lab, count, interval, limit=40):
     """Waits until the master sends its adverts and nothing else."""
-    daemon = lab.daemons["a"]
-    daemon.vrrp_pid()
-    end = time.monotonic() + limit
-    time.sleep(4 * interval + 1.5)
-    calm = 0
-    before, then = lab.sent("a"), time.monotonic()
+    # Elected, announced, and announced again.
+    time.sleep(3.3 * interval + REPEAT_DELAY + 0.3)
+    end, calm, rate = time.monotonic() + limit, 0, 0
     while calm < 2:
-        time.sleep(max(0.5, interval))
-        after, now = lab.sent("a"), time.monotonic()
-        rate = (after - before) / (now - then) * interval / count
-        calm = calm + 1 if 0.9 < rate < 1.1 else 0
-        before, then = after, now
-        if now > end:
+        if time.monotonic() > end:
             raise RuntimeError(f"no steady adverts: {rate:.2f} of what is due")
+        before, then = lab.sent("a"), time.monotonic()
+        time.sleep(max(0.5, interval))
+        rate = (lab.sent("a") - before) / (time.monotonic() - then) * interval / count
+        calm = calm + 1 if 0.95 < rate < 1.05 else 0
 
 
-def start_pair(lab, masters, backups, count, interval):
-    """`a` of one program is master, the others follow."""
-    lab.start("a", masters, many(count, "a", interval))
+def start_all(lab, programs, count, interval):
+    """Starts {node: program}: `a` becomes master, the others have heard it when this returns."""
+    for node, program in programs.items():
+        lab.start(node, program, many(count, node, interval)).vrrp_pid()
+        if node == "a":
+            # Nobody else may be the first to find that there is no master.
+            time.sleep(0.2 if interval >= 1 else 4 * interval + 0.3)
     settle(lab, count, interval)
-    for node, program in backups.items():
-        lab.start(node, program, many(count, node, interval))
-    for node in backups:
-        lab.daemons[node].vrrp_pid()
-    # Start-up, and one master-down interval: a backup that did not hear the master shows up here.
-    time.sleep(1 + 4 * interval)
 
 
 def window(lab, nodes, seconds):
-    """(adverts sent by `a`, {node: CPU in ns as Daemon.cpu has it}, seconds)."""
+    """(adverts sent by `a`, {node: what Daemon.cpu has, as differences}, seconds)."""
     before, sent, then = {n: lab.daemons[n].cpu() for n in nodes}, lab.sent("a"), time.monotonic()
     time.sleep(seconds)
     after, sent_after, now = {n: lab.daemons[n].cpu() for n in nodes}, lab.sent("a"), time.monotonic()
     used = {n: [y - x for x, y in zip(before[n], after[n])] for n in nodes}
     return sent_after - sent, used, now - then
+
+
+def per_advert(name, used, adverts):
+    loop, child, everything, slept = used
+    return {name: child / adverts / 1e3, name + "_loop": loop / adverts / 1e3,
+            name + "_all": everything / adverts / 1e3, name + "_sleeps": slept / adverts}
 
 
 def expect(adverts, count, interval, seconds):
@@ -92,43 +94,46 @@ def expect(adverts, count, interval, seconds):
         raise RuntimeError(f"{adverts} adverts where {due:.0f} are due")
 
 
-def sent(setting, program):
-    """CPU for each advert sent; the backup of the same program listens."""
+def pair(setting, program, which):
+    """A master of all instances and its backup, at one advert a second.
+
+    `sent`: CPU for each advert sent, steady. `term`: SIGTERM to the master, when the backup has what."""
+    results = {}
     with Lab("ab", segments(setting.many)) as lab:
-        start_pair(lab, program, {"b": program}, setting.many, 1)
-        adverts, used, seconds = window(lab, "ab", setting.window)
-        expect(adverts, setting.many, 1, seconds)
-        loop, child, everything = used["a"]
-        return {"sent": child / adverts / 1e3, "sent_loop": loop / adverts / 1e3,
-                "sent_all": everything / adverts / 1e3}
+        start_all(lab, {"a": program, "b": program}, setting.many, 1)
+        if "sent" in which:
+            adverts, used, seconds = window(lab, "ab", setting.window)
+            expect(adverts, setting.many, 1, seconds)
+            results["sent"] = per_advert("sent", used["a"], adverts)
+        if "term" in which:
+            results["term"] = term(setting, lab)
+    return results
 
 
 def received(setting, programs):
-    """CPU for each advert received: all programs listen to one and the same master, at the same time."""
+    """CPU for each advert received: both programs listen to one and the same master, at the same time."""
+    sides = {"keepalived": "b", "relevo": "c"}
     with Lab("abc", segments(setting.many)) as lab:
-        start_pair(lab, programs["keepalived"], {"b": programs["keepalived"], "c": programs["relevo"]},
-                   setting.many, 1)
+        start_all(lab, {"a": programs["keepalived"], **{node: programs[name] for name, node in sides.items()}},
+                  setting.many, 1)
         adverts, used, seconds = window(lab, "bc", setting.window)
         expect(adverts, setting.many, 1, seconds)
-        return {name: {"received": used[node][1] / adverts / 1e3, "received_loop": used[node][0] / adverts / 1e3,
-                       "received_all": used[node][2] / adverts / 1e3}
-                for name, node in (("keepalived", "b"), ("relevo", "c"))}
+        return {name: per_advert("received", used[node], adverts) for name, node in sides.items()}
 
 
 def fast(setting, program):
     """Share of a CPU at ten adverts a second and instance."""
     with Lab("ab", segments(setting.many)) as lab:
-        start_pair(lab, program, {"b": program}, setting.many, 0.1)
+        start_all(lab, {"a": program, "b": program}, setting.many, 0.1)
         adverts, used, seconds = window(lab, "ab", setting.window / 2)
         percent = {node: 100 * used[node][1] / 1e9 / seconds for node in "ab"}
-        return {"fast_master": percent["a"], "fast_backup": percent["b"],
-                "fast_adverts": adverts / seconds}
+        return {"fast_master": percent["a"], "fast_backup": percent["b"], "fast_adverts": adverts / seconds}
 
 
 def quiet(setting, program, count, interval):
-    """False transitions and the largest gap between adverts of one instance, in a steady state."""
+    """Transitions while nothing happens, and the largest gap between adverts of one instance."""
     with Lab("ab", segments(count)) as lab:
-        start_pair(lab, program, {"b": program}, count, interval)
+        start_all(lab, {"a": program, "b": program}, count, interval)
         watcher = lab.watch()
         time.sleep(0.2)
         watcher.forget()
@@ -136,14 +141,15 @@ def quiet(setting, program, count, interval):
         while time.monotonic() < end:
             time.sleep(0.5)
             watcher.ask()
-        false, worst, last = 0, 0, {}
-        for event in sorted(e for e in watcher.events if e[1] == "advert"):
-            stamp, _, segment, source, vrid, priority = event
-            if source == lab.address("a", segment) and priority:
-                worst = max(worst, stamp - last.get((segment, vrid), stamp))
-                last[segment, vrid] = stamp
-            else:
-                false += 1
+        false, worst, last, master = 0, 0, {}, {}
+        for stamp, _, segment, source, vrid, priority in sorted(e for e in watcher.events if e[1] == "advert"):
+            key, mine = (segment, vrid), source == lab.address("a", segment)
+            # One that lets go counts as much as one that takes over.
+            false += priority == 0 or master.get(key, lab.address("a", segment)) == lab.address("a", segment) != source
+            master[key] = source
+            if mine and priority:
+                worst = max(worst, stamp - last.get(key, stamp))
+                last[key] = stamp
         return {"false": false, "gap": worst / 1e6, "heard": len(last)}
 
 
@@ -156,44 +162,44 @@ def first(events, kind, key):
     return found
 
 
-def term(setting, program):
+def term(setting, lab):
     """SIGTERM to the master of all instances: when the backup has what."""
     count = setting.many
-    with Lab("ab", segments(count)) as lab:
-        start_pair(lab, program, {"b": program}, count, 1)
-        watcher = lab.watch(nodes="ab")
-        time.sleep(0.5)
-        watcher.forget()
-        now = lab.daemons["a"].terminate()
-        vips = {vip(n) for n in range(count)}
+    vips = {vip(n) for n in range(count)}
+    watcher = lab.watch(nodes="ab")
+    time.sleep(0.3 + time.time() % 0.7)
+    watcher.forget()
+    now = lab.daemons["a"].terminate()
 
-        def of(node, zero):
-            return lambda e: (e[2], e[4]) if e[3] == lab.address(node, e[2]) and (e[5] == 0) == zero else None
+    def of(node, zero):
+        return lambda e: (e[2], e[4]) if e[3] == lab.address(node, e[2]) and (e[5] == 0) == zero else None
 
-        def done(events):
-            taken = first(events, "advert", of("b", False))
-            arps = first((e for e in events if e[0] > now), "arp", lambda e: e[3] if e[3] in vips else None)
-            added = first(events, "added", lambda e: e[3] if e[2] == "b" and e[3] in vips else None)
-            return len(taken) == len(arps) == len(added) == count and (taken, arps, added)
+    def done(events):
+        taken = first(events, "advert", of("b", False))
+        arps = first((e for e in events if e[0] > now), "arp", lambda e: e[3] if e[3] in vips else None)
+        added = first(events, "added", lambda e: e[3] if e[2] == "b" and e[3] in vips else None)
+        return len(taken) == len(arps) == len(added) == count and (taken, arps, added)
 
-        taken, arps, added = watcher.wait(done, 15, "the takeover of all", 0.25)
-        goodbye = first(watcher.events, "advert", of("a", True))
-        removed = first(watcher.events, "removed", lambda e: e[3] if e[2] == "a" else None)
-        skew = (256 - PRIORITY["b"]) / 256 * 1e9
-        late = sorted((taken[k] - goodbye[k] - skew) / 1e6 for k in taken if k in goodbye)
-        since = lambda values, best: (best(values) - now) / 1e6
-        both = max((removed.get(a, max(removed.values(), default=0)) - added[a]) / 1e6 for a in vips)
-        return {"term_late": late[-1], "term_median": late[len(late) // 2], "term_goodbyes": len(goodbye),
-                "term_goodbye": since(goodbye.values(), max), "term_advert": since(taken.values(), max),
-                "term_removed": since(removed.values(), max),
-                "term_first_address": since(added.values(), min), "term_address": since(added.values(), max),
-                "term_first_arp": since(arps.values(), min), "term_arp": since(arps.values(), max),
-                "term_both": max(0, both)}
+    taken, arps, added = watcher.wait(done, 15, "the takeover of all", 0.25)
+    goodbye = first(watcher.events, "advert", of("a", True))
+    removed = first(watcher.events, "removed", lambda e: e[3] if e[2] == "a" else None)
+    skew = (256 - PRIORITY["b"]) / 256 * 1e9
+    late = sorted((taken[k] - goodbye[k] - skew) / 1e6 for k in taken if k in goodbye)
+    if not late or not removed:
+        raise RuntimeError("the master went without a word")
+    since = lambda values, best: (best(values) - now) / 1e6
+    both = max(removed.get(a, max(removed.values())) - added[a] for a in vips) / 1e6
+    return {"term_late": late[-1], "term_median": late[len(late) // 2], "term_goodbyes": len(goodbye),
+            "term_goodbye": since(goodbye.values(), max), "term_advert": since(taken.values(), max),
+            "term_removed": since(removed.values(), max),
+            "term_first_address": since(added.values(), min), "term_address": since(added.values(), max),
+            "term_first_arp": since(arps.values(), min), "term_arp": since(arps.values(), max),
+            "term_both": max(0, both)}
 
 
 def burst(count, node, interval):
     vips = many_vips(count)
-    return head(5) + instance("VI", "eth0", 51, PRIORITY[node], interval, vips[:20], vips[20:])
+    return head() + instance("VI", "eth0", 51, PRIORITY[node], interval, vips[:20], vips[20:])
 
 
 def addresses(setting, program):
@@ -206,7 +212,7 @@ def addresses(setting, program):
         watcher.wait(lambda events: len(first(events, "added", mine)) == len(vips), 40, "all addresses", 0.25)
         watcher.wait(lambda events: len(first(events, "arp", mine)) == len(vips), 40, "all announcements", 0.25)
         # Past the second round of announcements.
-        time.sleep(7)
+        time.sleep(REPEAT_DELAY + 2)
         events = watcher.ask()
         adverts = sorted(e[0] for e in events if e[1] == "advert")
         added, arps = first(events, "added", mine), first(events, "arp", mine)
@@ -236,7 +242,7 @@ def takeovers(setting, program):
             lab.start(node, program, burst(vips, node, 0.1))
         a, b = lab.address("a"), lab.address("b")
         watcher.wait(lambda events: any(e[1] == "advert" and e[3] == a for e in events), 20, "a master")
-        time.sleep(9)
+        time.sleep(REPEAT_DELAY + 4)
         adverts = sorted(e for e in watcher.ask() if e[1] == "advert")
         start = next(e[0] for e in adverts if e[3] == a)
         sources = [e[3] for e in adverts if e[0] >= start and e[5]]
@@ -265,9 +271,9 @@ def syscalls(setting, program, interval):
     """{role: ({system call: count}, adverts)} over a steady window."""
     found = {}
     with Lab("ab", segments(setting.many)) as lab:
-        start_pair(lab, program, {"b": program}, setting.many, interval)
+        start_all(lab, {"a": program, "b": program}, setting.many, interval)
         for role, node in (("master", "a"), ("backup", "b")):
             before = lab.sent("a")
-            counts = trace(lab, node, 4)
+            counts = trace(lab, node, 3)
             found[role] = counts, lab.sent("a") - before
     return found

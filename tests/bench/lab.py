@@ -35,15 +35,22 @@ def enter(namespace):
             raise OSError(ctypes.get_errno(), f"setns {namespace}")
 
 
+def remove(namespace):
+    """Ends what still runs in a namespace of ours, and the namespace."""
+    if os.path.exists(f"/run/netns/{namespace}"):
+        for victim in run("ip", "netns", "pids", namespace, check=False).split():
+            if victim.isdigit():
+                run("kill", "-KILL", victim, check=False)
+        run("ip", "netns", "del", namespace, check=False)
+
+
 def sweep():
     """Removes the namespaces of runs that are no more."""
     for line in run("ip", "netns", "list").splitlines():
         name = line.split(" ")[0]
         pid = name[len(MARK):].split("x")[0] if name.startswith(MARK) else ""
         if pid.isdigit() and not os.path.exists(f"/proc/{pid}"):
-            for victim in run("ip", "netns", "pids", name, check=False).split():
-                run("kill", "-KILL", victim, check=False)
-            run("ip", "netns", "del", name, check=False)
+            remove(name)
 
 
 def descendants(root):
@@ -75,7 +82,7 @@ def thread_ns(pid):
 
 
 def sleeps(pid):
-    """How often the process's main thread has waited."""
+    """How often the process's main thread has slept."""
     with open(f"/proc/{pid}/status") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("voluntary_ctxt"))
 
@@ -99,7 +106,9 @@ class Daemon:
                  "-p", "/run/p.pid", "-r", "/run/v.pid", "-c", "/run/c.pid", "-b", "/run/b.pid"]
         self.started = time.time_ns()
         with open(os.path.join(self.dir, "log"), "w") as log:
-            self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            # A session of its own: Ctrl-C is for the one who measures.
+            self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            start_new_session=True)
 
     def vrrp_pid(self):
         """The process that speaks VRRP, by its pid file."""
@@ -114,11 +123,12 @@ class Daemon:
         raise RuntimeError(f"{self.node}: no VRRP process\n{self.log()}")
 
     def cpu(self):
-        """Nanoseconds: (of the VRRP process's main thread, of that process, of all processes)."""
+        """Nanoseconds of the VRRP process's main thread, of that process and of all processes of the
+        daemon; and how often the main thread has slept."""
         child = self.vrrp_pid()
         own = thread_ns(child)
         everything = sum(sum(thread_ns(pid).values()) for pid in descendants(self.process.pid))
-        return own.get(child, 0), sum(own.values()), everything
+        return own.get(child, 0), sum(own.values()), everything, sleeps(child)
 
     def log(self):
         with open(os.path.join(self.dir, "log"), errors="replace") as log:
@@ -163,7 +173,7 @@ class Lab:
         return self
 
     def __exit__(self, kind, error, _):
-        if kind is RuntimeError:
+        if kind is RuntimeError:     # the logs go with the lab
             for daemon in self.daemons.values():
                 say(daemon.log())
         self.close()
@@ -218,13 +228,18 @@ class Lab:
 
     def close(self):
         atexit.unregister(self.close)
-        for node in list(self.daemons):
-            self.stop(node)
-        if self.watcher:
-            self.watcher.close()
-        for node in ["sw", *self.nodes]:
-            run("ip", "netns", "del", self.name(node), check=False)
-        shutil.rmtree(self.dir, ignore_errors=True)
+        # A second Ctrl-C must not leave half of it behind.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            for node in list(self.daemons):
+                self.stop(node)
+            if self.watcher:
+                self.watcher.close()
+            for node in ["sw", *self.nodes]:
+                remove(self.name(node))
+            shutil.rmtree(self.dir, ignore_errors=True)
+        finally:
+            signal.signal(signal.SIGINT, before)
 
 
 # ---------------------------------------------------------------- the watcher: a process of its own
@@ -237,7 +252,7 @@ class Watcher:
     def __init__(self, lab, wire, nodes):
         self.events = []
         words = [sys.executable, os.path.abspath(__file__), lab.prefix, str(lab.segments if wire else 0), nodes]
-        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
         self.ask()
 
     def ask(self):
@@ -325,14 +340,12 @@ def answer(sources, events):
             if lost:
                 events.append((time.time_ns(), "lost", where, lost))
     text = pickle.dumps(events, -1)
-    os.set_blocking(1, True)
     sys.stdout.buffer.write(struct.pack("=Q", len(text)) + text)
     sys.stdout.buffer.flush()
 
 
 def watcher(prefix, segments, nodes):
-    LIBC.prctl(1, signal.SIGKILL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    LIBC.prctl(1, signal.SIGKILL)                # PR_SET_PDEATHSIG
     try:
         os.setpriority(os.PRIO_PROCESS, 0, WATCHER_NICE)
     except OSError:

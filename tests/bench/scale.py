@@ -9,36 +9,41 @@ Needs root, the standard library, iproute2, util-linux, strace and the two daemo
 """
 import argparse, os, shutil, signal, sys, time
 
+sys.dont_write_bytecode = True
+
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import cases
 from lab import say, sweep
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-CASES = ["sent", "received", "fast", "quiet", "term", "addresses", "syscalls"]
-# metric: (words, unit, aim, kind of the aim: "ratio" to keepalived, "worst" of all runs, "floor" ratio)
+CASES = ["sent", "term", "received", "fast", "quiet", "addresses", "syscalls"]
+# metric: (words, unit, aim, kind of the aim). Kinds: "ratio" to keepalived's median, "later" than it by, ratio
+# to the bare loop ("floor"), own "median", "worst" of the own runs.
 METRICS = {
     "sent": ("CPU for each advert sent", "us", 0.4, "ratio"),
     "sent_loop": ("- of that, main thread", "us", None, ""),
     "sent_all": ("- all processes", "us", None, ""),
+    "sent_sleeps": ("sleeps of the main thread for each", "", None, ""),
     "received": ("CPU for each advert received", "us", 0.6, "ratio"),
     "received_loop": ("- of that, main thread", "us", None, ""),
     "received_all": ("- all processes", "us", None, ""),
+    "received_sleeps": ("sleeps of the main thread for each", "", None, ""),
     "fast_master": ("CPU of the master at 0.1 s", "%", 0.5, "ratio"),
-    "fast_backup": ("CPU of the backup at 0.1 s", "%", 0.6, "ratio"),
+    "fast_backup": ("CPU of the backup at 0.1 s", "%", 0.5, "ratio"),
     "fast_adverts": ("adverts a second at 0.1 s", "", None, ""),
-    "false": ("adverts out of turn", "", 0, "worst"),
+    "false": ("false transitions", "", 0, "worst"),
     "gap": ("largest advert gap", "ms", None, ""),
     "heard": ("instances heard", "", None, ""),
     "term_late": ("last first-advert, late by", "ms", 10, "median"),
     "term_median": ("median first-advert, late by", "ms", None, ""),
     "term_goodbyes": ("priority-0 adverts", "", None, ""),
     "term_goodbye": ("SIGTERM to last priority 0", "ms", None, ""),
-    "term_advert": ("SIGTERM to last first-advert", "ms", 1.0, "ratio"),
+    "term_advert": ("SIGTERM to last first-advert", "ms", None, ""),
     "term_removed": ("SIGTERM to last address gone", "ms", None, ""),
     "term_first_address": ("SIGTERM to first address", "ms", None, ""),
-    "term_address": ("SIGTERM to last address", "ms", 1.0, "ratio"),
-    "term_first_arp": ("SIGTERM to first ARP", "ms", 1.0, "ratio"),
-    "term_arp": ("SIGTERM to last address's first ARP", "ms", 1.0, "ratio"),
+    "term_address": ("SIGTERM to last address", "ms", 1, "later"),
+    "term_first_arp": ("SIGTERM to first ARP", "ms", 1, "later"),
+    "term_arp": ("SIGTERM to last address's first ARP", "ms", 1, "later"),
     "term_both": ("longest time on both hosts", "ms", None, ""),
     "install": ("first advert to last address", "ms", 1.3, "floor"),
     "install_first": ("first advert to first address", "ms", None, ""),
@@ -60,7 +65,7 @@ def shown(values, unit):
     """Median and the worst run."""
     if not values:
         return "-"
-    digits = lambda v: f"{v:.0f}" if unit == "" or abs(v) >= 1000 else f"{v:.2f}" if abs(v) < 100 else f"{v:.1f}"
+    digits = lambda v: f"{v:.0f}" if v == int(v) or abs(v) >= 1000 else f"{v:.2f}" if abs(v) < 100 else f"{v:.1f}"
     text = digits(median(values))
     return f"{text} ({digits(max(values))})" if len(values) > 1 else text
 
@@ -74,18 +79,19 @@ def verdict(metric, ours, theirs, bare):
     if not kind or not ours:
         return ""
     got = {"ratio": lambda: over(ours, theirs), "floor": lambda: over(ours, bare),
+           "later": lambda: median(ours) - median(theirs) if theirs else None,
            "worst": lambda: max(ours), "median": lambda: median(ours)}[kind]()
     if got is None:
         return ""
     what = {"ratio": "of keepalived's", "floor": f"of the bare loop's {median(bare):.1f} {unit}" if bare else "",
-            "worst": unit + " at worst", "median": unit}[kind]
+            "later": f"{unit} later than keepalived", "worst": unit + " at worst", "median": unit}[kind]
     mark = "ok" if got <= aim else "MISSED"
     return f"{mark}: {got:.2f} (at most {aim:g}) {what}"
 
 
 class Table:
     def __init__(self):
-        self.missed = 0
+        self.missed = self.failed = 0
 
     def title(self, text):
         print(f"\n## {text}   [load {os.getloadavg()[0]:.1f}]")
@@ -105,7 +111,7 @@ class Table:
                               number(ratio), number(noise), judged).rstrip(), flush=True)
 
 
-def in_turn(what, runs, sides, measure):
+def in_turn(table, what, runs, sides, measure):
     """{side: [results]}; a run that fails is told, and counts as none."""
     results = {side: [] for side in sides}
     for number in range(runs):
@@ -116,50 +122,49 @@ def in_turn(what, runs, sides, measure):
                 outcome = ""
             except RuntimeError as error:
                 outcome = f" FAILED: {error}"
+                table.failed += 1
             say(f"  {what}, run {number + 1} of {runs}, {side}: {time.monotonic() - then:.1f} s{outcome}")
     return results
 
 
-def do_sent(table, setting, programs):
-    results = in_turn("sent", setting.runs, programs, lambda side: cases.sent(setting, programs[side]))
-    table.title(f"sent: {setting.many} instances at 1 s, the master")
-    table.rows(results)
+def do_pair(table, setting, programs):
+    which = [case for case in ("sent", "term") if case in setting.cases]
+    results = in_turn(table, " and ".join(which), setting.runs, programs,
+                      lambda side: cases.pair(setting, programs[side], which))
+    titles = {"sent": "sent: {} instances at 1 s, the master", "term": "term: SIGTERM to the master of {} instances at 1 s"}
+    for case in which:
+        table.title(titles[case].format(setting.many))
+        table.rows({name: [one[case] for one in values] for name, values in results.items()})
 
 
 def do_received(table, setting, programs):
-    both = in_turn("received", setting.runs, ["side by side"], lambda _: cases.received(setting, programs))
+    both = in_turn(table, "received", setting.runs, ["side by side"], lambda _: cases.received(setting, programs))
     table.title(f"received: {setting.many} instances at 1 s, both backups behind one keepalived")
     table.rows({name: [one[name] for one in both["side by side"]] for name in programs})
 
 
 def do_fast(table, setting, programs):
-    results = in_turn("fast", setting.runs, programs, lambda side: cases.fast(setting, programs[side]))
+    results = in_turn(table, "fast", setting.runs, programs, lambda side: cases.fast(setting, programs[side]))
     table.title(f"fast: {setting.many} instances at 0.1 s")
     table.rows(results)
 
 
 def do_quiet(table, setting, programs):
     for count, interval in ((2 * setting.many, 1), (setting.many // 10, 0.01)):
-        results = in_turn(f"quiet {count}", 1, programs,
+        results = in_turn(table, f"quiet {count}", 1, programs,
                           lambda side: cases.quiet(setting, programs[side], count, interval))
         table.title(f"quiet: {count} instances at {interval:g} s for {setting.window:g} s")
         table.rows(results)
-
-
-def do_term(table, setting, programs):
-    results = in_turn("term", setting.runs, programs, lambda side: cases.term(setting, programs[side]))
-    table.title(f"term: SIGTERM to the master of {setting.many} instances at 1 s")
-    table.rows(results)
 
 
 def do_addresses(table, setting, programs):
     def measure(side):
         return cases.bare(setting) if side == "bare" else cases.addresses(setting, programs[side])
 
-    results = in_turn("addresses", setting.runs, [*programs, "bare"], measure)
+    results = in_turn(table, "addresses", setting.runs, [*programs, "bare"], measure)
     table.title(f"addresses: {setting.addresses} on one instance at 1 s")
     table.rows(results)
-    results = in_turn("takeovers", setting.runs, programs, lambda side: cases.takeovers(setting, programs[side]))
+    results = in_turn(table, "takeovers", setting.runs, programs, lambda side: cases.takeovers(setting, programs[side]))
     table.title(f"addresses: {setting.addresses} on one instance at 0.1 s, both nodes start")
     table.rows(results)
 
@@ -169,7 +174,7 @@ def do_syscalls(table, setting, programs):
         say("  syscalls: strace is missing")
         return
     for interval in (1, 0.1):
-        found = in_turn(f"syscalls at {interval:g} s", 1, programs,
+        found = in_turn(table, f"syscalls at {interval:g} s", 1, programs,
                         lambda side: cases.syscalls(setting, programs[side], interval))
         print(f"\n## syscalls: {setting.many} instances at {interval:g} s, counted while traced (which slows)")
         print(f"{'':<20} {'wake-ups':>9} {'adverts':>8}  calls for each wake-up (and for each advert)", flush=True)
@@ -216,13 +221,16 @@ def main():
     sweep()
     programs = {"relevo": os.path.realpath(setting.relevo), "keepalived": setting.keepalived}
     table = Table()
+    steps = {"sent": do_pair, "term": do_pair, "received": do_received, "fast": do_fast, "quiet": do_quiet,
+             "addresses": do_addresses, "syscalls": do_syscalls}
     try:
-        for case in setting.cases:
-            globals()["do_" + case](table, setting, programs)
+        for step in dict.fromkeys(steps[case] for case in CASES if case in setting.cases):
+            step(table, setting, programs)
     except KeyboardInterrupt:
         sys.exit("scale.py: interrupted")
-    print(f"\n{time.monotonic() - then:.0f} s; {table.missed} aims missed")
+    print(f"\n{time.monotonic() - then:.0f} s, load {os.getloadavg()[0]:.1f}; {table.missed} aims missed, {table.failed} runs failed")
+    return 1 if table.failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
