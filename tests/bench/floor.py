@@ -3,7 +3,7 @@
 Batches of requests, their acknowledgements, and a monitor socket that hears of each change: what any
 daemon has to do. All messages are built before the clock starts, so that the kernel does the work.
 """
-import os, socket, struct, sys, subprocess
+import os, socket, struct, subprocess, sys, time
 
 BATCH = 200
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL = 1, 4, 0x400, 0x200
@@ -56,7 +56,6 @@ def netlink(groups):
 
 
 def loop(interface, addresses):
-    import time
     batches = messages(socket.if_nametoindex(interface), addresses)
     requests, monitor, buffer = netlink(0), netlink(GROUP_IPV4_ADDRESSES), bytearray(1 << 18)
     acknowledged = heard = 0
