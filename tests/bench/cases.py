@@ -105,6 +105,7 @@ def pair(setting, program, which):
             adverts, used, seconds = window(lab, "ab", setting.window)
             expect(adverts, setting.many, 1, seconds)
             results["sent"] = per_advert("sent", used["a"], adverts)
+            results["sent"]["sent_backup"] = used["b"][1] / adverts / 1e3
         if "term" in which:
             results["term"] = term(setting, lab)
     return results
