@@ -244,10 +244,12 @@ def takeovers(setting, program):
         a, b = lab.address("a"), lab.address("b")
         watcher.wait(lambda events: any(e[1] == "advert" and e[3] == a for e in events), 20, "a master")
         time.sleep(REPEAT_DELAY + 4)
-        adverts = sorted(e for e in watcher.ask() if e[1] == "advert")
+        end = time.time_ns()
+        adverts = sorted(e for e in watcher.ask() if e[1] == "advert" and e[0] < end)
         start = next(e[0] for e in adverts if e[3] == a)
         sources = [e[3] for e in adverts if e[0] >= start and e[5]]
-        stamps = [e[0] for e in adverts if e[3] == a]
+        # Silence to the end is a gap too.
+        stamps = [e[0] for e in adverts if e[3] == a] + [end]
         return {"takeovers": sum(x == a and y == b for x, y in zip(sources, sources[1:])),
                 "takeover_gap": max(y - x for x, y in zip(stamps, stamps[1:])) / 1e6}
 

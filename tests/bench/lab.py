@@ -173,7 +173,7 @@ class Lab:
         return self
 
     def __exit__(self, kind, error, _):
-        if kind is RuntimeError:     # the logs go with the lab
+        if kind and issubclass(kind, Exception):     # the logs go with the lab
             for daemon in self.daemons.values():
                 say(daemon.log())
         self.close()

@@ -121,8 +121,8 @@ def in_turn(table, what, runs, sides, measure):
             try:
                 results[side].append(measure(side))
                 outcome = ""
-            except RuntimeError as error:
-                outcome = f" FAILED: {error}"
+            except Exception as error:
+                outcome = f" FAILED: {type(error).__name__}: {error}"
                 table.failed += 1
             say(f"  {what}, run {number + 1} of {runs}, {side}: {time.monotonic() - then:.1f} s{outcome}")
     return results
