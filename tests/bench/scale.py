@@ -7,7 +7,7 @@ against the others: what the machine adds by itself), and what is aimed at.
 
 Needs root, the standard library, iproute2, util-linux, strace and the two daemons.
 """
-import argparse, os, shutil, signal, sys, time
+import argparse, itertools, os, shutil, signal, sys, time
 
 sys.dont_write_bytecode = True
 
@@ -139,7 +139,9 @@ def do_pair(table, setting, programs):
 
 
 def do_received(table, setting, programs):
-    both = in_turn(table, "received", setting.runs, ["side by side"], lambda _: cases.received(setting, programs))
+    swapped = itertools.cycle((False, True))
+    both = in_turn(table, "received", setting.runs, ["side by side"],
+                   lambda _: cases.received(setting, programs, next(swapped)))
     table.title(f"received: {setting.many} instances at 1 s, both backups behind one keepalived")
     table.rows({name: [one[name] for one in both["side by side"]] for name in programs})
 
