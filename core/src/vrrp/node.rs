@@ -674,8 +674,15 @@ impl VrrpNode {
             }
             let last = job.next >= master.held.len();
             if last && (job.rounds <= 1 || master.held.is_empty()) {
-                master.announcing = false;
                 self.announcements.jobs.pop_front();
+                let rounds = std::mem::take(&mut master.next_rounds);
+                master.announcing = rounds > 0;
+                if master.announcing {
+                    // Behind the bursts of other instances.
+                    let mut again = job;
+                    (again.rounds, again.next) = (rounds, 0);
+                    self.announcements.jobs.push_back(again);
+                }
             } else if let Some(job) = self.announcements.jobs.front_mut() {
                 job.next = if last { 0 } else { job.next + 1 };
                 job.rounds -= u32::from(last);
