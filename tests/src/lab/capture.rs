@@ -72,7 +72,7 @@ impl Capture {
         let path = lab.dir().join("wire.pcap");
         let child = lab
             .switch_command("setpriv")
-            .args(["--pdeathsig", "KILL", "tcpdump", "-i", "br0", "-n", "-U", "--immediate-mode"])
+            .args(["--pdeathsig", "KILL", "tcpdump", "-i", "br0", "-n", "-U", "--immediate-mode", "-B", "16384"])
             .args(["--time-stamp-precision=nano", "-Z", "root", "-w"])
             .arg(&path)
             .args(["ip proto 112 or ip6 proto 112 or arp or igmp or (icmp6 and ip6[40] != 128 and ip6[40] != 129)"])
