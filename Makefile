@@ -5,6 +5,9 @@ CARGO ?= cargo
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 SEEDS ?= 10000
 SECONDS ?= 60
+SOAK ?= flood,freeze,log,links
+MINUTES ?= 1
+ROUNDS ?=
 
 .PHONY: help demo test explore mutants bench fuzz soak fmt lint
 
@@ -15,7 +18,7 @@ help:
 	@echo 'make mutants  plants faults and demands that the tests find them'
 	@echo 'make bench    takeover times against keepalived'
 	@echo 'make fuzz     SECONDS=$(SECONDS) of mutated inputs for every decoder'
-	@echo 'make soak     long runs'
+	@echo 'make soak     SOAK=$(SOAK) MINUTES=$(MINUTES): the long runs, keepalived beside them (some 40 minutes)'
 	@echo 'make fmt lint the formatter and the linter'
 
 demo:
@@ -44,7 +47,8 @@ fuzz:
 	@$(CARGO) run --quiet --release --package relevo-fuzz -- --seconds $(SECONDS)
 
 soak:
-	@echo 'soak: not built yet; long runs come with the next part of the work'
+	@sh tests/install-deps.sh test
+	@SOAK='$(SOAK)' MINUTES='$(MINUTES)' ROUNDS='$(ROUNDS)' bash tests/soak.sh
 
 fmt:
 	@$(CARGO) fmt

@@ -4,6 +4,26 @@
 /// sockets and due adverts at least this often, whatever the size of a burst.
 pub const SLICE: usize = 200;
 
+/// The same while a deadline is near: a thousand virtual routers that take over one after the other
+/// within some milliseconds shall each send its advert in time, whatever the addresses of the first.
+pub const SLICE_SHORT: usize = 16;
+
+/// How near a deadline must be for slices to be short, in microseconds: about what the kernel needs
+/// for a long one.
+pub const SLICE_SHORT_WITHIN_US: u64 = 10_000;
+
+/// How late a wake-up may be, in microseconds, before whatever waits in the sockets is read first,
+/// whichever timer is due.
+pub const LATE_US: u64 = 5_000;
+
+/// Timers acted on by one call before the machine yields: as many adverts leave in one burst, and a
+/// foreign peer's receive buffer of default size holds 256.
+pub const TIMERS: usize = 128;
+
+/// Calls in a row in which due timers come before queued kernel changes and announcements. A host
+/// that cannot keep up with its adverts must still get its addresses some day.
+pub const TIMERS_FIRST: u8 = 64;
+
 /// Addresses in one advert: the count field has eight bits (RFC 9568 section 5.2.5).
 pub const ADVERT_ADDRESSES: usize = 255;
 

@@ -1,7 +1,7 @@
 //! The one loop that every process of the daemon runs: a machine of the core, an executor that
 //! carries its actions out, one `epoll_wait`.
 //!
-//! A turn: arm the timerfd if the earliest deadline moved, wait, read what is ready (the kernel's
+//! A turn: arm the timerfd if it would fire too late, wait, read what is ready (the kernel's
 //! messages first, then packets, then the rest), act on due deadlines. What the machine wants done
 //! is done after *every* event. mio reports readiness by edge, so a source whose budget was spent
 //! before it ran dry stays on a list of its own, or its wake-up would be lost.
@@ -10,7 +10,7 @@ use std::io;
 
 use mio::{Events, Interest, Poll, Registry, Token, unix::SourceFd};
 use relevo_core::machine::{Machine, Out};
-use relevo_core::time::Instant;
+use relevo_core::time::{Duration, Instant};
 
 use crate::clock;
 use crate::sys::timerfd::TimerFd;
@@ -40,6 +40,15 @@ pub(crate) enum Drained {
 /// Looks at the sockets before a timer that a packet could make moot: more than any receive buffer
 /// holds, and not for ever under a flood.
 const LOOKS: usize = 64;
+
+/// Waits for a packet that are shorter than this, so many times in a row, are a burst: a foreign
+/// master's adverts for a thousand virtual routers, sent one by one, or a flood.
+const BURST_GAP: Duration = Duration::from_micros(250);
+const BURST: u8 = 4;
+
+/// How long a burst may gather in the socket before it is read in one go: far below the protocol's
+/// intervals, and many wake-ups saved.
+const GATHER: Duration = Duration::from_micros(500);
 
 /// Token of the loop's own timerfd; executors number theirs from 1.
 const TIMER: Token = Token(0);
@@ -95,8 +104,10 @@ pub(crate) fn run<M: Machine, E: Executor<M>>(machine: &mut M, executor: &mut E)
         if let Some(code) = executor.exit_code() {
             return Ok(code);
         }
-        turns.arm(machine.next_timeout().map(|(at, _)| at))?;
-        turns.wait(machine.more())?;
+        let wait = turns.wait(machine.more(), machine.next_timeout().map(|(at, _)| at))?;
+        let packet = |token: &Token| executor.class(*token) == Some(Class::Packet);
+        let packets_only = !turns.ready.is_empty() && turns.ready.iter().all(packet);
+        turns.on_waited(wait, packets_only);
         turns.serve(machine, executor, &mut out)?;
         let now = clock::now();
         if machine.next_timeout().is_some_and(|(at, _)| at <= now) {
@@ -121,6 +132,8 @@ struct Turns {
     timer: TimerFd,
     armed: Option<Instant>,
     ready: Vec<Token>,
+    /// How many of the last waits were short and brought packets alone.
+    short_waits: u8,
 }
 
 impl Turns {
@@ -135,37 +148,69 @@ impl Turns {
             timer,
             armed: None,
             ready: Vec::new(),
+            short_waits: 0,
         })
     }
 
-    /// Re-arms the timerfd only when the earliest deadline moved. It is never read: arming it
-    /// again makes a new edge.
+    /// Re-arms the timerfd only when it would fire too late. A deadline that has moved away, as a
+    /// backup's does with every advert, costs one idle wake-up when the old one comes, and no
+    /// system call before. The timerfd is never read: arming it again makes a new edge.
     fn arm(&mut self, deadline: Option<Instant>) -> io::Result<()> {
-        if deadline != self.armed {
+        if let Some(at) = deadline
+            && self.armed.is_none_or(|armed| at < armed)
+        {
             self.timer.arm(deadline)?;
             self.armed = deadline;
         }
         Ok(())
     }
 
-    /// Waits for the next event, or only looks if there is work waiting already.
-    fn wait(&mut self, work_waits: bool) -> io::Result<()> {
+    /// Waits for the next event or the deadline, or only looks if there is work waiting already.
+    /// Returns how long it took.
+    fn wait(&mut self, work_waits: bool, deadline: Option<Instant>) -> io::Result<Duration> {
         let look_only = work_waits || !self.ready.is_empty();
+        if !look_only {
+            self.gather(deadline);
+            self.arm(deadline)?;
+        }
+        let begin = clock::now();
         let timeout = look_only.then_some(std::time::Duration::ZERO);
+        #[cfg(test)]
+        crate::sys::counting::note_call("epoll_wait");
         match self.poll.poll(&mut self.events, timeout) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
             Ok(()) | Err(_) => {}
         }
+        let wait = clock::now() - begin;
         for event in &self.events {
             if event.token() == TIMER {
-                // Expired: the same deadline again must be armed again.
+                // Expired: whatever is next must be armed.
                 self.armed = None;
             } else if !self.ready.contains(&event.token()) {
                 self.ready.push(event.token());
             }
         }
         self.events.clear();
-        Ok(())
+        Ok(wait)
+    }
+
+    /// In a burst of packets, lets some more of them come before the next look: one wake-up then
+    /// serves many. Never beyond a deadline.
+    fn gather(&self, deadline: Option<Instant>) {
+        let end = clock::now() + GATHER * 2;
+        if self.short_waits >= BURST && deadline.is_none_or(|at| at > end) {
+            crate::sys::nap(GATHER);
+        }
+    }
+
+    /// Takes note of a wait of this length. Anything else than packets ends a burst: nobody else
+    /// is to wait for one.
+    fn on_waited(&mut self, wait: Duration, packets_only: bool) {
+        self.short_waits = if packets_only && wait < BURST_GAP {
+            self.short_waits.saturating_add(1)
+        } else {
+            0
+        };
     }
 
     /// Looks again, and reads packets until none is waiting, whatever the budget of a turn.
@@ -176,7 +221,7 @@ impl Turns {
         out: &mut Out<M::Action>,
     ) -> io::Result<()> {
         for _ in 0..LOOKS {
-            self.wait(true)?;
+            self.wait(true, None)?;
             self.serve(machine, executor, out)?;
             let packet = |token: &Token| executor.class(*token) == Some(Class::Packet);
             if !self.ready.iter().any(packet) {

@@ -308,7 +308,7 @@ impl Sinks {
         }
     }
 
-    /// A sink that fails loses the line: there is nobody to tell.
+    /// A sink that fails loses the line; syslog counts its own, and tells when it is back.
     fn write(&mut self, line: &Line) {
         let time = localtime::from_unix(line.unix_secs);
         if self.console.is_some() || self.file.is_some() {

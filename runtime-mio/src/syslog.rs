@@ -11,6 +11,9 @@ pub(crate) const SOCKET: &str = "/dev/log";
 /// How long one line may wait for a daemon that is behind.
 const PATIENCE: Duration = Duration::from_millis(50);
 
+/// RFC 3164's severity of a warning.
+const WARNING: u8 = 4;
+
 /// A syslog facility.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Facility(u8);
@@ -49,6 +52,8 @@ pub(crate) struct Syslog {
     socket: Option<UnixDatagram>,
     /// The last line had to be given up: do not wait for the next one.
     behind: bool,
+    /// Lines given up since the last one that was taken.
+    lost: u64,
 }
 
 impl Syslog {
@@ -60,11 +65,30 @@ impl Syslog {
             pid,
             socket: None,
             behind: false,
+            lost: 0,
         }
     }
 
-    /// Sends one line; false if it had to be given up. `stamp` is `Mmm dd hh:mm:ss`.
+    /// Sends one line; false if it had to be given up. `stamp` is `Mmm dd hh:mm:ss`. When lines were
+    /// given up before this one, their number follows it.
     pub(crate) fn send(&mut self, severity: u8, stamp: &str, text: &str) -> bool {
+        if !self.send_line(severity, stamp, text) {
+            self.lost += 1;
+            return false;
+        }
+        if self.lost > 0 {
+            let lost = self.lost;
+            let report = format!(
+                "{lost} log lines before the last one were dropped: syslog did not take them"
+            );
+            if self.send_line(WARNING, stamp, &report) {
+                self.lost = 0;
+            }
+        }
+        true
+    }
+
+    fn send_line(&mut self, severity: u8, stamp: &str, text: &str) -> bool {
         let priority = self.facility.priority(severity);
         let (identity, pid) = (self.identity, self.pid);
         let line = format!("<{priority}>{stamp} {identity}[{pid}]: {text}");
@@ -146,7 +170,7 @@ mod tests {
     #[test]
     fn a_daemon_that_does_not_read_costs_one_wait_and_no_more() {
         let path = socket("syslog-hung");
-        let _daemon = UnixDatagram::bind(&path).expect("a socket of our own");
+        let daemon = UnixDatagram::bind(&path).expect("a socket of our own");
         let mut syslog = Syslog::new(&path, Facility::DAEMON, "Keepalived", 7);
         let long = "x".repeat(1000);
         let mut sent = 0;
@@ -159,6 +183,22 @@ mod tests {
             assert!(!syslog.send(6, "Nov  2 01:02:03", &long));
         }
         assert!(before.elapsed() < PATIENCE * 10, "{:?}", before.elapsed());
+        // It reads again: the next line gets through, and behind it how many did not.
+        daemon.set_nonblocking(true).expect("no other reader");
+        let mut buffer = [0; 2_000];
+        while daemon.recv(&mut buffer).is_ok() {}
+        assert!(syslog.send(6, "Nov  2 01:02:03", "back"));
+        let mut lines = Vec::new();
+        while let Ok(length) = daemon.recv(&mut buffer) {
+            lines.push(String::from_utf8_lossy(&buffer[..length]).into_owned());
+        }
+        let [line, report] = &lines[..] else {
+            panic!("{lines:?}");
+        };
+        assert!(
+            line.ends_with(": back") && report.contains(": 101 log lines"),
+            "{lines:?}"
+        );
         _ = std::fs::remove_file(&path);
     }
 }

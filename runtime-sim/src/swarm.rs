@@ -13,6 +13,7 @@ use relevo_core::time::{Duration, Instant};
 
 use crate::clock::SimClock;
 use crate::faults::{Fault, Planned, Refusal};
+use crate::host::SOCKET_BUFFER;
 use crate::link::Quality;
 use crate::segment::Station;
 use crate::spec::{
@@ -368,6 +369,34 @@ impl Draw {
         }
     }
 
+    /// A host sleeps; now and then so does another one, and now and then bad packets fill the socket of
+    /// the sleeper, so that what is sent to it is lost.
+    fn freezes(
+        &mut self,
+        host: usize,
+        other: usize,
+        at: Instant,
+        until: Instant,
+    ) -> Vec<(Instant, Fault)> {
+        let mut faults = vec![
+            (at, Fault::Freeze { host, on: true }),
+            (until, Fault::Freeze { host, on: false }),
+        ];
+        if self.rng.chance(1, 4) {
+            // More than a socket holds.
+            let count = SOCKET_BUFFER as u32 + 44;
+            faults.insert(1, (at, Fault::Noise { host, count }));
+        }
+        if self.rng.chance(1, 6) {
+            let quarter = Duration::from_micros(until.since(at).as_micros() / 4);
+            let wakes = at + quarter * self.rng.within(1, 4);
+            let host = other;
+            faults.push((at, Fault::Freeze { host, on: true }));
+            faults.push((wakes, Fault::Freeze { host, on: false }));
+        }
+        faults
+    }
+
     /// Bursts of bad packets all through the episode.
     fn noise(&mut self, host: usize, at: Instant, until: Instant) -> Vec<(Instant, Fault)> {
         let step = Duration::from_micros(until.since(at).as_micros() / 8);
@@ -413,10 +442,7 @@ impl Draw {
                 let gone = at + Duration::from_millis(600);
                 vec![(at, Fault::Stop { host }), (until.max(gone), start)]
             }
-            Kind::Freeze => vec![
-                (at, Fault::Freeze { host, on: true }),
-                (until, Fault::Freeze { host, on: false }),
-            ],
+            Kind::Freeze => self.freezes(host, other, at, until),
             Kind::Cut => vec![
                 (at, cut(other, true, true)),
                 (until, cut(other, true, false)),

@@ -6,7 +6,8 @@
 //! - [`Daemon`], [`Program`]: whatever has keepalived's command line, started, stopped and killed.
 //! - [`Capture`]: what went over the wire, live; [`judge`]: what tshark thinks of it.
 //! - [`Client`]: a host that pings an address, and how long it got no answer.
-//! - [`forge`], [`Attack`]: frames made by hand, and their sender.
+//! - [`forge`], [`spoil`], [`Attack`]: frames made by hand, right and wrong, and their sender.
+//! - [`Rhythm`]: how regular adverts were; [`soak`]: how long a test runs, and what a long one tells.
 //! - [`Flavour`], [`Pair`]: two routers of one protocol variant, the usual stage of a test.
 
 mod attack;
@@ -21,16 +22,20 @@ pub mod judge;
 pub mod need;
 mod net;
 mod pair;
+mod rhythm;
+pub mod soak;
+pub mod spoil;
 
-pub use attack::Attack;
+pub use attack::{Attack, Sent};
 pub use capture::{Advert, Announcement, Capture, Seen, Sighting};
 pub use client::{Client, Outage};
 pub use command::{Result, output, output_with, run, wait_until};
-pub use daemon::{Daemon, Options, Program, relevo, target_dir};
+pub use daemon::{Daemon, Elsewhere, Options, Program, relevo, target_dir};
 pub use flavour::{Cast, Flavour};
 pub use host::Host;
 pub use net::Lab;
 pub use pair::{Pair, Side, Who};
+pub use rhythm::Rhythm;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

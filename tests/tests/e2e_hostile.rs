@@ -2,10 +2,10 @@
 //! Bad packets of every kind, two hundred a second, at a master and a backup: neither notices anything
 //! but a counter. (keepalived fails here: any packet of its VRID restarts a master's advert timer.)
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use relevo_tests::lab::forge::Advert;
+use relevo_tests::lab::spoil::{believable, spoiled};
 use relevo_tests::lab::{Attack, Flavour, Pair, Program, Result, Who, ms, need, now_ns};
 use relevo_tests::skip;
 
@@ -14,89 +14,16 @@ const TIME: Duration = Duration::from_secs(4);
 /// What a busy machine may add to an interval.
 const SLACK: Duration = Duration::from_millis(400);
 
-/// An advert that both routers would believe, from `src`.
-fn believable(flavour: Flavour, src: IpAddr, priority: u8) -> Advert {
-    let vrid = Flavour::VRID;
-    let addresses = flavour
-        .virtual_addresses()
-        .into_iter()
-        .map(|(address, _)| address)
-        .collect();
-    match src {
-        IpAddr::V6(src) => Advert::v3_ipv6(src, vrid, priority, flavour.interval_centis, addresses),
-        IpAddr::V4(src) if flavour.version == 3 => {
-            Advert::v3(src, vrid, priority, flavour.interval_centis)
-        }
-        IpAddr::V4(src) => {
-            let advert = Advert::v2(src, vrid, priority);
-            match flavour.password {
-                Some(password) => advert.password(password),
-                None => advert,
-            }
-        }
-    }
-}
-
-/// Every way to spoil a believable advert. Version 2 alone has the last ones.
-fn spoiled(good: &Advert) -> Vec<Advert> {
-    let with = |spoil: &dyn Fn(&mut Advert)| {
-        let mut advert = good.clone();
-        spoil(&mut advert);
-        advert
-    };
-    let mut bad = Vec::new();
-    let other = if good.version == 2 { 3 } else { 2 };
-    for version in [0, 1, other, 4, 15] {
-        bad.push(with(&|advert| advert.version = version));
-    }
-    for kind in [0, 2, 15] {
-        bad.push(with(&|advert| advert.kind = kind));
-    }
-    for ttl in [1, 64, 254] {
-        bad.push(with(&|advert| advert.ttl = ttl));
-    }
-    // Not 0: without a password that is a version 2 advert without addresses, padded as Ethernet's minimum
-    // allows, and keepalived has routers without addresses.
-    for count in [3, 20, 255] {
-        bad.push(with(&|advert| advert.count = count));
-    }
-    for error in [1, 0x8000] {
-        bad.push(with(&|advert| advert.checksum_error = error));
-    }
-    for error in [-1, -4, 1, 100] {
-        bad.push(with(&|advert| advert.length_error = error));
-    }
-    bad.push(with(&|advert| advert.vrid += 1));
-    bad.push(with(&|advert| advert.tail.extend([0; 64])));
-    let whole =
-        8 + good.addresses.len() * if good.src.is_ipv6() { 16 } else { 4 } + good.tail.len();
-    for length in 0..whole {
-        bad.push(with(&|advert| advert.cut = Some(length)));
-    }
-    if good.version == 2 {
-        bad.push(with(&|advert| advert.timing[1] = 2));
-        let right = good.timing[0];
-        for kind in (0..4).filter(|kind| *kind != right) {
-            bad.push(with(&|advert| advert.timing[0] = kind));
-        }
-        if right == 1 {
-            bad.push(with(&|advert| advert.tail[0] ^= 1));
-            bad.push(with(&|advert| advert.tail[7] ^= 1));
-        }
-    }
-    bad
-}
-
 /// All frames: each spoiled one with the priorities that would do the greatest harm, and each router's
 /// own packets come back to itself alone.
 fn frames(pair: &Pair) -> Vec<Vec<u8>> {
     let src = pair.flavour.source(pair.lab.host("other"));
     let mut frames = Vec::new();
     for priority in [255, 0] {
-        let bad = spoiled(&believable(pair.flavour, src, priority));
+        let bad = spoiled(&believable(pair.flavour, src, priority, None));
         frames.extend(bad.iter().map(Advert::frame));
         for side in [&pair.a, &pair.b] {
-            let mut own = believable(pair.flavour, side.source, priority);
+            let mut own = believable(pair.flavour, side.source, priority, None);
             own.to = side.host.mac();
             frames.push(own.frame());
         }
@@ -203,7 +130,7 @@ fn the_believable_advert_is_believed() {
         pair.a.start().unwrap();
         let limit = flavour.master_down(Pair::HIGH) + Duration::from_secs(3);
         pair.wait_holders(true, false, limit).unwrap();
-        let frame = believable(flavour, flavour.source(pair.lab.host("other")), 254).frame();
+        let frame = believable(flavour, flavour.source(pair.lab.host("other")), 254, None).frame();
         let attack =
             Attack::start(pair.lab.host("other"), &[frame], 10, Duration::from_secs(1)).unwrap();
         let yields = pair.wait_holders(false, false, Duration::from_secs(2));

@@ -6,13 +6,13 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use relevo_core::config::bound::InstanceConfig;
 use relevo_core::ids::{Family, Version};
-use relevo_core::limits::SLICE;
+use relevo_core::limits::{SLICE, SLICE_SHORT};
 use relevo_core::machine::Machine;
 use relevo_core::time::Duration;
-use relevo_core::vrrp::StateName;
+use relevo_core::vrrp::{StateName, VrrpEvent, VrrpTimer};
 use relevo_tests::one_host::{
-    ETH0, Effect, OneHost, added, announced, config, deleted, key_on_eth0, link, notes, priorities,
-    virtual_address,
+    ETH0, Effect, ID, OneHost, added, announced, config, deleted, key_on_eth0, link, notes,
+    priorities, virtual_address,
 };
 
 const COUNT: usize = 5_000;
@@ -122,4 +122,56 @@ fn mastership_that_comes_back_in_the_middle_of_the_removal_gets_every_address() 
     host.settle();
     assert_eq!(host.held().len(), COUNT);
     assert!(host.most_actions <= MOST, "{} at once", host.most_actions);
+}
+
+/// Answers and news come in hundreds before the loop looks at its sockets again: they do not each carry
+/// queued work on.
+#[test]
+fn a_batch_of_answers_leads_to_one_slice_and_not_to_one_each() {
+    let mut host = OneHost::backup(big());
+    host.fire();
+    let asked = host.asked.len();
+    assert!(asked > 0);
+    let (mut announcements, mut adds) = (0, 0);
+    for _ in 0..asked {
+        let effects = host.answer_one();
+        announcements += announced(&effects).len();
+        adds += added(&effects).len();
+    }
+    assert_eq!(announcements, asked, "the first of each and no repeat");
+    assert!(adds <= SLICE, "{adds} more");
+}
+
+/// While a deadline is near, slices are short: what a long one takes would make the advert late.
+#[test]
+fn near_a_deadline_slices_are_short() {
+    let mut host = OneHost::backup(big());
+    host.fire();
+    let (timer, left) = host.timer().expect("the next advert");
+    assert_eq!(timer, VrrpTimer::Advert(ID));
+    assert_eq!(left, Duration::from_secs(1));
+    assert_eq!(added(&host.deliver(VrrpEvent::Continue)).len(), SLICE);
+    for _ in 0..SLICE {
+        host.answer_one();
+    }
+    host.pass(left - Duration::from_millis(9));
+    assert_eq!(added(&host.deliver(VrrpEvent::Continue)).len(), SLICE_SHORT);
+}
+
+/// Whoever slept hears first what was said meanwhile, whichever timer is due.
+#[test]
+fn after_a_sleep_packets_come_before_a_master_s_advert_too() {
+    let host = OneHost::master(config(Version::V3, Family::V4));
+    let (timer, left) = host.timer().expect("the next advert");
+    assert_eq!(timer, VrrpTimer::Advert(ID));
+    assert!(!host.node.packets_first(host.now + left));
+    assert!(
+        !host
+            .node
+            .packets_first(host.now + left + Duration::from_millis(1))
+    );
+    assert!(
+        host.node
+            .packets_first(host.now + left + Duration::from_millis(6))
+    );
 }

@@ -400,6 +400,47 @@ fn the_core_is_pure() {
     assert_none(&complaints);
 }
 
+/// Code of the daemon that reads the wall clock outside the stamps of its log.
+fn wall_clocks(path: &str, text: &str) -> Vec<String> {
+    let reads = |line: &&str| {
+        [
+            "SystemTime",
+            "CLOCK_REALTIME",
+            "gettimeofday",
+            "libc::time(",
+        ]
+        .iter()
+        .any(|word| line.contains(word))
+    };
+    let code = code_only(text);
+    let found = code.lines().filter(reads);
+    found
+        .map(|line| format!("{path}: {}", line.trim()))
+        .collect()
+}
+
+#[test]
+fn the_wall_clock_is_for_stamps_only() {
+    let mut complaints = Vec::new();
+    for (path, text) in sources() {
+        let own = path.starts_with("runtime-mio/src/") || path.starts_with("core/src/");
+        if own && path != "runtime-mio/src/logger.rs" {
+            complaints.extend(wall_clocks(&path, &text));
+        }
+    }
+    assert_none(&complaints);
+}
+
+#[test]
+fn checker_wall_clock_can_fail() {
+    let bad = "let now = SystemTime::now(); // CLOCK_REALTIME";
+    assert_eq!(wall_clocks("x.rs", bad).len(), 1);
+    assert_eq!(
+        wall_clocks("x.rs", "fn f() {} // SystemTime"),
+        Vec::<String>::new()
+    );
+}
+
 #[test]
 fn the_top_is_what_it_should_be() {
     let tracked = output("git", &["ls-files"]);

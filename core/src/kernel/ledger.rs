@@ -195,6 +195,11 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
         self.queue.is_empty() && self.in_flight.is_empty()
     }
 
+    /// True if no answer is awaited.
+    pub fn is_answered(&self) -> bool {
+        self.in_flight.is_empty()
+    }
+
     /// True if changes are queued that may be asked for now.
     pub fn may_go_on(&self) -> bool {
         !self.queue.is_empty() && self.in_flight.len() < IN_FLIGHT_MAX

@@ -9,7 +9,7 @@ use crate::config::bound::{Bound, InstanceConfig};
 use crate::ids::{Errno, InstanceId};
 use crate::kernel::AddressKey;
 use crate::vrrp::StateName;
-use crate::vrrp::note::{Cause, Discard, Fault, Note};
+use crate::vrrp::note::{Cause, Discard, Discarded, Fault, Note};
 
 /// A note with the configuration that gives its instances their names.
 #[derive(Copy, Clone, Debug)]
@@ -92,6 +92,10 @@ impl Rendered<'_> {
     fn write_rest(&self, f: &mut fmt::Formatter<'_>, note: &Note) -> fmt::Result {
         let name = |id: &InstanceId| self.name(*id);
         match note {
+            Note::DiscardedSum {
+                instance,
+                discarded,
+            } => write_sum(f, instance.as_ref().map(name), discarded),
             Note::LowerPriorityMaster {
                 instance,
                 src,
@@ -170,6 +174,12 @@ impl Rendered<'_> {
                  gets one more interval before we take over",
                 name(instance)
             ),
+            Note::Slept { instance, by } => write!(
+                f,
+                "({}) woke up {by} s late as master: another may have taken over meanwhile, so we \
+                 say that we are here and announce the addresses again",
+                name(instance)
+            ),
             note => self.write_kernel_note(f, note),
         }
     }
@@ -233,6 +243,7 @@ impl Rendered<'_> {
             | Note::Cause { .. }
             | Note::Discarded { .. }
             | Note::DiscardedUnknown { .. }
+            | Note::DiscardedSum { .. }
             | Note::LowerPriorityMaster { .. }
             | Note::LowerPriorityHeard { .. }
             | Note::AddressListDiffers { .. }
@@ -241,6 +252,7 @@ impl Rendered<'_> {
             | Note::TwoOwners { .. }
             | Note::StartupDelay { .. }
             | Note::Late { .. }
+            | Note::Slept { .. }
             | Note::Leftover { .. } => Ok(()),
         }
     }
@@ -312,6 +324,44 @@ fn write_cause(f: &mut fmt::Formatter<'_>, cause: &Cause, interface: &str) -> fm
                 key.addr, key.prefix
             )
         }
+    }
+}
+
+/// `discarded 12 packets in 60 s: TTL 7, checksum 5`.
+fn write_sum(f: &mut fmt::Formatter<'_>, name: Option<&str>, sum: &Discarded) -> fmt::Result {
+    if let Some(name) = name {
+        write!(f, "({name}) ")?;
+    }
+    let (packets, seconds) = (sum.total(), sum.over.as_secs());
+    write!(f, "discarded {packets} packets in {seconds} s")?;
+    let mut sign = ':';
+    for reason in Discard::ALL {
+        let count = sum.counts[reason.index()];
+        if count > 0 {
+            write!(f, "{sign} {} {count}", discard_word(reason))?;
+            sign = ',';
+        }
+    }
+    Ok(())
+}
+
+/// The reason in as few words as a list of counters has room for.
+const fn discard_word(reason: Discard) -> &'static str {
+    match reason {
+        Discard::IpHeader => "IP header",
+        Discard::Length => "length",
+        Discard::Ttl => "TTL",
+        Discard::Version => "version",
+        Discard::AuthTypeUnknown => "unknown authentication type",
+        Discard::AuthTypeMismatch => "authentication type",
+        Discard::AuthFailure => "password",
+        Discard::Interval => "interval",
+        Discard::Type => "type",
+        Discard::Checksum => "checksum",
+        Discard::Destination => "destination",
+        Discard::UnknownPeer => "unknown peer",
+        Discard::Vrid => "virtual router id",
+        Discard::Own => "own address",
     }
 }
 
@@ -405,6 +455,22 @@ mod tests {
             "(?) Entering FAULT STATE (init)"
         );
         assert_eq!(line(&Note::Stopped), "Stopped");
+    }
+
+    #[test]
+    fn a_sum_lists_what_there_was() {
+        let mut counts = Box::new([0; Discard::ALL.len()]);
+        counts[Discard::Ttl.index()] = 7;
+        counts[Discard::Checksum.index()] = 5;
+        let discarded = Discarded {
+            over: Duration::from_secs(60),
+            counts,
+        };
+        let text = line(&Note::DiscardedSum {
+            instance: None,
+            discarded,
+        });
+        assert_eq!(text, "discarded 12 packets in 60 s: TTL 7, checksum 5");
     }
 
     #[test]

@@ -218,8 +218,14 @@ impl Instance {
     }
 
     /// A packet that is not accepted touches nothing but its counter (RFC 9568 section 7.1).
-    pub(crate) fn discard(&mut self, src: IpAddr, reason: Discard, out: &mut Out<VrrpAction>) {
-        self.stats.count_discarded(reason);
+    pub(crate) fn discard(
+        &mut self,
+        src: IpAddr,
+        reason: Discard,
+        now: Instant,
+        out: &mut Out<VrrpAction>,
+    ) {
+        self.stats.count_discarded(reason, now);
         if self.told.discards & reason.bit() == 0 {
             self.told.discards |= reason.bit();
             let instance = self.id;
@@ -227,6 +233,24 @@ impl Instance {
                 instance,
                 src,
                 reason,
+            }));
+        }
+        self.sum_up_discards(false, now, out);
+    }
+
+    /// Tells how many packets were discarded, if there is something to tell and it is time, or
+    /// `at_once`. Asked at packets and timers: a timer of its own would be more than a counter.
+    pub(crate) fn sum_up_discards(
+        &mut self,
+        at_once: bool,
+        now: Instant,
+        out: &mut Out<VrrpAction>,
+    ) {
+        if let Some(discarded) = self.stats.sum_up(at_once, now) {
+            let instance = Some(self.id);
+            out.push(VrrpAction::Note(Note::DiscardedSum {
+                instance,
+                discarded,
             }));
         }
     }

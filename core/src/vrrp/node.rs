@@ -9,7 +9,7 @@ use crate::ids::{Errno, Family, IfIndex, InstanceId, OpId, SocketId};
 use crate::kernel::ledger::{Change, Outcome};
 use crate::kernel::links::Links;
 use crate::kernel::{AddressKey, KernelEvent, ROUTE_PROTOCOL};
-use crate::limits::SLICE;
+use crate::limits::{LATE_US, SLICE, SLICE_SHORT, SLICE_SHORT_WITHIN_US, TIMERS, TIMERS_FIRST};
 use crate::machine::{Machine, Out};
 use crate::time::{Duration, Instant};
 use crate::timers::{TimerKey, Timers};
@@ -22,6 +22,7 @@ use crate::vrrp::instance::{Ctx, Instance, State, Told};
 use crate::vrrp::note::{Cause, Discard, Fault, Note};
 use crate::vrrp::sockets::{Sockets, Status};
 use crate::vrrp::stats::Stats;
+use crate::vrrp::timing;
 
 /// Version byte of a snapshot that carries nothing: the successor starts cold.
 const SNAPSHOT_COLD: u8 = 0;
@@ -50,6 +51,10 @@ pub struct VrrpNode {
     announcements: Announcements,
     /// Before this moment nothing is heard and nothing is taken over.
     starts_at: Instant,
+    /// The last look at the timers left some that were due.
+    timers_due: bool,
+    /// For how many such looks in a row queued work has been held back.
+    held_back: u8,
     ident: u16,
     /// Instances to look at when something happens to the interface of this name.
     watchers: BTreeMap<String, Vec<InstanceId>>,
@@ -107,6 +112,8 @@ impl VrrpNode {
             timers: Timers::new(),
             announcements,
             starts_at,
+            timers_due: false,
+            held_back: 0,
             ident: 0,
             watchers,
             virtual_addresses,
@@ -176,17 +183,17 @@ impl VrrpNode {
         let parsed = Datagram::parse(packet).and_then(|datagram| Ok((datagram, datagram.vrid()?)));
         let (datagram, vrid) = match parsed {
             Ok(parsed) => parsed,
-            Err(reason) => return self.sockets.discard(socket, reason, out),
+            Err(reason) => return self.sockets.discard(socket, reason, now, out),
         };
         let Some(id) = self.sockets.router(socket, vrid, datagram.dst) else {
-            return self.sockets.discard(socket, Discard::Vrid, out);
+            return self.sockets.discard(socket, Discard::Vrid, now, out);
         };
         let config = self.bound.instance(id);
         let instance = &self.instances[id.0 as usize];
         let (own, master) = (instance.source, instance.heard_master());
         match advert::judge(config, &instance.advertised, own, master, &datagram) {
             Ok(heard) => self.with(id, now, out, |instance, ctx| instance.on_advert(heard, ctx)),
-            Err(reason) => self.instances[id.0 as usize].discard(datagram.src, reason, out),
+            Err(reason) => self.instances[id.0 as usize].discard(datagram.src, reason, now, out),
         }
     }
 
@@ -418,6 +425,10 @@ impl VrrpNode {
             let id = InstanceId(index as u32);
             self.with(id, now, out, |instance, ctx| instance.stop(ctx));
         }
+        for instance in &mut self.instances {
+            instance.sum_up_discards(true, now, out);
+        }
+        self.sockets.sum_up_discards(true, now, out);
         self.announcements.clear(&mut self.timers);
     }
 
@@ -543,6 +554,29 @@ impl VrrpNode {
         faults
     }
 
+    /// Takes the next deadline out that is to be acted on at `now`: one that is due, or that of an
+    /// advert which may leave together with those that are due.
+    fn pop_timer(&mut self, now: Instant) -> Option<(Instant, VrrpTimer)> {
+        let (at, timer) = self.timers.next()?;
+        let latest = match timer {
+            VrrpTimer::Advert(id) => {
+                now + timing::advert_grouping(self.bound.instance(id).advert_interval)
+            }
+            VrrpTimer::MasterDown(_)
+            | VrrpTimer::GarpDelay(_)
+            | VrrpTimer::GarpRefresh(_)
+            | VrrpTimer::GarpLower(_)
+            | VrrpTimer::PreemptDelay(_)
+            | VrrpTimer::Answer(_)
+            | VrrpTimer::AnnounceQueue(_)
+            | VrrpTimer::Reopen(_) => now,
+        };
+        if at > latest {
+            return None;
+        }
+        self.timers.pop_due(at)
+    }
+
     /// Lets `act` work on an instance with its surroundings.
     fn with(
         &mut self,
@@ -577,16 +611,28 @@ impl VrrpNode {
     }
 
     /// Carries queued work on, at most a slice of it: kernel changes first, then announcements.
+    /// Timers that are due come before either: when a thousand virtual routers take over in one
+    /// instant, every advert of theirs is on its way before the first address.
     fn pump(&mut self, now: Instant, out: &mut Out<VrrpAction>) {
-        if self.phase == Phase::Stopped {
+        // What was left may have been put off or stopped since.
+        self.timers_due &= self.timers.next().is_some_and(|(at, _)| at <= now);
+        if !self.timers_due {
+            self.held_back = 0;
+        }
+        if self.phase == Phase::Stopped || self.held_back > 0 {
             return;
         }
+        let soon = now + Duration::from_micros(SLICE_SHORT_WITHIN_US);
+        let slice = match self.timers.next() {
+            Some((at, _)) if at < soon => SLICE_SHORT,
+            _ => SLICE,
+        };
         let mut there = Vec::new();
-        let used = self.addresses.plan(SLICE, out, &mut there);
+        let used = self.addresses.plan(slice, out, &mut there);
         for key in there {
             self.on_present(key, false, now, out);
         }
-        self.run_jobs(SLICE.saturating_sub(used), now, out);
+        self.run_jobs(slice.saturating_sub(used), now, out);
         if self.phase == Phase::Stopping && self.addresses.ledger.is_settled() {
             self.phase = Phase::Stopped;
             out.push(VrrpAction::Note(Note::Stopped));
@@ -650,6 +696,17 @@ impl Machine for VrrpNode {
             "the actions of the last call were not taken"
         );
         self.now = now;
+        let carries_on = match event {
+            VrrpEvent::Command(_)
+            | VrrpEvent::Socket { .. }
+            | VrrpEvent::Kernel(KernelEvent::DumpEnd)
+            | VrrpEvent::Continue => true,
+            VrrpEvent::Packet { .. }
+            | VrrpEvent::Kernel(_)
+            | VrrpEvent::Done { .. }
+            | VrrpEvent::SendFailed { .. } => false,
+        };
+        let is_answer = matches!(event, VrrpEvent::Done { .. });
         match event {
             VrrpEvent::Packet { socket, packet } => self.on_packet(socket, packet, now, out),
             VrrpEvent::Kernel(event) => self.on_kernel(event, now, out),
@@ -672,7 +729,12 @@ impl Machine for VrrpNode {
             VrrpEvent::Command(command) => self.on_command(command, now, out),
             VrrpEvent::Continue => {}
         }
-        self.pump(now, out);
+        // News and answers come in hundreds: what leads to nothing does not carry queued work on,
+        // nor does an answer that others follow. `more` sees to the rest.
+        let last_answer = is_answer && self.addresses.ledger.is_answered();
+        if carries_on || last_answer || !is_answer && !out.is_empty() {
+            self.pump(now, out);
+        }
     }
 
     fn handle_timeout(&mut self, now: Instant, out: &mut Out<VrrpAction>) {
@@ -682,7 +744,10 @@ impl Machine for VrrpNode {
             "the actions of the last call were not taken"
         );
         self.now = now;
-        while let Some((at, timer)) = self.timers.pop_due(now) {
+        for _ in 0..TIMERS {
+            let Some((at, timer)) = self.pop_timer(now) else {
+                break;
+            };
             if let VrrpTimer::Reopen(id) = timer {
                 self.look(id, now, out);
                 continue;
@@ -696,6 +761,11 @@ impl Machine for VrrpNode {
                 instance.on_timer(timer, at, ctx);
             });
         }
+        self.timers_due = self.timers.next().is_some_and(|(at, _)| at <= now);
+        self.held_back = match self.held_back {
+            calls if self.timers_due && calls < TIMERS_FIRST => calls + 1,
+            _ => 0,
+        };
         self.pump(now, out);
     }
 
@@ -703,15 +773,21 @@ impl Machine for VrrpNode {
         self.timers.next()
     }
 
-    /// A master may have spoken already when its master-down timer is due.
+    /// A master may have spoken already when its master-down timer is due; and whoever slept, as
+    /// master too, hears first what was said meanwhile.
     fn packets_first(&self, now: Instant) -> bool {
+        let late = Duration::from_micros(LATE_US);
+        if self.timers.next().is_some_and(|(at, _)| at + late < now) {
+            return true;
+        }
         let is_master_down = |timer| matches!(timer, VrrpTimer::MasterDown(_));
         self.timers.any_due(now, is_master_down)
     }
 
     fn more(&self) -> bool {
-        self.phase != Phase::Stopped
-            && (self.addresses.ledger.may_go_on() || !self.announcements.jobs.is_empty())
+        let queued = || self.addresses.ledger.may_go_on() || !self.announcements.jobs.is_empty();
+        let may_leave = || self.phase == Phase::Stopping && self.addresses.ledger.is_settled();
+        self.phase != Phase::Stopped && (self.timers_due || queued() || may_leave())
     }
 
     fn snapshot(&self, into: &mut Vec<u8>) {

@@ -55,6 +55,14 @@ pub enum Note {
         /// Why it was discarded.
         reason: Discard,
     },
+    /// What was discarded since the last such note: at most one a minute for each instance, and one at
+    /// the end.
+    DiscardedSum {
+        /// Which instance; none for packets that could not be charged to one.
+        instance: Option<InstanceId>,
+        /// How many of each kind, in what time.
+        discarded: Discarded,
+    },
     /// A master heard a lower-priority advert and asserts itself.
     LowerPriorityMaster {
         /// Which instance.
@@ -121,6 +129,13 @@ pub enum Note {
         /// Which instance.
         instance: InstanceId,
         /// How late.
+        by: Duration,
+    },
+    /// A master slept for longer than a backup waits: it sends its advert and announces again.
+    Slept {
+        /// Which instance.
+        instance: InstanceId,
+        /// How late its advert is.
         by: Duration,
     },
     /// An address of a former run was found at start and is removed.
@@ -312,6 +327,22 @@ impl Discard {
     }
 }
 
+/// Packets discarded in some time.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Discarded {
+    /// In what time.
+    pub over: Duration,
+    /// How many for each reason, by [`Discard::index`].
+    pub counts: Box<[u64; Discard::ALL.len()]>,
+}
+
+impl Discarded {
+    /// How many in all.
+    pub fn total(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+}
+
 impl Note {
     /// How much it matters.
     pub fn level(&self) -> Level {
@@ -323,6 +354,7 @@ impl Note {
             | Self::IntervalDiffers { .. }
             | Self::TwoOwners { .. }
             | Self::Late { .. }
+            | Self::Slept { .. }
             | Self::AddressTaken { .. }
             | Self::SendFailed { .. } => Level::Warning,
             Self::Entering { .. }
@@ -334,6 +366,7 @@ impl Note {
             | Self::ChecksumLearned { .. }
             | Self::StartupDelay { .. }
             | Self::Stopped => Level::Info,
+            Self::DiscardedSum { .. } => Level::Detail,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use crate::ids::{Errno, IfIndex, InstanceId, SocketId};
 use crate::machine::Out;
+use crate::time::Instant;
 use crate::vrrp::event::{SocketSpec, VrrpAction};
 use crate::vrrp::note::{Discard, Note};
 use crate::vrrp::stats::Stats;
@@ -136,15 +137,39 @@ impl Sockets {
     }
 
     /// Counts a packet that no instance can be charged with; told once for each kind.
-    pub(crate) fn discard(&mut self, socket: SocketId, reason: Discard, out: &mut Out<VrrpAction>) {
+    pub(crate) fn discard(
+        &mut self,
+        socket: SocketId,
+        reason: Discard,
+        now: Instant,
+        out: &mut Out<VrrpAction>,
+    ) {
         let Some(entry) = self.table.get_mut(&socket) else {
             return;
         };
-        self.stats.count_discarded(reason);
+        self.stats.count_discarded(reason, now);
         // A foreign virtual router on the same segment is nobody's fault (behaviour.md 3.10).
         if reason != Discard::Vrid && entry.told & reason.bit() == 0 {
             entry.told |= reason.bit();
             out.push(VrrpAction::Note(Note::DiscardedUnknown { socket, reason }));
+        }
+        self.sum_up_discards(false, now, out);
+    }
+
+    /// Tells how many packets were discarded that no instance could be charged with, if it is time, or
+    /// `at_once`.
+    pub(crate) fn sum_up_discards(
+        &mut self,
+        at_once: bool,
+        now: Instant,
+        out: &mut Out<VrrpAction>,
+    ) {
+        if let Some(discarded) = self.stats.sum_up(at_once, now) {
+            let instance = None;
+            out.push(VrrpAction::Note(Note::DiscardedSum {
+                instance,
+                discarded,
+            }));
         }
     }
 

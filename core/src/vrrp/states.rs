@@ -236,6 +236,7 @@ impl Instance {
 
     /// Acts on a deadline of this instance that was set for `at`.
     pub(crate) fn on_timer(&mut self, timer: VrrpTimer, at: Instant, ctx: &mut Ctx<'_>) {
+        self.sum_up_discards(false, ctx.now, ctx.out);
         let garp = &ctx.bound.instance(self.id).garp;
         match timer {
             VrrpTimer::Advert(_) => self.on_advert_due(at, ctx),
@@ -269,13 +270,21 @@ impl Instance {
     }
 
     /// The next advert is due one interval after the last *deadline*, so that there is no drift;
-    /// after a stall of more than an interval the count starts afresh.
+    /// after a stall of more than an interval the count starts afresh. A master that slept for so
+    /// long that a backup may have taken over, and that nothing it has heard since told to yield,
+    /// says at once that it is there and where the addresses are.
     fn on_advert_due(&mut self, at: Instant, ctx: &mut Ctx<'_>) {
         if self.steps_back(ctx) {
             return;
         }
         self.send_advert(ctx);
-        let interval = ctx.bound.instance(self.id).advert_interval;
+        let config = ctx.bound.instance(self.id);
+        let (interval, late) = (config.advert_interval, ctx.now - at);
+        if late > self.master_down_interval(config) {
+            let instance = self.id;
+            ctx.note(Note::Slept { instance, by: late });
+            self.announce_all(config.garp.master_repeat, ctx);
+        }
         let next = at + interval;
         let next = if next > ctx.now {
             next

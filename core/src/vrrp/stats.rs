@@ -1,6 +1,10 @@
 //! Counters of one virtual router.
 
-use crate::vrrp::note::Discard;
+use crate::time::{Duration, Instant};
+use crate::vrrp::note::{Discard, Discarded};
+
+/// Discarded packets are summed up at most this often.
+const SUM_UP_AFTER: Duration = Duration::from_secs(60);
 
 /// What was received, sent and refused since the start.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -20,6 +24,10 @@ pub struct Stats {
     /// Accepted adverts whose address list is not ours.
     pub address_list_differs: u64,
     discarded: [u64; Discard::ALL.len()],
+    /// What `discarded` was when it was last summed up.
+    told: [u64; Discard::ALL.len()],
+    /// When the first packet was discarded that has not been summed up.
+    untold_since: Option<Instant>,
 }
 
 impl Stats {
@@ -33,7 +41,62 @@ impl Stats {
         self.discarded.iter().sum()
     }
 
-    pub(crate) fn count_discarded(&mut self, reason: Discard) {
+    /// A packet of another virtual router alone is no reason to sum up: they share the link lawfully.
+    pub(crate) fn count_discarded(&mut self, reason: Discard, now: Instant) {
         self.discarded[reason.index()] += 1;
+        if reason != Discard::Vrid {
+            self.untold_since.get_or_insert(now);
+        }
+    }
+
+    /// What was discarded since the last sum, once [`SUM_UP_AFTER`] has passed since the first of it,
+    /// or `at_once`.
+    pub(crate) fn sum_up(&mut self, at_once: bool, now: Instant) -> Option<Discarded> {
+        let over = now - self.untold_since?;
+        if !at_once && over < SUM_UP_AFTER {
+            return None;
+        }
+        self.untold_since = None;
+        let told = std::mem::replace(&mut self.told, self.discarded);
+        let mut counts = Box::new(self.discarded);
+        for (count, before) in counts.iter_mut().zip(told) {
+            *count -= before;
+        }
+        Some(Discarded { over, counts })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(seconds: u64) -> Instant {
+        Instant::from_micros(seconds * 1_000_000)
+    }
+
+    #[test]
+    fn discarded_packets_are_summed_up_once_a_minute_and_at_the_end() {
+        let mut stats = Stats::default();
+        assert_eq!(stats.sum_up(true, at(1)), None);
+        for second in 10..70 {
+            stats.count_discarded(Discard::Ttl, at(second));
+            assert_eq!(stats.sum_up(false, at(second)), None);
+        }
+        let sum = stats.sum_up(false, at(70)).expect("a minute has passed");
+        assert_eq!((sum.over, sum.total()), (SUM_UP_AFTER, 60));
+        assert_eq!(stats.sum_up(true, at(71)), None, "all is told");
+        stats.count_discarded(Discard::Length, at(80));
+        let rest = stats.sum_up(true, at(81)).expect("one since");
+        assert_eq!((rest.total(), rest.counts[Discard::Length.index()]), (1, 1));
+        assert_eq!(stats.discarded_total(), 61);
+    }
+
+    #[test]
+    fn another_virtual_router_on_the_link_is_not_worth_a_line() {
+        let mut stats = Stats::default();
+        stats.count_discarded(Discard::Vrid, at(1));
+        assert_eq!(stats.sum_up(true, at(100)), None);
+        stats.count_discarded(Discard::Ttl, at(101));
+        assert_eq!(stats.sum_up(true, at(102)).map(|sum| sum.total()), Some(2));
     }
 }

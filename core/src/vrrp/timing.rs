@@ -26,6 +26,14 @@ pub fn master_down_interval(
     master_interval * u64::from(down_timer_adverts) + skew_time(version, priority, master_interval)
 }
 
+/// How much too early an advert may leave together with others that are due: a hundredth of its
+/// interval and no more than 5 ms. One wake-up then serves many instances. The next deadline counts
+/// from the last one, not from the sending, so nothing drifts.
+pub const fn advert_grouping(advert_interval: Duration) -> Duration {
+    let micros = advert_interval.as_micros() / 100;
+    Duration::from_micros(if micros < 5_000 { micros } else { 5_000 })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

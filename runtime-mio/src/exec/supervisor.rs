@@ -353,7 +353,7 @@ fn tell(note: SupervisorNote) {
         }
         SupervisorNote::ReloadRefused => sd_notify::notify("READY=1"),
         SupervisorNote::Reloading => {
-            let micros = clock::now().as_micros();
+            let micros = crate::sys::monotonic_micros();
             sd_notify::notify(&format!("RELOADING=1\nMONOTONIC_USEC={micros}"));
         }
         SupervisorNote::Stopping => sd_notify::notify("STOPPING=1"),

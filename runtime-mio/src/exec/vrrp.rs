@@ -9,7 +9,7 @@ use std::sync::Arc;
 use mio::{Interest, Registry, Token, unix::SourceFd};
 use relevo_core::config::bound::Bound;
 use relevo_core::ids::{Errno, SocketId};
-use relevo_core::kernel::KernelEvent;
+use relevo_core::kernel::{KernelEvent, KernelOp};
 use relevo_core::machine::{Machine, Out};
 use relevo_core::notify::text::Rendered;
 use relevo_core::time::Instant;
@@ -47,7 +47,8 @@ const FEEDBACK_BUDGET: usize = 4_096;
 /// Rounds of reading what is older than a table before other sources get their turn.
 const TABLE_ROUNDS: usize = 16;
 
-/// Changes of the kernel whose answers are fetched as soon as they are sent.
+/// Changes of the kernel whose answers are fetched as soon as they are sent. More of them take so
+/// long that the loop looks at its sockets and timers first.
 const FETCHED_AT_ONCE: usize = 32;
 
 /// Octets of a signalfd_siginfo.
@@ -130,7 +131,7 @@ impl Hands {
     /// Carries out the actions of one call in their order and clears `out`. Packets and changes of
     /// the kernel are only collected: many calls share one system call, see
     /// [`flush`](Self::flush). An advert may overtake changes and announcements that came before
-    /// it; apart from that the order is kept.
+    /// it, and an announcement may be overtaken by additions; apart from that the order is kept.
     fn carry_out(&mut self, out: &mut Out<VrrpAction>) {
         let mut changes = false;
         for action in out.actions() {
@@ -158,7 +159,9 @@ impl Hands {
                     self.send_advert(advert, out.bytes(*packet));
                 }
                 VrrpAction::Kernel { op, change } => {
-                    if self.arp.collected() > 0 || self.commands.is_full() {
+                    // What is announced is not deleted before.
+                    let deletes = matches!(change, KernelOp::DelAddress { .. });
+                    if self.commands.is_full() || deletes && self.arp.collected() > 0 {
                         self.flush();
                     }
                     let feedback = &mut self.feedback;
@@ -168,7 +171,7 @@ impl Hands {
                 }
                 VrrpAction::SendGarp { ifindex, frame, .. }
                 | VrrpAction::SendNa { ifindex, frame, .. } => {
-                    if self.commands.collected() > 0 || self.arp.collected() >= ANNOUNCEMENTS {
+                    if self.arp.collected() >= ANNOUNCEMENTS {
                         self.flush();
                     }
                     self.arp.push(*ifindex, out.bytes(*frame));
@@ -232,10 +235,7 @@ impl Hands {
         self.io.close(socket);
     }
 
-    /// Sends everything that was collected; adverts first. The kernel carries changes out while
-    /// they are being sent, so the answers to a few are fetched at once: an address is announced
-    /// without a turn of the loop in between. A large batch waits for the loop, which looks at its
-    /// sockets and timers first.
+    /// Sends everything that was collected; adverts first.
     fn flush(&mut self) {
         let Self {
             io,
@@ -245,15 +245,24 @@ impl Hands {
             ..
         } = self;
         io.flush(&mut |unsent| feedback.push_back(Feedback::Unsent(unsent)));
-        let sent = commands.collected();
+        commands.flush(&mut |done| feedback.push_back(Feedback::Done(done)));
+        arp.flush();
+    }
+
+    /// Fetches the answers to a few changes that were just sent: the kernel has carried them out
+    /// already, and an address is announced without a turn of the loop in between. Once for each
+    /// event: what comes of the answers waits for the next turn.
+    fn fetch_answers(&mut self) {
+        if !(1..=FETCHED_AT_ONCE).contains(&self.commands.awaited()) {
+            return;
+        }
+        let Self {
+            commands, feedback, ..
+        } = self;
         let mut done = |done| feedback.push_back(Feedback::Done(done));
-        commands.flush(&mut done);
-        if (1..=FETCHED_AT_ONCE).contains(&sent)
-            && let Err(error) = commands.read(&mut done)
-        {
+        if let Err(error) = commands.read(&mut done) {
             log::debug!("the kernel's answers could not be read: {error}");
         }
-        arp.flush();
     }
 
     /// Carries out what is in `out`, sends it, and hands immediate answers to the machine until
@@ -274,6 +283,7 @@ impl Hands {
     ) {
         self.carry_out(out);
         self.flush();
+        self.fetch_answers();
         for _ in 0..FEEDBACK_BUDGET {
             let Some(feedback) = self.feedback.pop_front() else {
                 return;
@@ -600,3 +610,7 @@ fn log_note(bound: &Bound, note: &Note) {
 #[cfg(test)]
 #[path = "vrrp_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "quiet_tests.rs"]
+mod quiet_tests;

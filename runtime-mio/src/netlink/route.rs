@@ -26,6 +26,9 @@ const IFLA_INET6_CONF: u16 = 2;
 /// Octets of nlmsghdr.
 const HEADER: usize = 16;
 
+/// Where the flags are in a nlmsghdr.
+const FLAGS_AT: usize = 6;
+
 /// Octets of ifaddrmsg.
 const ADDRESS_HEADER: usize = 8;
 
@@ -47,19 +50,30 @@ pub(crate) enum Table {
     Addresses,
 }
 
-/// Appends the request for `change`; its acknowledgement will carry `seq`.
+/// Appends the request for `change`; a refusal will carry `seq`, success is not answered unless
+/// [`ask_for_answer`] is called on it.
 pub(crate) fn encode_change(
     into: &mut Cursor<Vec<u8>>,
     seq: u32,
     change: &KernelOp,
 ) -> Result<(), Errno> {
-    let flags = NlmF::REQUEST | NlmF::ACK;
+    let flags = NlmF::REQUEST;
     match change {
         KernelOp::AddAddress { key, attrs } => {
             let flags = flags | NlmF::CREATE | NlmF::EXCL;
             append(into, seq, Rtm::Newaddr, flags, address(key, Some(attrs))?)
         }
         KernelOp::DelAddress { key } => append(into, seq, Rtm::Deladdr, flags, address(key, None)?),
+    }
+}
+
+/// Sets NLM_F_ACK in an encoded request: its success is answered too, not only its failure.
+pub(crate) fn ask_for_answer(request: &mut [u8]) {
+    if let Some(octets) = request.get_mut(FLAGS_AT..FLAGS_AT + 2)
+        && let Some(now) = octets.first_chunk().copied().map(u16::from_ne_bytes)
+    {
+        let asked = now | libc::NLM_F_ACK as u16;
+        octets.copy_from_slice(&asked.to_ne_bytes());
     }
 }
 

@@ -6,7 +6,9 @@ use std::net::IpAddr;
 use relevo_core::ids::{Errno, IfIndex};
 use relevo_core::kernel::{AddressAttrs, AddressKey, KernelEvent, KernelOp};
 
-use super::route::{Malformed, Meaning, Table, encode_change, encode_dump, messages};
+use super::route::{
+    Malformed, Meaning, Table, ask_for_answer, encode_change, encode_dump, messages,
+};
 
 fn key(ifindex: u32, addr: &str, prefix: u8) -> AddressKey {
     AddressKey {
@@ -49,8 +51,13 @@ fn an_address_to_add_carries_what_was_asked_for() {
     assert_eq!(bytes.len() % 4, 0);
     assert_eq!(bytes[..4], (bytes.len() as u32).to_ne_bytes());
     assert_eq!(bytes[4..6], libc::RTM_NEWADDR.to_ne_bytes());
-    // NLM_F_REQUEST | NLM_F_ACK | NLM_F_EXCL | NLM_F_CREATE: never NLM_F_REPLACE.
-    assert_eq!(bytes[6..8], 0x605u16.to_ne_bytes());
+    // NLM_F_REQUEST | NLM_F_EXCL | NLM_F_CREATE: never NLM_F_REPLACE, and NLM_F_ACK when asked for.
+    assert_eq!(bytes[6..8], 0x601u16.to_ne_bytes());
+    let mut asking = bytes.clone();
+    ask_for_answer(&mut asking);
+    assert_eq!(asking[6..8], 0x605u16.to_ne_bytes());
+    assert_eq!((&asking[..6], &asking[8..]), (&bytes[..6], &bytes[8..]));
+    ask_for_answer(&mut asking[..7]);
     assert_eq!(bytes[8..12], 7u32.to_ne_bytes());
     assert_eq!(bytes[16..20], [2, 24, 0, 253]);
     assert_eq!(bytes[20..24], 3u32.to_ne_bytes());
@@ -103,7 +110,7 @@ fn an_address_to_delete_is_only_named() {
     };
     let bytes = encoded(&change);
     assert_eq!(bytes[4..6], libc::RTM_DELADDR.to_ne_bytes());
-    assert_eq!(bytes[6..8], 0x005u16.to_ne_bytes());
+    assert_eq!(bytes[6..8], 0x001u16.to_ne_bytes());
     assert_eq!(bytes.len(), 16 + 8 + 8 + 8);
 }
 

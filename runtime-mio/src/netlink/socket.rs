@@ -19,8 +19,8 @@ use crate::sys::socket::{Buffer, grow_buffer, receive_netlink, set_int};
 const BATCH: usize = 200;
 
 /// Changes whose answers may be waiting when more are sent. Together with a batch they have room
-/// even in a buffer of the system's usual limit, each answer taking about 1 KiB.
-const OUTSTANDING: usize = 100;
+/// even if every one is refused, each answer taking about 1 KiB.
+const OUTSTANDING: usize = 1_000;
 
 /// Octets of the receive buffers at first, and at most after overruns.
 const RECEIVE_BUFFER: u32 = 4 << 20;
@@ -91,13 +91,17 @@ struct Sent {
 
 /// The socket for changes.
 ///
-/// The kernel carries a datagram of requests out while it is being sent, so that when `send`
-/// returns every answer is waiting, or was lost for want of room.
+/// The kernel carries a datagram of requests out while it is being sent, one after the other, so
+/// that when `send` returns every answer is waiting, or was lost for want of room. A failure is
+/// always answered; success only where it is asked for, which is at the last of a datagram: what
+/// comes before it and was not refused has succeeded too.
 pub(crate) struct Commands {
     socket: NlSocket,
     buffer: Box<[u8]>,
     batch: Cursor<Vec<u8>>,
     batched: usize,
+    /// Where the last change of the batch begins.
+    last_at: usize,
     outstanding: VecDeque<Sent>,
     /// Changes whose answers were lost, and whether the table names their address.
     unknown: Vec<(Sent, bool)>,
@@ -117,6 +121,7 @@ impl Commands {
             buffer: vec![0; DATAGRAM].into_boxed_slice(),
             batch: Cursor::new(Vec::new()),
             batched: 0,
+            last_at: 0,
             outstanding: VecDeque::new(),
             unknown: Vec::new(),
             lost: false,
@@ -133,6 +138,7 @@ impl Commands {
     pub(crate) fn push(&mut self, op: OpId, change: &KernelOp, done: &mut impl FnMut(Done)) {
         self.last_seq = self.last_seq.wrapping_add(1);
         let seq = self.last_seq;
+        let start = self.batch.get_ref().len();
         if let Err(errno) = route::encode_change(&mut self.batch, seq, change) {
             let result = Err(errno);
             return done(Done { op, result });
@@ -148,6 +154,7 @@ impl Commands {
             adding,
         });
         self.batched += 1;
+        self.last_at = start;
     }
 
     /// True when it is time to [`flush`](Self::flush).
@@ -157,12 +164,12 @@ impl Commands {
 
     /// True while answers to changes that were sent are waiting.
     pub(crate) fn awaits_answers(&self) -> bool {
-        self.outstanding.len() > self.batched
+        self.awaited() > 0
     }
 
-    /// Number of changes collected and not sent.
-    pub(crate) fn collected(&self) -> usize {
-        self.batched
+    /// Number of changes that were sent and are not answered.
+    pub(crate) fn awaited(&self) -> usize {
+        self.outstanding.len() - self.batched
     }
 
     /// Sends what was collected.
@@ -170,9 +177,12 @@ impl Commands {
         if self.batched == 0 {
             return;
         }
-        if self.outstanding.len() - self.batched > OUTSTANDING {
+        if self.awaited() > OUTSTANDING {
             // Make room before more is asked for.
             while let Ok(Drained::No) = self.read(done) {}
+        }
+        if let Some(last) = self.batch.get_mut().get_mut(self.last_at..) {
+            route::ask_for_answer(last);
         }
         let sent = self.socket.send(self.batch.get_ref(), Msg::empty());
         self.batch.get_mut().clear();
@@ -206,10 +216,11 @@ impl Commands {
             let Self {
                 buffer,
                 outstanding,
+                lost,
                 ..
             } = self;
             for message in route::messages(buffer.get(..len).unwrap_or_default()) {
-                answer(message, outstanding, done);
+                answer(message, outstanding, *lost, done);
             }
         }
         Ok(Drained::No)
@@ -270,9 +281,12 @@ impl Commands {
     }
 }
 
+/// Takes one answer in. Requests are carried out in their order and each failure is answered, so
+/// those before this one have succeeded, unless answers were `lost`: then nobody knows.
 fn answer(
     message: Result<Message<'_>, Malformed>,
     outstanding: &mut VecDeque<Sent>,
+    lost: bool,
     done: &mut impl FnMut(Done),
 ) {
     let Ok(message) = message else {
@@ -282,11 +296,16 @@ fn answer(
     let Ok(Meaning::Answer(result)) = message.decode() else {
         return;
     };
-    // Answers come in the order of the requests.
     let Some(position) = outstanding.iter().position(|sent| sent.seq == message.seq) else {
         return;
     };
-    if let Some(Sent { op, .. }) = outstanding.remove(position) {
+    if !lost {
+        for Sent { op, .. } in outstanding.drain(..position) {
+            done(Done { op, result: Ok(()) });
+        }
+    }
+    let answered = if lost { position } else { 0 };
+    if let Some(Sent { op, .. }) = outstanding.remove(answered) {
         done(Done { op, result });
     }
 }

@@ -7,7 +7,8 @@ use relevo_core::time::Instant;
 
 use super::syscall;
 
-/// A timerfd on CLOCK_MONOTONIC with absolute deadlines.
+/// A timerfd on CLOCK_BOOTTIME with absolute deadlines: one that passed during a suspend fires at
+/// the resumption.
 #[derive(Debug)]
 pub(crate) struct TimerFd {
     fd: OwnedFd,
@@ -16,7 +17,7 @@ pub(crate) struct TimerFd {
 impl TimerFd {
     pub(crate) fn new() -> io::Result<Self> {
         let flags = libc::TFD_NONBLOCK | libc::TFD_CLOEXEC;
-        let fd = syscall!(timerfd_create(libc::CLOCK_MONOTONIC, flags))?;
+        let fd = syscall!(timerfd_create(libc::CLOCK_BOOTTIME, flags))?;
         // SAFETY: the kernel has just given us this descriptor and nobody else owns it.
         let fd = unsafe { OwnedFd::from_raw_fd(fd) };
         Ok(Self { fd })

@@ -69,13 +69,44 @@ impl Capture {
     /// # Errors
     /// tcpdump does not start.
     pub fn start(lab: &Lab) -> Result<Self> {
-        let path = lab.dir().join("wire.pcap");
+        Self::start_with(lab, "wire.pcap", "")
+    }
+
+    /// As [`Capture::start`], without the frames that come from a MAC address: a flood would fill the file.
+    ///
+    /// # Errors
+    /// As [`Capture::start`].
+    pub fn start_without(lab: &Lab, mac: [u8; 6]) -> Result<Self> {
+        let words: Vec<String> = mac.iter().map(|octet| format!("{octet:02x}")).collect();
+        Self::start_with(
+            lab,
+            "calm.pcap",
+            &format!(" and not ether src {}", words.join(":")),
+        )
+    }
+
+    fn start_with(lab: &Lab, name: &str, more: &str) -> Result<Self> {
+        let path = lab.dir().join(name);
+        let wanted = "ip proto 112 or ip6 proto 112 or arp or igmp or \
+                      (icmp6 and ip6[40] != 128 and ip6[40] != 129)";
         let child = lab
             .switch_command("setpriv")
-            .args(["--pdeathsig", "KILL", "tcpdump", "-i", "br0", "-n", "-U", "--immediate-mode", "-B", "16384"])
+            .args([
+                "--pdeathsig",
+                "KILL",
+                "tcpdump",
+                "-i",
+                "br0",
+                "-n",
+                "-U",
+                "--immediate-mode",
+                // KiB: two daemons' bursts at once overrun less.
+                "-B",
+                "16384",
+            ])
             .args(["--time-stamp-precision=nano", "-Z", "root", "-w"])
             .arg(&path)
-            .args(["ip proto 112 or ip6 proto 112 or arp or igmp or (icmp6 and ip6[40] != 128 and ip6[40] != 129)"])
+            .arg(format!("({wanted}){more}"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

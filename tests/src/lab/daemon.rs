@@ -1,6 +1,7 @@
 //! A daemon with keepalived's command line, on a host of the lab.
 
 use std::fs::{self, File};
+use std::io::PipeWriter;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -88,6 +89,15 @@ pub struct Options<'a> {
     pub wrap: &'a [&'a str],
 }
 
+/// Where a log goes that the lab does not read.
+#[derive(Debug)]
+pub enum Elsewhere {
+    /// To /dev/log.
+    Syslog,
+    /// Into a pipe.
+    Pipe(PipeWriter),
+}
+
 /// A running daemon; killed without ceremony when dropped.
 #[derive(Debug)]
 pub struct Daemon {
@@ -116,16 +126,39 @@ impl Daemon {
         text: &str,
         options: Options<'_>,
     ) -> Result<Self> {
+        Self::start_logging(host, program, text, options, None)
+    }
+
+    /// As [`Daemon::start_with`], but its log goes elsewhere: to syslog, or to a file of the test's, such as
+    /// a pipe; [`Daemon::log`] has nothing then.
+    ///
+    /// # Errors
+    /// As [`Daemon::start`].
+    pub fn start_logging(
+        host: &Host,
+        program: &Program,
+        text: &str,
+        options: Options<'_>,
+        elsewhere: Option<Elsewhere>,
+    ) -> Result<Self> {
         let fail = |error: std::io::Error| format!("{}: {error}", host.dir.display());
         let conf = host.dir.join("daemon.conf");
         fs::write(&conf, text).map_err(fail)?;
         let path = visible(&program.path, host)?;
         let number = STARTS.fetch_add(1, Ordering::Relaxed);
         let log = host.dir.join(format!("log.{number}"));
-        let stderr = File::create(&log).map_err(fail)?;
-        let stdout = stderr.try_clone().map_err(fail)?;
         let mut command = host.inside(options.wrap, &path);
-        command.args(["-n", "-l", "-G", "-D", "-f"]).arg(&conf);
+        command.arg("-n");
+        if !matches!(elsewhere, Some(Elsewhere::Syslog)) {
+            command.args(["-l", "-G"]);
+        }
+        let file = File::create(&log).map_err(fail)?;
+        let stdout = file.try_clone().map_err(fail)?;
+        let stderr: Stdio = match elsewhere {
+            Some(Elsewhere::Pipe(pipe)) => pipe.into(),
+            Some(Elsewhere::Syslog) | None => file.into(),
+        };
+        command.args(["-D", "-f"]).arg(&conf);
         command.args(["-p", "/run/parent.pid", "-r", "/run/vrrp.pid"]);
         command.args(["-c", "/run/checkers.pid", "-b", "/run/bfd.pid"]);
         command.args(options.extra);
@@ -157,6 +190,52 @@ impl Daemon {
     pub fn signal(&self, name: &str) -> Result<()> {
         let pid = self.child.id().to_string();
         run(&["sh", "-c", "kill -$1 $2", "sh", name, &pid]).map(|_| ())
+    }
+
+    /// Sends a signal, by its name without SIG, to the parent and all its children: the whole daemon sleeps
+    /// (`STOP`) or wakes (`CONT`).
+    ///
+    /// # Errors
+    /// A process is gone.
+    pub fn signal_all(&self, name: &str) -> Result<()> {
+        let pids: Vec<String> = tree(self.child.id()).iter().map(u32::to_string).collect();
+        let mut command = Command::new("sh");
+        command.args(["-c", r#"n=$1; shift; kill -"$n" "$@""#, "sh", name]);
+        output(command.args(pids)).map(|_| ())
+    }
+
+    /// The process that speaks VRRP, once it has written its pid file.
+    ///
+    /// # Errors
+    /// It has not.
+    pub fn vrrp_pid(&self) -> Result<u32> {
+        let path = self.host.dir.join("run/vrrp.pid");
+        let text =
+            fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        text.trim()
+            .parse()
+            .map_err(|error| format!("{}: {error}", path.display()))
+    }
+
+    /// CPU time that the process that speaks VRRP has used, of all its threads, as the scheduler has it.
+    ///
+    /// # Errors
+    /// It is gone, or the kernel does not tell.
+    pub fn cpu(&self) -> Result<Duration> {
+        let threads = format!("/proc/{}/task", self.vrrp_pid()?);
+        let mut total = 0;
+        for thread in fs::read_dir(&threads).map_err(|error| format!("{threads}: {error}"))? {
+            let path = thread
+                .map_err(|error| error.to_string())?
+                .path()
+                .join("schedstat");
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            let used = text.split_whitespace().next().unwrap_or("0");
+            total += used
+                .parse::<u64>()
+                .map_err(|error| format!("{}: {error}", path.display()))?;
+        }
+        Ok(Duration::from_nanos(total))
     }
 
     /// Waits for its end and returns the exit code; 128 + n after signal n.

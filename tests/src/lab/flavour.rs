@@ -63,6 +63,17 @@ impl Flavour {
         }
     }
 
+    /// In a few words, for reports.
+    pub fn name(self) -> String {
+        let family = if self.ipv6 { "IPv6" } else { "IPv4" };
+        let cast = match self.cast {
+            Cast::Multicast => "",
+            Cast::Unicast => " unicast",
+        };
+        let password = if self.password.is_some() { " PASS" } else { "" };
+        format!("v{} {family}{cast}{password}", self.version)
+    }
+
     /// The virtual router id that the lab uses.
     pub const VRID: u8 = 51;
 

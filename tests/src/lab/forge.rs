@@ -189,7 +189,7 @@ impl Advert {
 }
 
 /// The Internet checksum of two pieces; the first has an even length.
-fn checksum(first: &[u8], second: &[u8]) -> u16 {
+pub(super) fn checksum(first: &[u8], second: &[u8]) -> u16 {
     let mut sum: u32 = 0;
     for piece in [first, second] {
         for pair in piece.chunks(2) {
