@@ -362,6 +362,7 @@ const fn discard_word(reason: Discard) -> &'static str {
         Discard::UnknownPeer => "unknown peer",
         Discard::Vrid => "virtual router id",
         Discard::Own => "own address",
+        Discard::OwnerIgnores => "heard as owner",
     }
 }
 
