@@ -94,6 +94,21 @@ fn told(capture: &Capture, router: &Router, shift: u8, since: i64) -> [Vec<i64>;
     })
 }
 
+/// The routers, each with the shift of its daemon, that have not announced both addresses.
+fn silent(capture: &Capture, routers: &[Router], since: i64) -> Vec<(u8, u8)> {
+    let is_silent = |router: &Router, shift| {
+        let told = told(capture, router, shift, since);
+        told.iter().any(Vec::is_empty)
+    };
+    let of = |shift| {
+        let silent = routers
+            .iter()
+            .filter(move |router| is_silent(router, shift));
+        silent.map(move |router| (router.number, shift))
+    };
+    of(0).chain(of(THEIRS)).collect()
+}
+
 /// Bursts: how long after the first announcement of both addresses each began, and how many it had.
 fn bursts(times: &[i64], start: i64) -> Vec<(i64, usize)> {
     let mut found: Vec<(i64, usize)> = Vec::new();
@@ -153,17 +168,14 @@ fn lower(router: &Router, shift: u8) -> Vec<u8> {
     advert.frame()
 }
 
-#[test]
-fn blocks_refreshes_and_answers_are_those_of_keepalived() {
-    let Some(stage) = stage() else {
-        return;
-    };
+/// One for each set of words.
+fn routers() -> [Router; 8] {
     let router = |number, ipv6, words| Router {
         number,
         ipv6,
         words,
     };
-    let routers = [
+    [
         router(1, false, ""),
         router(2, true, ""),
         router(3, false, "garp_master_repeat 2\ngarp_master_delay 2"),
@@ -184,25 +196,25 @@ fn blocks_refreshes_and_answers_are_those_of_keepalived() {
             "garp_master_delay 0\nlower_prio_no_advert\ngarp_lower_prio_delay 0",
         ),
         router(8, false, "garp_master_delay 0\ngarp_lower_prio_repeat 0"),
-    ];
+    ]
+}
+
+#[test]
+fn blocks_refreshes_and_answers_are_those_of_keepalived() {
+    let Some(stage) = stage() else {
+        return;
+    };
+    let routers = routers();
     let since = now_ns();
     let (ours, theirs) = start_both(&stage, "", &routers).unwrap();
-    let silent = || -> Vec<(u8, u8)> {
-        let is_silent = |router: &Router, shift| {
-            let told = told(&stage.capture, router, shift, since);
-            told.iter().any(Vec::is_empty)
-        };
-        let both = |router: &Router| [(router.number, 0), (router.number, THEIRS)];
-        let all = routers.iter().zip(routers.iter().map(both));
-        all.flat_map(|(router, both)| both.map(|one| (router, one)))
-            .filter(|(router, (_, shift))| is_silent(router, *shift))
-            .map(|(_, one)| one)
-            .collect()
-    };
     wait_until("all masters", Duration::from_secs(20), || {
-        Ok(silent().is_empty().then_some(()))
+        let silent = silent(&stage.capture, &routers, since);
+        Ok(silent.is_empty().then_some(()))
     })
-    .unwrap_or_else(|error| panic!("{error}: {:?}\n{}\n{}", silent(), ours.log(), theirs.log()));
+    .unwrap_or_else(|error| {
+        let silent = silent(&stage.capture, &routers, since);
+        panic!("{error}: {silent:?}\n{}\n{}", ours.log(), theirs.log())
+    });
     // Apart from the first burst, so that the answers are bursts of their own.
     std::thread::sleep(Duration::from_millis(500));
     let frames: Vec<_> = routers[5..]
