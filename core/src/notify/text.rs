@@ -216,6 +216,13 @@ impl Rendered<'_> {
                 name(instance),
                 self.address(Some(*instance), key)
             ),
+            note => self.write_socket_note(f, note),
+        }
+    }
+
+    fn write_socket_note(&self, f: &mut fmt::Formatter<'_>, note: &Note) -> fmt::Result {
+        let name = |id: &InstanceId| self.name(*id);
+        match note {
             Note::SocketFailed {
                 instance,
                 ifindex,
@@ -253,7 +260,10 @@ impl Rendered<'_> {
             | Note::StartupDelay { .. }
             | Note::Late { .. }
             | Note::Slept { .. }
-            | Note::Leftover { .. } => Ok(()),
+            | Note::Leftover { .. }
+            | Note::AddressFailed { .. }
+            | Note::AddressFound { .. }
+            | Note::AddressTaken { .. } => Ok(()),
         }
     }
 }

@@ -100,6 +100,9 @@ impl Capture {
                 "-n",
                 "-U",
                 "--immediate-mode",
+                // KiB: two daemons' bursts at once overrun less.
+                "-B",
+                "16384",
             ])
             .args(["--time-stamp-precision=nano", "-Z", "root", "-w"])
             .arg(&path)
