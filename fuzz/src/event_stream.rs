@@ -21,7 +21,7 @@ use relevo_core::wire::{ipv4, vrrp};
 const EVENTS_MAX: usize = 400;
 
 /// Feeds the stream to a machine, twice.
-pub fn run(data: &[u8]) {
+pub fn run(data: &[u8], _: &mut crate::trail::Trail) {
     let first = play(data);
     let second = play(data);
     assert_eq!(first, second, "the same events gave other actions");
