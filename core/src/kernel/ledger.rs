@@ -178,10 +178,10 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
         self.have.contains_key(&key)
     }
 
-    /// True if the kernel has `key` and nothing is under way that takes it away.
+    /// True if the kernel has `key` and no change of it is under way: not one that takes it away,
+    /// and not one whose answer has yet to say that what was shown is still there.
     pub fn keeps(&self, key: K) -> bool {
-        let leaving = self.busy.get(&key).and_then(|op| self.in_flight.get(op));
-        self.has(key) && leaving.is_none_or(|flight| flight.change != Change::Delete)
+        self.has(key) && !self.busy.contains_key(&key)
     }
 
     /// True if the kernel has `key` because we put it there.
