@@ -57,7 +57,8 @@ impl Inheritance {
         };
         let text = parts.next()?.parse().ok()?;
         let parent = parts.next()?.parse().ok()?;
-        (parts.next().is_none() && text != parent).then_some(Self { kind, text, parent })
+        let sound = parts.next().is_none() && text != parent && text >= 0 && parent >= 0;
+        sound.then_some(Self { kind, text, parent })
     }
 }
 
@@ -215,6 +216,7 @@ mod tests {
             "--relevo-child=vrrp,3,4,5",
             "--relevo-child=x,3,4",
             "--relevo-child=vrrp,3,3",
+            "--relevo-child=vrrp,3,-1",
         ];
         for word in not_ours.iter().chain(&wrong) {
             assert_eq!(Inheritance::from_word(OsStr::new(word)), None, "{word}");
