@@ -284,9 +284,9 @@ fn replay(args: &[String]) -> ExitCode {
                 return ExitCode::from(2);
             }
         };
-        let mut trail = Trail::with_words();
-        let result = shake::try_one(target, &input, &mut trail);
+        let mut trail = Trail::loud();
         println!("{file}: {} octets", input.len());
+        let result = shake::try_one(target, &input, &mut trail);
         for feature in trail.features() {
             println!("  {}", trail.words_of(feature).unwrap_or_default());
         }

@@ -13,6 +13,7 @@ pub struct Trail {
     marks: Vec<u64>,
     /// The words of the marks, where somebody wants to read them.
     words: Option<Vec<(u64, String)>>,
+    loud: bool,
 }
 
 impl Trail {
@@ -24,8 +25,23 @@ impl Trail {
     /// An empty trail that keeps the words of its marks.
     pub fn with_words() -> Self {
         Self {
-            marks: Vec::new(),
             words: Some(Vec::new()),
+            ..Self::default()
+        }
+    }
+
+    /// An empty trail that keeps words and prints what it is told, for a look at one input.
+    pub fn loud() -> Self {
+        Self {
+            loud: true,
+            ..Self::with_words()
+        }
+    }
+
+    /// Prints a line if somebody wants to look.
+    pub fn tell(&self, line: impl FnOnce() -> String) {
+        if self.loud {
+            println!("  {}", line());
         }
     }
 
