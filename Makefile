@@ -14,7 +14,7 @@ help:
 	@echo 'make explore  SEEDS=$(SEEDS) simulated clusters'
 	@echo 'make mutants  plants faults and demands that the tests find them'
 	@echo 'make bench    takeover times against keepalived'
-	@echo 'make fuzz     SECONDS=$(SECONDS) of mutated inputs for every decoder'
+	@echo 'make fuzz     SECONDS=$(SECONDS) in all of a search for an input that breaks a promise'
 	@echo 'make soak     long runs'
 	@echo 'make fmt lint the formatter and the linter'
 
@@ -41,7 +41,7 @@ bench:
 
 fuzz:
 	@sh tests/install-deps.sh build
-	@$(CARGO) run --quiet --release --package relevo-fuzz -- --seconds $(SECONDS)
+	@$(CARGO) run --quiet --profile fuzz --package relevo-fuzz -- --seconds $(SECONDS)
 
 soak:
 	@echo 'soak: not built yet; long runs come with the next part of the work'

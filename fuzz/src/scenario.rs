@@ -188,8 +188,8 @@ pub fn scenario(data: &[u8], trail: &mut Trail) {
     );
     trail.mark(format_args!(
         "read: {} hosts, {} clients, {} events, {} expectations",
-        scenario.spec.hosts.len(),
-        scenario.spec.clients.len(),
+        scenario.spec.hosts.len().min(4),
+        scenario.spec.clients.len().min(4),
         scenario.schedule.len().min(4),
         scenario.expectations.len().min(4)
     ));

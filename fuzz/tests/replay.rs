@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use relevo_fuzz::shake::Search;
 use relevo_fuzz::trail::Trail;
@@ -58,4 +59,25 @@ fn a_few_thousand_changed_inputs_are_survived() {
         let failure = report.failure;
         assert!(failure.is_none(), "{name}: {failure:?}");
     }
+}
+
+/// The mains for libFuzzer are outside our workspace, where no compiler sees them.
+#[test]
+fn every_target_has_a_main_for_libfuzzer() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("cargo-fuzz");
+    let manifest = std::fs::read_to_string(root.join("Cargo.toml")).expect("its manifest");
+    for target in TARGETS {
+        let name = target.name;
+        let main = std::fs::read_to_string(root.join(format!("fuzz_targets/{name}.rs")));
+        let main = main.unwrap_or_else(|error| panic!("the main of {name}: {error}"));
+        assert!(
+            main.contains(&format!("relevo_fuzz::run({name:?}, data)")),
+            "{main}"
+        );
+        assert!(manifest.contains(&format!(
+            "name = {name:?}\npath = \"fuzz_targets/{name}.rs\""
+        )));
+    }
+    let mains = std::fs::read_dir(root.join("fuzz_targets")).expect("the mains");
+    assert_eq!(mains.count(), TARGETS.len());
 }
