@@ -270,7 +270,7 @@ pub fn bind_all(host: &str, instances: &[InstanceSpec]) -> Arc<Bound> {
     Arc::new(Bound {
         global: Global {
             router_id: host.into(),
-            dynamic_interfaces: false,
+            ..Global::default()
         },
         instances: instances.iter().map(InstanceSpec::bind).collect(),
     })

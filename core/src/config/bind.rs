@@ -8,7 +8,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Config;
 use super::addresses::AddressEntry;
-use super::bound::{Auth, Bound, Destination, GarpConfig, Global, InstanceConfig, VirtualAddress};
+use super::bound::{
+    Auth, Bound, Destination, GarpConfig, Global, InstanceConfig, ReceiveBuffer, VirtualAddress,
+};
 use super::checks;
 use super::diag::{Class, Diagnostic, Severity, Sink, quoted};
 use super::global::GlobalDefs;
@@ -71,6 +73,14 @@ pub fn bind(config: &Config, facts: &HostFacts) -> (Bound, Vec<Diagnostic>) {
                 .clone()
                 .unwrap_or_else(|| facts.hostname.clone()),
             dynamic_interfaces: global.dynamic_interfaces,
+            netlink_commands: ReceiveBuffer {
+                octets: global.netlink_cmd_rcv_bufs,
+                force: global.netlink_cmd_rcv_bufs_force,
+            },
+            netlink_monitor: ReceiveBuffer {
+                octets: global.netlink_monitor_rcv_bufs,
+                force: global.netlink_monitor_rcv_bufs_force,
+            },
         },
         instances: Vec::new(),
     };

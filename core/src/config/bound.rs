@@ -39,6 +39,20 @@ pub struct Global {
     pub router_id: String,
     /// `dynamic_interfaces`: an interface may be missing at start.
     pub dynamic_interfaces: bool,
+    /// Receive buffer of the netlink socket for changes (`vrrp_netlink_cmd_rcv_bufs`).
+    pub netlink_commands: ReceiveBuffer,
+    /// Receive buffer of the netlink socket for news (`vrrp_netlink_monitor_rcv_bufs`).
+    pub netlink_monitor: ReceiveBuffer,
+}
+
+/// The receive buffer of a socket.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
+pub struct ReceiveBuffer {
+    /// Its size in octets as the kernel takes it (SO_RCVBUF); none leaves it to the runtime, which
+    /// takes a large one and enlarges it when it proves too small.
+    pub octets: Option<u32>,
+    /// The size may exceed the system's limit (SO_RCVBUFFORCE).
+    pub force: bool,
 }
 
 /// One virtual router.

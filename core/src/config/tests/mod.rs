@@ -3,7 +3,7 @@
 mod any;
 mod cases;
 
-use super::bound::{Auth, Bound, Destination, InstanceConfig};
+use super::bound::{Auth, Bound, Destination, InstanceConfig, ReceiveBuffer};
 use super::*;
 use crate::ids::{Family, Version};
 use crate::limits;
@@ -149,6 +149,19 @@ fn global_settings_reach_instances_wherever_they_stand() {
         (1, 0, 1)
     );
     assert_eq!(least.master_delay, Duration::ZERO);
+}
+
+#[test]
+fn netlink_buffers_are_what_was_written() {
+    let (bound, _) = read(
+        "global_defs {\nvrrp_netlink_cmd_rcv_bufs 4096\nvrrp_netlink_monitor_rcv_bufs 1\n\
+         vrrp_netlink_monitor_rcv_bufs_force\n}",
+    );
+    let of = |buffer: ReceiveBuffer| (buffer.octets, buffer.force);
+    assert_eq!(of(bound.global.netlink_commands), (Some(4_096), false));
+    assert_eq!(of(bound.global.netlink_monitor), (Some(1), true));
+    let (bound, _) = read("");
+    assert_eq!(of(bound.global.netlink_monitor), (None, false));
 }
 
 #[test]
