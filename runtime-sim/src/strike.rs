@@ -6,7 +6,7 @@ use relevo_core::ids::Errno;
 use relevo_core::kernel::AddressKey;
 use relevo_core::time::{Duration, Instant};
 
-use crate::faults::{Fault, Refusal};
+use crate::faults::{Fault, LinkChange, Refusal};
 use crate::host::{Process, Traps};
 use crate::invariant::{Fact, Promise};
 use crate::kernel::Told;
@@ -83,6 +83,11 @@ impl World {
                 segment,
                 there,
             } => self.set_interface(host, segment, there),
+            Fault::Link {
+                host,
+                segment,
+                change,
+            } => self.change_link(host, segment, change),
             Fault::Noise { host, count } => self.make_noise(host, count),
             Fault::Heal => {
                 self.heal();
@@ -112,7 +117,7 @@ impl World {
             .wrapping_add(self.hosts[host].incarnation);
         let here = &mut self.hosts[host];
         let local = here.clock.local(self.now);
-        let dump = here.kernel.dump();
+        let dump = here.dump();
         here.process = Some(Process::start(&here.bound, seed, local, dump));
         here.frozen = false;
         here.wake = None;
@@ -218,7 +223,7 @@ impl World {
         self.tell(host, told);
     }
 
-    fn set_interface(&mut self, host: usize, segment: usize, there: bool) {
+    pub(crate) fn set_interface(&mut self, host: usize, segment: usize, there: bool) {
         let ifindex = spec::ifindex(segment);
         let before = self.virtual_addresses(host);
         let told = if there {
@@ -245,6 +250,9 @@ impl World {
         }
         self.settle_tentative(host, &told);
         self.tell(host, told);
+        if !there {
+            self.hosts[host].numbers.on_removed(segment);
+        }
     }
 
     fn settle_tentative(&mut self, host: usize, told: &[Told]) {
@@ -324,7 +332,7 @@ impl World {
     }
 
     fn overrun(&mut self, host: usize) {
-        let dump = self.hosts[host].kernel.dump();
+        let dump = self.hosts[host].dump();
         if let Some(process) = self.hosts[host].process.as_mut().filter(|p| p.ready) {
             process.overrun(dump);
             self.checker.marks.overrun += 1;
@@ -356,10 +364,12 @@ impl World {
             self.hosts[host].kernel.stop_refusing();
             for segment in 0..self.segments.len() {
                 self.set_interface(host, segment, true);
+                self.change_link(host, segment, LinkChange::RenameBack);
                 let ifindex = spec::ifindex(segment);
                 let told = self.hosts[host].kernel.set_carrier(ifindex, true);
                 self.link_changed(host, told, true);
                 self.set_admin(host, segment, true);
+                self.regain_addresses(host, segment);
             }
             self.freeze(host, false);
         }
@@ -397,10 +407,17 @@ impl World {
     fn disturbed(&self) -> Vec<bool> {
         self.hosts
             .iter()
-            .map(|host| {
+            .enumerate()
+            .map(|(host_number, host)| {
                 let untold = host.process.as_ref().is_some_and(Process::is_untold);
-                let whole = host.kernel.links().filter(|link| link.works()).count();
-                let links = whole < self.segments.len();
+                let whole = (0..self.segments.len()).all(|segment| {
+                    let ifindex = spec::ifindex(segment);
+                    let named = host.kernel.is_called(ifindex, &spec::interface(segment));
+                    named && host.kernel.link_works(ifindex)
+                });
+                let addresses = self.spec.hosts[host_number].addresses(self.segments.len());
+                let addressed = addresses.iter().all(|key| host.kernel.holds(*key));
+                let links = !whole || !addressed;
                 host.frozen || untold || links || host.kernel.has_orders()
             })
             .collect()

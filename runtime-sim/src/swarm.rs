@@ -12,7 +12,7 @@ use relevo_core::rng::Rng;
 use relevo_core::time::{Duration, Instant};
 
 use crate::clock::SimClock;
-use crate::faults::{Fault, Planned, Refusal};
+use crate::faults::{Fault, LinkChange, Planned, Refusal};
 use crate::link::Quality;
 use crate::segment::Station;
 use crate::spec::{
@@ -59,9 +59,14 @@ enum Kind {
     Interface,
     Noise,
     RefuseSocket,
+    Replace,
+    Rename,
+    Lose,
+    Flap,
+    Retell,
 }
 
-const KINDS: [Kind; 19] = [
+const KINDS: [Kind; 24] = [
     Kind::Crash,
     Kind::CrashBetween,
     Kind::PowerOff,
@@ -81,6 +86,11 @@ const KINDS: [Kind; 19] = [
     Kind::Interface,
     Kind::Noise,
     Kind::RefuseSocket,
+    Kind::Replace,
+    Kind::Rename,
+    Kind::Lose,
+    Kind::Flap,
+    Kind::Retell,
 ];
 
 struct Draw {
@@ -373,6 +383,49 @@ impl Draw {
         taken.into_iter().chain([overrun]).collect()
     }
 
+    /// One or several replacements; some in one instant, some with what tells of them lost.
+    fn replacements(
+        &mut self,
+        host: usize,
+        segment: usize,
+        (at, until): (Instant, Instant),
+    ) -> Vec<(Instant, Fault)> {
+        let replace = changed(host, segment, LinkChange::Replace);
+        let mut all = vec![(at, replace.clone())];
+        if self.rng.chance(1, 3) {
+            all.push((at, replace.clone()));
+        }
+        if self.rng.chance(1, 3) {
+            all.push((at, Fault::Overrun { host }));
+        }
+        if self.rng.chance(1, 3) {
+            all.push((until, replace));
+        }
+        all
+    }
+
+    /// The carrier comes and goes, sometimes twice in one instant.
+    fn flaps(
+        &mut self,
+        host: usize,
+        segment: usize,
+        (at, until): (Instant, Instant),
+    ) -> Vec<(Instant, Fault)> {
+        let step = until.since(at).as_micros() / 8;
+        let quick = self.rng.chance(1, 3);
+        let toggles = (0..8).map(|n| {
+            let plugged = n % 2 == 1;
+            let after = if quick { n / 2 * 2 * step } else { n * step };
+            let cable = Fault::Cable {
+                host,
+                segment,
+                plugged,
+            };
+            (at + Duration::from_micros(after), cable)
+        });
+        toggles.collect()
+    }
+
     fn refusals(&mut self, at: Instant, host: usize, what: Refusal) -> Vec<(Instant, Fault)> {
         let errno = pick(&mut self.rng, &[Errno::EPERM, Errno(105)]);
         let count = self.rng.within(1, 4) as usize;
@@ -436,6 +489,18 @@ impl Draw {
             Kind::Overrun => self.overrun(host, at),
             Kind::Give => vec![(at, Fault::Give { host })],
             Kind::Noise => self.noise(host, at, until),
+            Kind::Replace => self.replacements(host, segment, (at, until)),
+            Kind::Flap => self.flaps(host, segment, (at, until)),
+            Kind::Rename | Kind::Lose | Kind::Retell => {
+                let (begin, end) = match kind {
+                    Kind::Rename => (LinkChange::Rename, LinkChange::RenameBack),
+                    Kind::Lose => (LinkChange::Lose, LinkChange::Regain),
+                    _ => (LinkChange::Retell, LinkChange::Retell),
+                };
+                [(at, begin), (until, end)]
+                    .map(|(at, change)| (at, changed(host, segment, change)))
+                    .to_vec()
+            }
             Kind::RefuseSocket => {
                 let errno = Errno::EPERM;
                 let what = Refusal::Socket;
@@ -446,6 +511,14 @@ impl Draw {
                 ]
             }
         }
+    }
+}
+
+fn changed(host: usize, segment: usize, change: LinkChange) -> Fault {
+    Fault::Link {
+        host,
+        segment,
+        change,
     }
 }
 

@@ -218,6 +218,13 @@ impl Links {
         self.addresses.get(&key).map(|state| state.protocol)
     }
 
+    /// The addresses that carry this protocol mark (IFA_PROTO).
+    pub fn marked(&self, protocol: u8) -> Vec<AddressKey> {
+        let all = self.addresses.iter();
+        let marked = all.filter(|(_, state)| state.protocol == protocol);
+        marked.map(|(key, _)| *key).collect()
+    }
+
     /// The address that adverts are sent from: the interface's primary IPv4 address, or its IPv6
     /// link-local address, leaving out the borrowed ones (RFC 9568 sections 5.1.1.1 and 5.1.2.1).
     /// Of several it is the one that came first, as in the original, and it stays until it goes.

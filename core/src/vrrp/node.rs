@@ -273,6 +273,7 @@ impl VrrpNode {
                 self.links.set_borrowed(key, true);
             }
         }
+        self.remove_strays();
     }
 
     fn on_address_taken(&mut self, key: AddressKey, now: Instant, out: &mut Out<VrrpAction>) {

@@ -4,7 +4,7 @@
 //! addresses and sockets. An instance is in FAULT exactly while one of them is not met; there is
 //! nothing that could get out of step.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::{Phase, VrrpNode};
@@ -143,6 +143,22 @@ impl VrrpNode {
             || self.links.address_protocol(key) == Some(ROUTE_PROTOCOL)
     }
 
+    /// Removes what a former run left behind on an interface that has another name by now.
+    pub(super) fn remove_strays(&mut self) {
+        let mut configured = BTreeMap::new();
+        for (id, config) in self.bound.iter() {
+            let here = config.all_addresses();
+            configured.extend(here.map(|address| ((address.addr, address.prefix), id)));
+        }
+        for key in self.links.marked(ROUTE_PROTOCOL) {
+            if let Some(&id) = configured.get(&(key.addr, key.prefix))
+                && !self.addresses.ledger.is_ours(key)
+            {
+                self.addresses.remove_leftover(id, key);
+            }
+        }
+    }
+
     /// Keeps what is known of an address in step, whenever one of the three things that make it
     /// virtual may have changed.
     pub(super) fn note_borrowed(&mut self, key: AddressKey) {
@@ -276,8 +292,9 @@ impl VrrpNode {
         };
         let instance = &mut self.instances[id.0 as usize];
         instance.ifindex = ifindex;
-        // A farewell may still come from an IPv4 address that is gone (behaviour.md 3.8).
-        if source.is_ok() || config.family == Family::V6 {
+        // A farewell may still come from an IPv4 address that is gone (behaviour.md 3.8), and from
+        // any address of an interface that only has another name now.
+        if source.is_ok() || (config.family == Family::V6 && ifindex.is_some()) {
             instance.source = source.ok();
         }
         if let (None, true, Some(ifindex)) = (instance.socket, can_open, ifindex) {
