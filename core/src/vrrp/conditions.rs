@@ -9,7 +9,7 @@ use crate::time::{Duration, Instant};
 use crate::vrrp::note::Fault;
 
 /// Changes told in one go; a link that flaps for longer is told of at the rate below.
-const TELL_BURST: u8 = 8;
+const TELL_BURST: u8 = 16;
 
 /// After this long one more change may be told.
 const TELL_EVERY: Duration = Duration::from_secs(10);
@@ -139,7 +139,7 @@ mod tests {
                 untold += before;
             }
         }
-        assert!((360..=370).contains(&told), "{told}");
+        assert!((370..=380).contains(&told), "{told}");
         assert!(told + untold > 35_800, "{told} + {untold}");
         // After a rest a burst is told whole again.
         let rested = at(100_000);
