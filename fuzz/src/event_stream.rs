@@ -242,6 +242,24 @@ impl Player {
             self.trace.push(line);
         }
         self.out.clear();
+        self.check_conditions();
+    }
+
+    /// An instance is in FAULT exactly while a condition is unmet, and sends from the address that
+    /// a look at all of them would find.
+    fn check_conditions(&self) {
+        assert!(
+            self.node.sources_agree(),
+            "another source than a scan finds"
+        );
+        for (id, _) in self.bound.iter() {
+            let state = self.node.state(id);
+            let unmet: Vec<_> = self.node.unmet_conditions(id).collect();
+            assert!(
+                state == StateName::Init || (state == StateName::Fault) != unmet.is_empty(),
+                "{state:?} with {unmet:?}"
+            );
+        }
     }
 
     fn check_sender(&self, instance: InstanceId, packet: &[u8], were_masters: &[bool]) {
