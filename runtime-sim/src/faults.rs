@@ -161,6 +161,16 @@ pub enum Fault {
     Heal,
 }
 
+impl Refusal {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Order => "refuse",
+            Self::Send => "refuse-send",
+            Self::Socket => "refuse-socket",
+        }
+    }
+}
+
 /// What happens to an interface besides going and coming.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub enum LinkChange {
@@ -392,12 +402,7 @@ impl Fault {
                 format!("quality{}{}", quality_text(quality), on(segment))
             }
             Self::Refuse { host, what, errno } => {
-                let word = match what {
-                    Refusal::Order => "refuse",
-                    Refusal::Send => "refuse-send",
-                    Refusal::Socket => "refuse-socket",
-                };
-                format!("{word} {} {}", name(host), errno.0)
+                format!("{} {} {}", what.word(), name(host), errno.0)
             }
         }
     }

@@ -55,12 +55,7 @@ impl World {
                 host,
                 segment,
                 plugged,
-            } => {
-                let told = self.hosts[host]
-                    .kernel
-                    .set_carrier(spec::ifindex(segment), plugged);
-                self.link_changed(host, told, plugged);
-            }
+            } => self.set_carrier(host, segment, plugged),
             Fault::Admin { host, segment, up } => self.set_admin(host, segment, up),
             Fault::Quality { segment, quality } => {
                 if let Some(segment) = self.segments.get_mut(segment) {
@@ -199,6 +194,12 @@ impl World {
         if both {
             here.set_cut(b, a, on);
         }
+    }
+
+    fn set_carrier(&mut self, host: usize, segment: usize, plugged: bool) {
+        let kernel = &mut self.hosts[host].kernel;
+        let told = kernel.set_carrier(spec::ifindex(segment), plugged);
+        self.link_changed(host, told, plugged);
     }
 
     fn set_admin(&mut self, host: usize, segment: usize, up: bool) {
@@ -365,9 +366,7 @@ impl World {
             for segment in 0..self.segments.len() {
                 self.set_interface(host, segment, true);
                 self.change_link(host, segment, LinkChange::RenameBack);
-                let ifindex = spec::ifindex(segment);
-                let told = self.hosts[host].kernel.set_carrier(ifindex, true);
-                self.link_changed(host, told, true);
+                self.set_carrier(host, segment, true);
                 self.set_admin(host, segment, true);
                 self.regain_addresses(host, segment);
             }

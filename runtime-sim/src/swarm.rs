@@ -446,36 +446,34 @@ impl Draw {
             on,
         };
         match kind {
-            Kind::Crash => vec![(at, crash(false, None)), (until, start)],
             Kind::CrashBetween => {
                 let after = Some(self.rng.within(1, 14) as u32);
                 let power = self.rng.chance(1, 4);
                 vec![(at, crash(power, after)), (until, start)]
             }
-            Kind::PowerOff => vec![(at, crash(true, None)), (until, start)],
+            Kind::Crash | Kind::PowerOff => {
+                vec![(at, crash(kind == Kind::PowerOff, None)), (until, start)]
+            }
             Kind::Stop => {
-                let gone = at + Duration::from_millis(600);
-                vec![(at, Fault::Stop { host }), (until.max(gone), start)]
+                let until = until.max(at + Duration::from_millis(600));
+                vec![(at, Fault::Stop { host }), (until, start)]
             }
             Kind::Freeze => vec![
                 (at, Fault::Freeze { host, on: true }),
                 (until, Fault::Freeze { host, on: false }),
             ],
-            Kind::Cut => vec![
-                (at, cut(other, true, true)),
-                (until, cut(other, true, false)),
-            ],
-            Kind::OneWay => vec![
-                (at, cut(other, false, true)),
-                (until, cut(other, false, false)),
-            ],
+            Kind::Cut | Kind::OneWay => {
+                let [begin, end] = [true, false].map(|on| cut(other, kind == Kind::Cut, on));
+                vec![(at, begin), (until, end)]
+            }
             Kind::Isolate => (0..self.hosts)
                 .filter(|peer| *peer != host)
                 .flat_map(|peer| [(at, cut(peer, true, true)), (until, cut(peer, true, false))])
                 .collect(),
-            Kind::Cable | Kind::Admin | Kind::Interface => [(at, false), (until, true)]
-                .map(|(at, on)| (at, link_fault(kind, host, segment, on)))
-                .to_vec(),
+            Kind::Cable | Kind::Admin | Kind::Interface => {
+                let [begin, end] = [false, true].map(|on| link_fault(kind, host, segment, on));
+                vec![(at, begin), (until, end)]
+            }
             Kind::Quality => {
                 let bad = draw_quality(&mut self.rng, self.interval, 950);
                 self.slowest = self.slowest.max(bad.slowest());
@@ -492,25 +490,23 @@ impl Draw {
             Kind::Replace => self.replacements(host, segment, (at, until)),
             Kind::Flap => self.flaps(host, segment, (at, until)),
             Kind::Rename | Kind::Lose | Kind::Retell => {
-                let (begin, end) = match kind {
-                    Kind::Rename => (LinkChange::Rename, LinkChange::RenameBack),
-                    Kind::Lose => (LinkChange::Lose, LinkChange::Regain),
-                    _ => (LinkChange::Retell, LinkChange::Retell),
-                };
-                [(at, begin), (until, end)]
-                    .map(|(at, change)| (at, changed(host, segment, change)))
-                    .to_vec()
+                let [begin, end] = both_ends(kind).map(|it| changed(host, segment, it));
+                vec![(at, begin), (until, end)]
             }
             Kind::RefuseSocket => {
-                let errno = Errno::EPERM;
-                let what = Refusal::Socket;
-                vec![
-                    (at, crash(false, None)),
-                    (until, start),
-                    (until, Fault::Refuse { host, what, errno }),
-                ]
+                let (what, errno) = (Refusal::Socket, Errno::EPERM);
+                let refuse = Fault::Refuse { host, what, errno };
+                vec![(at, crash(false, None)), (until, start), (until, refuse)]
             }
         }
+    }
+}
+
+fn both_ends(kind: Kind) -> [LinkChange; 2] {
+    match kind {
+        Kind::Rename => [LinkChange::Rename, LinkChange::RenameBack],
+        Kind::Lose => [LinkChange::Lose, LinkChange::Regain],
+        _ => [LinkChange::Retell, LinkChange::Retell],
     }
 }
 

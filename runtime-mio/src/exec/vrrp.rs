@@ -404,6 +404,9 @@ impl VrrpExecutor {
         if again {
             monitor.want_table();
         }
+        if monitor.take_made_good() {
+            hands.io.rejoin();
+        }
         hands.settle(machine, out, now);
         Ok(drained)
     }

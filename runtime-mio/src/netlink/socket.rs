@@ -374,6 +374,8 @@ pub(crate) struct Monitor {
     seq: u32,
     pace: Pace,
     losses: Losses,
+    /// News were lost, and what they told is not made good yet.
+    lost: bool,
     /// What the receive buffer is enlarged to after a loss, unless its size was configured.
     receive_buffer: Option<u32>,
 }
@@ -395,6 +397,7 @@ impl Monitor {
             seq: 0,
             pace: Pace::default(),
             losses: Losses::default(),
+            lost: false,
             receive_buffer: receive.octets.is_none().then_some(RECEIVE_BUFFER),
         })
     }
@@ -501,7 +504,14 @@ impl Monitor {
         Ok(Drained::No)
     }
 
+    /// True, once, if news were lost and everything is known again.
+    pub(crate) fn take_made_good(&mut self) -> bool {
+        let known = !self.table_wanted && self.telling == Telling::Nothing;
+        known && std::mem::take(&mut self.lost)
+    }
+
     fn on_lost(&mut self) {
+        self.lost = true;
         self.losses.add(1, clock::now());
         self.table_wanted = true;
         let Some(octets) = &mut self.receive_buffer else {

@@ -89,11 +89,24 @@ impl Lab {
     /// # Errors
     /// It is there already, or could not be made.
     pub fn make_interface(&self, host: &Host) -> Result<()> {
+        self.make_cable(host, "")
+    }
+
+    /// As [`Lab::make_interface`], with a number of the caller's choice, which must be free.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn make_interface_numbered(&self, host: &Host, number: &str) -> Result<()> {
+        self.make_cable(host, &format!("index {number}"))
+    }
+
+    fn make_cable(&self, host: &Host, number: &str) -> Result<()> {
         let port = port(host);
-        self.in_switch(&format!(
-            "link add {port} type veth peer name {INTERFACE} netns {}\nlink set {port} master br0 up\n",
-            host.namespace
+        host.ip_batch(&format!(
+            "link add {INTERFACE} {number} type veth peer name {port} netns {}\n",
+            self.switch
         ))?;
+        self.in_switch(&format!("link set {port} master br0 up\n"))?;
         let (mac, ipv4, ipv6) = (host.mac_text(), host.ipv4(), host.ipv6());
         host.ip_batch(&format!(
             "link set {INTERFACE} address {mac}\naddr add {ipv4}/24 dev {INTERFACE}\n\
