@@ -84,6 +84,19 @@ impl VrrpIo {
         self.sockets.remove(&socket);
     }
 
+    /// Joins every group anew. An interface may have been deleted and made again under its old
+    /// number and name with nobody told of it: the sockets would be deaf without a sign.
+    pub(crate) fn rejoin(&self) {
+        for open in self.sockets.values() {
+            let fd = open.fd.as_raw_fd();
+            let joined = set_membership(fd, open.spec, false)
+                .and_then(|()| set_membership(fd, open.spec, true));
+            if let Err(error) = joined {
+                log::debug!("a socket could not join its group anew: {error}");
+            }
+        }
+    }
+
     /// The descriptor and family of an open socket.
     pub(crate) fn get(&self, socket: SocketId) -> Option<(RawFd, Family)> {
         let open = self.sockets.get(&socket)?;
@@ -201,14 +214,7 @@ fn set_up_v4(fd: RawFd, spec: SocketSpec) -> io::Result<()> {
     let mut request = [0; 12];
     request[8..].copy_from_slice(&spec.ifindex.0.to_ne_bytes());
     set_bytes(fd, ip, libc::IP_MULTICAST_IF, &request)?;
-    match spec.group {
-        Some(IpAddr::V4(group)) => {
-            request[..4].copy_from_slice(&group.octets());
-            set_bytes(fd, ip, libc::IP_ADD_MEMBERSHIP, &request)
-        }
-        Some(IpAddr::V6(_)) => Err(io::Error::from_raw_os_error(libc::EAFNOSUPPORT)),
-        None => Ok(()),
-    }
+    set_membership(fd, spec, true)
 }
 
 fn set_up_v6(fd: RawFd, spec: SocketSpec) -> io::Result<()> {
@@ -223,15 +229,32 @@ fn set_up_v6(fd: RawFd, spec: SocketSpec) -> io::Result<()> {
     if let Err(error) = set_int(fd, ip, IPV6_MULTICAST_ALL, 0) {
         log::debug!("IPV6_MULTICAST_ALL: {error}");
     }
-    match spec.group {
-        Some(IpAddr::V6(group)) => {
+    set_membership(fd, spec, true)
+}
+
+/// Joins or leaves the group of a socket, if it has one.
+fn set_membership(fd: RawFd, spec: SocketSpec, member: bool) -> io::Result<()> {
+    let ifindex = spec.ifindex.0.to_ne_bytes();
+    match (spec.family, spec.group) {
+        (_, None) => Ok(()),
+        (Family::V4, Some(IpAddr::V4(group))) => {
+            // ip_mreqn: group, local address, interface.
+            let mut request = [0; 12];
+            request[..4].copy_from_slice(&group.octets());
+            request[8..].copy_from_slice(&ifindex);
+            let (join, leave) = (libc::IP_ADD_MEMBERSHIP, libc::IP_DROP_MEMBERSHIP);
+            let name = if member { join } else { leave };
+            set_bytes(fd, libc::IPPROTO_IP, name, &request)
+        }
+        (Family::V6, Some(IpAddr::V6(group))) => {
             let mut request = [0; 20];
             request[..16].copy_from_slice(&group.octets());
-            request[16..].copy_from_slice(&ifindex.to_ne_bytes());
-            set_bytes(fd, ip, libc::IPV6_ADD_MEMBERSHIP, &request)
+            request[16..].copy_from_slice(&ifindex);
+            let (join, leave) = (libc::IPV6_ADD_MEMBERSHIP, libc::IPV6_DROP_MEMBERSHIP);
+            let name = if member { join } else { leave };
+            set_bytes(fd, libc::IPPROTO_IPV6, name, &request)
         }
-        Some(IpAddr::V4(_)) => Err(io::Error::from_raw_os_error(libc::EAFNOSUPPORT)),
-        None => Ok(()),
+        (Family::V4 | Family::V6, Some(_)) => Err(io::Error::from_raw_os_error(libc::EAFNOSUPPORT)),
     }
 }
 

@@ -6,7 +6,7 @@ use relevo_core::ids::{Errno, IfIndex, InstanceId};
 use relevo_core::machine::{BytesRange, Out};
 use relevo_core::trace;
 use relevo_core::vrrp::StateName;
-use relevo_core::vrrp::event::VrrpAction;
+use relevo_core::vrrp::event::{SocketSpec, VrrpAction};
 use relevo_core::vrrp::note::{Level, Note};
 use relevo_core::wire;
 
@@ -14,6 +14,7 @@ use crate::host::{Advert, Process};
 use crate::invariant::{Fact, Promise};
 use crate::kernel::Told;
 use crate::noise::finish_header;
+use crate::numbers::is_nobody;
 use crate::world::{Future, World};
 
 /// Error number for a socket or an advert on an interface that is down.
@@ -76,7 +77,8 @@ impl World {
             VrrpAction::SendAdvert { .. } => self.send_advert(host, action, out, was),
             VrrpAction::Kernel { op, change } => {
                 self.trace.mix(&[4, op.0]);
-                self.hosts[host].kernel.submit(*op, change.clone());
+                let change = self.hosts[host].numbers.asked(change);
+                self.hosts[host].kernel.submit(*op, change);
                 self.order_soon(host);
             }
             VrrpAction::SendGarp {
@@ -90,6 +92,10 @@ impl World {
                 frame,
             } => self.send_announcement(host, *ifindex, (*addr).into(), out.bytes(*frame)),
             VrrpAction::OpenSocket { socket, spec, .. } => {
+                let spec = SocketSpec {
+                    ifindex: self.hosts[host].numbers.inward(spec.ifindex),
+                    ..*spec
+                };
                 let refusal = self.hosts[host].traps.sockets.pop_front();
                 self.hosts[host].crippled |= refusal.is_some();
                 let down = !self.hosts[host].kernel.is_admin_up(spec.ifindex);
@@ -101,7 +107,7 @@ impl World {
                     self.hosts[host].given.insert(errno);
                 }
                 if let Some(process) = self.hosts[host].process.as_mut() {
-                    process.open(*socket, *spec);
+                    process.open(*socket, spec);
                 }
                 let result = errno.map_or(Ok(()), Err);
                 self.tell_later(host, Told::Socket(*socket, result));
@@ -225,6 +231,11 @@ impl World {
     fn send_announcement(&mut self, host: usize, ifindex: IfIndex, addr: IpAddr, frame: &[u8]) {
         self.trace.mix(&[6]);
         self.trace.mix_bytes(frame);
+        let ifindex = self.hosts[host].numbers.inward(ifindex);
+        if is_nobody(ifindex) {
+            // The kernel refuses it; the machine has not been told yet.
+            return;
+        }
         let held = self.hosts[host].kernel.has_address(ifindex, addr);
         let cluster = std::rc::Rc::clone(&self.cluster);
         let owner = cluster.on_host(host).iter().copied().find(|member| {

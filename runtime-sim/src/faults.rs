@@ -18,6 +18,10 @@
 //! | `take a` | another program deletes an address that the host holds |
 //! | `give a` | another program adds an address that the host may come to hold |
 //! | `remove a`, `restore a` | the interface is deleted, and made again |
+//! | `replace a` | the same at once |
+//! | `rename a`, `rename-back a` | the interface gets another name, and its own again |
+//! | `lose a`, `regain a` | the interface loses its own addresses, and has them again |
+//! | `retell a` | the kernel describes the interface again, as when it joins a bridge |
 //! | `noise a 20` | so many bad packets of all kinds arrive |
 //! | `overrun a` | the kernel's monitor socket loses what it holds |
 //! | `heal` | every fault ends, every daemon runs |
@@ -132,6 +136,15 @@ pub enum Fault {
         /// Whether it is there.
         there: bool,
     },
+    /// Something else happens to an interface.
+    Link {
+        /// Of which host.
+        host: usize,
+        /// On which segment.
+        segment: usize,
+        /// What.
+        change: LinkChange,
+    },
     /// Bad packets arrive.
     Noise {
         /// At which host.
@@ -146,6 +159,54 @@ pub enum Fault {
     },
     /// Every fault ends.
     Heal,
+}
+
+impl Refusal {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Order => "refuse",
+            Self::Send => "refuse-send",
+            Self::Socket => "refuse-socket",
+        }
+    }
+}
+
+/// What happens to an interface besides going and coming.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum LinkChange {
+    /// It is deleted and made again at once, under another number.
+    Replace,
+    /// It gets another name.
+    Rename,
+    /// It gets its own name again.
+    RenameBack,
+    /// It loses its own addresses.
+    Lose,
+    /// It has them again.
+    Regain,
+    /// It is described again as it is.
+    Retell,
+}
+
+impl LinkChange {
+    const WORDS: [(&'static str, Self); 6] = [
+        ("replace", Self::Replace),
+        ("rename", Self::Rename),
+        ("rename-back", Self::RenameBack),
+        ("lose", Self::Lose),
+        ("regain", Self::Regain),
+        ("retell", Self::Retell),
+    ];
+
+    fn of(word: &str) -> Option<Self> {
+        let found = Self::WORDS.iter().find(|(known, _)| *known == word);
+        found.map(|(_, change)| *change)
+    }
+
+    fn word(self) -> &'static str {
+        let found = Self::WORDS.iter().find(|(_, change)| *change == self);
+        found.map_or("?", |(word, _)| word)
+    }
 }
 
 /// Which action fails.
@@ -267,6 +328,11 @@ impl Fault {
                 what: parse_refusal(word)?,
                 errno: parse_errno(errno)?,
             },
+            [word, a] if LinkChange::of(word).is_some() => Self::Link {
+                host: host(a)?,
+                segment,
+                change: LinkChange::of(word).unwrap_or(LinkChange::Retell),
+            },
             _ => return Err(format!("'{text}' is no fault")),
         };
         Ok(fault)
@@ -295,6 +361,11 @@ impl Fault {
                 let word = if *there { "restore" } else { "remove" };
                 format!("{word} {}{}", name(host), on(segment))
             }
+            Self::Link {
+                host,
+                segment,
+                change,
+            } => format!("{} {}{}", change.word(), name(host), on(segment)),
             Self::Freeze { host, on } => {
                 format!("{} {}", if *on { "freeze" } else { "thaw" }, name(host))
             }
@@ -331,12 +402,7 @@ impl Fault {
                 format!("quality{}{}", quality_text(quality), on(segment))
             }
             Self::Refuse { host, what, errno } => {
-                let word = match what {
-                    Refusal::Order => "refuse",
-                    Refusal::Send => "refuse-send",
-                    Refusal::Socket => "refuse-socket",
-                };
-                format!("{word} {} {}", name(host), errno.0)
+                format!("{} {} {}", what.word(), name(host), errno.0)
             }
         }
     }
@@ -512,6 +578,12 @@ mod tests {
             "give a",
             "remove a",
             "restore b on eth1",
+            "replace a",
+            "rename a",
+            "rename-back b on eth1",
+            "lose a",
+            "regain a",
+            "retell b",
             "noise a 20",
         ] {
             let fault = Fault::parse(text, &names()).expect(text);

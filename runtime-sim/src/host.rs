@@ -15,6 +15,7 @@ use relevo_core::vrrp::{StateName, VrrpNode};
 
 use crate::clock::SimClock;
 use crate::kernel::{SimKernel, Told};
+use crate::numbers::Numbers;
 use crate::spec::HostSpec;
 
 /// Packets that one socket holds: what Linux's default buffer has room for.
@@ -116,12 +117,15 @@ impl Process {
         !self.told.is_empty()
     }
 
-    /// The monitor socket overran: what it held is lost, and a whole dump follows. That a link was
-    /// deleted is kept: a real kernel gives its successor another number, which the dump shows;
-    /// here it has the same.
+    /// True if it has yet to be told that the address is there: it sends nothing from it.
+    pub fn will_hear_of(&self, addr: IpAddr) -> bool {
+        let mut told = self.told.iter();
+        told.any(|told| matches!(told, Told::Address(row) if row.key.addr == addr))
+    }
+
+    /// The monitor socket overran: what it held is lost, and a whole dump follows.
     pub fn overrun(&mut self, dump: Vec<Told>) {
-        self.told
-            .retain(|told| !told.is_monitor() || matches!(told, Told::LinkGone(_)));
+        self.told.retain(|told| !told.is_monitor());
         self.told.extend(dump);
     }
 
@@ -249,6 +253,8 @@ pub struct Host {
     pub bound: Arc<Bound>,
     /// Its kernel.
     pub kernel: SimKernel,
+    /// What its kernel calls the interfaces.
+    pub numbers: Numbers,
     /// False after a power loss.
     pub powered: bool,
     /// Counts boots; orders of an earlier boot are void.
@@ -284,6 +290,7 @@ impl Host {
             clock: spec.clock,
             bound: Arc::clone(&spec.bound),
             kernel,
+            numbers: Numbers::default(),
             powered: true,
             boot: 0,
             process: None,
@@ -306,11 +313,17 @@ impl Host {
         self.tainted.clear();
     }
 
+    /// The whole picture, as the process is given it.
+    pub fn dump(&self) -> Vec<Told> {
+        let dump = self.kernel.dump().into_iter();
+        dump.map(|told| self.numbers.told(told)).collect()
+    }
+
     /// Tells the process something, if there is one.
     pub fn tell(&mut self, told: impl IntoIterator<Item = Told>) {
         if let Some(process) = self.process.as_mut() {
             for one in told {
-                process.tell(one);
+                process.tell(self.numbers.told(one));
             }
         }
     }

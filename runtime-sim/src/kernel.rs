@@ -9,6 +9,8 @@ use relevo_core::ids::{Errno, Family, IfIndex, InstanceId, OpId, SocketId};
 use relevo_core::kernel::{AddressKey, KernelEvent, KernelOp, Link, ROUTE_PROTOCOL};
 use relevo_core::vrrp::event::{Command, VrrpEvent};
 
+use crate::numbers;
+
 /// Something that a process is told besides packets and time, in its own storage.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Told {
@@ -315,10 +317,63 @@ impl SimKernel {
             told.push(Told::AddressGone(key));
         }
         told.push(Told::LinkGone(ifindex));
+        // What was ordered for it does not happen to its successor.
+        for (_, change) in &mut self.orders {
+            let (KernelOp::AddAddress { key, .. } | KernelOp::DelAddress { key }) = change;
+            if key.ifindex == ifindex {
+                key.ifindex = numbers::nobody(ifindex);
+            }
+        }
         told
     }
 
-    /// The link is there again, under its old number, with its own addresses.
+    /// The link gets another name; tells nothing if it has it already.
+    pub fn rename(&mut self, ifindex: IfIndex, name: &str) -> Option<Told> {
+        let link = self.links.get_mut(&ifindex)?;
+        if link.name == name {
+            return None;
+        }
+        name.clone_into(&mut link.name);
+        Some(Told::Link(link.clone()))
+    }
+
+    /// True if the link has this name.
+    pub fn is_called(&self, ifindex: IfIndex, name: &str) -> bool {
+        self.links
+            .get(&ifindex)
+            .is_some_and(|link| link.name == name)
+    }
+
+    /// Tells what was told already, as when a link joins a bridge.
+    pub fn describe(&self, ifindex: IfIndex) -> Vec<Told> {
+        let link = self.links.get(&ifindex).cloned();
+        let told = link.map(Told::Link).into_iter();
+        told.flat_map(|told| [told.clone(), told]).collect()
+    }
+
+    /// Another program deletes an address. With the primary address of an IPv4 subnet all others
+    /// of that subnet go, before it, as in Linux.
+    pub fn take_primary(&mut self, key: AddressKey) -> Vec<Told> {
+        let Some(row) = self.addresses.get(&key).copied() else {
+            return Vec::new();
+        };
+        let goes = |other: &AddressRow| {
+            other.secondary
+                && !row.secondary
+                && other.key.ifindex == key.ifindex
+                && other.key.prefix == key.prefix
+                && same_v4_subnet(other.key.addr, key.addr, key.prefix)
+        };
+        let with_it: Vec<_> = self.addresses.values().filter(|row| goes(row)).collect();
+        let mut gone: Vec<_> = with_it.into_iter().map(|row| row.key).collect();
+        gone.push(key);
+        for key in &gone {
+            self.addresses.remove(key);
+        }
+        gone.into_iter().map(Told::AddressGone).collect()
+    }
+
+    /// The link is there again, with its own addresses.
     pub fn restore_link(&mut self, link: &LinkRow) -> Vec<Told> {
         if self.has_link(link.ifindex) {
             return Vec::new();

@@ -39,6 +39,12 @@ pub struct Marks {
     pub found: u64,
     /// An interface was deleted.
     pub removed: u64,
+    /// An interface was deleted and made again at once.
+    pub replaced: u64,
+    /// An interface got another name.
+    pub renamed: u64,
+    /// An interface lost its own addresses.
+    pub addresses_lost: u64,
 }
 
 impl Marks {
@@ -56,7 +62,7 @@ impl Marks {
     }
 
     /// Further occurrences, for information.
-    pub fn further(&self) -> [(&'static str, u64); 10] {
+    pub fn further(&self) -> [(&'static str, u64); 13] {
         [
             ("power loss", self.power_loss),
             ("start over leftovers", self.leftover),
@@ -68,6 +74,9 @@ impl Marks {
             ("damaged packet", self.damaged),
             ("address found", self.found),
             ("interface deleted", self.removed),
+            ("interface replaced", self.replaced),
+            ("interface renamed", self.renamed),
+            ("own addresses lost", self.addresses_lost),
         ]
     }
 
@@ -100,6 +109,9 @@ impl AddAssign for Marks {
         self.damaged += other.damaged;
         self.found += other.found;
         self.removed += other.removed;
+        self.replaced += other.replaced;
+        self.renamed += other.renamed;
+        self.addresses_lost += other.addresses_lost;
     }
 }
 

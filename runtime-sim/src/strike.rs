@@ -6,7 +6,7 @@ use relevo_core::ids::Errno;
 use relevo_core::kernel::AddressKey;
 use relevo_core::time::{Duration, Instant};
 
-use crate::faults::{Fault, Refusal};
+use crate::faults::{Fault, LinkChange, Refusal};
 use crate::host::{Process, Traps};
 use crate::invariant::{Fact, Promise};
 use crate::kernel::Told;
@@ -55,12 +55,7 @@ impl World {
                 host,
                 segment,
                 plugged,
-            } => {
-                let told = self.hosts[host]
-                    .kernel
-                    .set_carrier(spec::ifindex(segment), plugged);
-                self.link_changed(host, told, plugged);
-            }
+            } => self.set_carrier(host, segment, plugged),
             Fault::Admin { host, segment, up } => self.set_admin(host, segment, up),
             Fault::Quality { segment, quality } => {
                 if let Some(segment) = self.segments.get_mut(segment) {
@@ -83,6 +78,11 @@ impl World {
                 segment,
                 there,
             } => self.set_interface(host, segment, there),
+            Fault::Link {
+                host,
+                segment,
+                change,
+            } => self.change_link(host, segment, change),
             Fault::Noise { host, count } => self.make_noise(host, count),
             Fault::Heal => {
                 self.heal();
@@ -112,7 +112,7 @@ impl World {
             .wrapping_add(self.hosts[host].incarnation);
         let here = &mut self.hosts[host];
         let local = here.clock.local(self.now);
-        let dump = here.kernel.dump();
+        let dump = here.dump();
         here.process = Some(Process::start(&here.bound, seed, local, dump));
         here.frozen = false;
         here.wake = None;
@@ -196,6 +196,12 @@ impl World {
         }
     }
 
+    fn set_carrier(&mut self, host: usize, segment: usize, plugged: bool) {
+        let kernel = &mut self.hosts[host].kernel;
+        let told = kernel.set_carrier(spec::ifindex(segment), plugged);
+        self.link_changed(host, told, plugged);
+    }
+
     fn set_admin(&mut self, host: usize, segment: usize, up: bool) {
         let before = self.virtual_addresses(host);
         let told = self.hosts[host]
@@ -218,7 +224,7 @@ impl World {
         self.tell(host, told);
     }
 
-    fn set_interface(&mut self, host: usize, segment: usize, there: bool) {
+    pub(crate) fn set_interface(&mut self, host: usize, segment: usize, there: bool) {
         let ifindex = spec::ifindex(segment);
         let before = self.virtual_addresses(host);
         let told = if there {
@@ -245,6 +251,9 @@ impl World {
         }
         self.settle_tentative(host, &told);
         self.tell(host, told);
+        if !there {
+            self.hosts[host].numbers.on_removed(segment);
+        }
     }
 
     fn settle_tentative(&mut self, host: usize, told: &[Told]) {
@@ -324,7 +333,7 @@ impl World {
     }
 
     fn overrun(&mut self, host: usize) {
-        let dump = self.hosts[host].kernel.dump();
+        let dump = self.hosts[host].dump();
         if let Some(process) = self.hosts[host].process.as_mut().filter(|p| p.ready) {
             process.overrun(dump);
             self.checker.marks.overrun += 1;
@@ -356,10 +365,10 @@ impl World {
             self.hosts[host].kernel.stop_refusing();
             for segment in 0..self.segments.len() {
                 self.set_interface(host, segment, true);
-                let ifindex = spec::ifindex(segment);
-                let told = self.hosts[host].kernel.set_carrier(ifindex, true);
-                self.link_changed(host, told, true);
+                self.change_link(host, segment, LinkChange::RenameBack);
+                self.set_carrier(host, segment, true);
                 self.set_admin(host, segment, true);
+                self.regain_addresses(host, segment);
             }
             self.freeze(host, false);
         }
@@ -397,10 +406,17 @@ impl World {
     fn disturbed(&self) -> Vec<bool> {
         self.hosts
             .iter()
-            .map(|host| {
+            .enumerate()
+            .map(|(host_number, host)| {
                 let untold = host.process.as_ref().is_some_and(Process::is_untold);
-                let whole = host.kernel.links().filter(|link| link.works()).count();
-                let links = whole < self.segments.len();
+                let whole = (0..self.segments.len()).all(|segment| {
+                    let ifindex = spec::ifindex(segment);
+                    let named = host.kernel.is_called(ifindex, &spec::interface(segment));
+                    named && host.kernel.link_works(ifindex)
+                });
+                let addresses = self.spec.hosts[host_number].addresses(self.segments.len());
+                let addressed = addresses.iter().all(|key| host.kernel.holds(*key));
+                let links = !whole || !addressed;
                 host.frozen || untold || links || host.kernel.has_orders()
             })
             .collect()

@@ -12,7 +12,7 @@ use relevo_core::rng::Rng;
 use relevo_core::time::{Duration, Instant};
 
 use crate::clock::SimClock;
-use crate::faults::{Fault, Planned, Refusal};
+use crate::faults::{Fault, LinkChange, Planned, Refusal};
 use crate::host::SOCKET_BUFFER;
 use crate::link::Quality;
 use crate::segment::Station;
@@ -60,9 +60,14 @@ enum Kind {
     Interface,
     Noise,
     RefuseSocket,
+    Replace,
+    Rename,
+    Lose,
+    Flap,
+    Retell,
 }
 
-const KINDS: [Kind; 19] = [
+const KINDS: [Kind; 24] = [
     Kind::Crash,
     Kind::CrashBetween,
     Kind::PowerOff,
@@ -82,6 +87,11 @@ const KINDS: [Kind; 19] = [
     Kind::Interface,
     Kind::Noise,
     Kind::RefuseSocket,
+    Kind::Replace,
+    Kind::Rename,
+    Kind::Lose,
+    Kind::Flap,
+    Kind::Retell,
 ];
 
 struct Draw {
@@ -411,6 +421,49 @@ impl Draw {
         taken.into_iter().chain([overrun]).collect()
     }
 
+    /// One or several replacements; some in one instant, some with what tells of them lost.
+    fn replacements(
+        &mut self,
+        host: usize,
+        segment: usize,
+        (at, until): (Instant, Instant),
+    ) -> Vec<(Instant, Fault)> {
+        let replace = changed(host, segment, LinkChange::Replace);
+        let mut all = vec![(at, replace.clone())];
+        if self.rng.chance(1, 3) {
+            all.push((at, replace.clone()));
+        }
+        if self.rng.chance(1, 3) {
+            all.push((at, Fault::Overrun { host }));
+        }
+        if self.rng.chance(1, 3) {
+            all.push((until, replace));
+        }
+        all
+    }
+
+    /// The carrier comes and goes, sometimes twice in one instant.
+    fn flaps(
+        &mut self,
+        host: usize,
+        segment: usize,
+        (at, until): (Instant, Instant),
+    ) -> Vec<(Instant, Fault)> {
+        let step = until.since(at).as_micros() / 8;
+        let quick = self.rng.chance(1, 3);
+        let toggles = (0..8).map(|n| {
+            let plugged = n % 2 == 1;
+            let after = if quick { n / 2 * 2 * step } else { n * step };
+            let cable = Fault::Cable {
+                host,
+                segment,
+                plugged,
+            };
+            (at + Duration::from_micros(after), cable)
+        });
+        toggles.collect()
+    }
+
     fn refusals(&mut self, at: Instant, host: usize, what: Refusal) -> Vec<(Instant, Fault)> {
         let errno = pick(&mut self.rng, &[Errno::EPERM, Errno(105)]);
         let count = self.rng.within(1, 4) as usize;
@@ -431,33 +484,31 @@ impl Draw {
             on,
         };
         match kind {
-            Kind::Crash => vec![(at, crash(false, None)), (until, start)],
             Kind::CrashBetween => {
                 let after = Some(self.rng.within(1, 14) as u32);
                 let power = self.rng.chance(1, 4);
                 vec![(at, crash(power, after)), (until, start)]
             }
-            Kind::PowerOff => vec![(at, crash(true, None)), (until, start)],
+            Kind::Crash | Kind::PowerOff => {
+                vec![(at, crash(kind == Kind::PowerOff, None)), (until, start)]
+            }
             Kind::Stop => {
-                let gone = at + Duration::from_millis(600);
-                vec![(at, Fault::Stop { host }), (until.max(gone), start)]
+                let until = until.max(at + Duration::from_millis(600));
+                vec![(at, Fault::Stop { host }), (until, start)]
             }
             Kind::Freeze => self.freezes(host, other, at, until),
-            Kind::Cut => vec![
-                (at, cut(other, true, true)),
-                (until, cut(other, true, false)),
-            ],
-            Kind::OneWay => vec![
-                (at, cut(other, false, true)),
-                (until, cut(other, false, false)),
-            ],
+            Kind::Cut | Kind::OneWay => {
+                let [begin, end] = [true, false].map(|on| cut(other, kind == Kind::Cut, on));
+                vec![(at, begin), (until, end)]
+            }
             Kind::Isolate => (0..self.hosts)
                 .filter(|peer| *peer != host)
                 .flat_map(|peer| [(at, cut(peer, true, true)), (until, cut(peer, true, false))])
                 .collect(),
-            Kind::Cable | Kind::Admin | Kind::Interface => [(at, false), (until, true)]
-                .map(|(at, on)| (at, link_fault(kind, host, segment, on)))
-                .to_vec(),
+            Kind::Cable | Kind::Admin | Kind::Interface => {
+                let [begin, end] = [false, true].map(|on| link_fault(kind, host, segment, on));
+                vec![(at, begin), (until, end)]
+            }
             Kind::Quality => {
                 let bad = draw_quality(&mut self.rng, self.interval, 950);
                 self.slowest = self.slowest.max(bad.slowest());
@@ -471,16 +522,34 @@ impl Draw {
             Kind::Overrun => self.overrun(host, at),
             Kind::Give => vec![(at, Fault::Give { host })],
             Kind::Noise => self.noise(host, at, until),
+            Kind::Replace => self.replacements(host, segment, (at, until)),
+            Kind::Flap => self.flaps(host, segment, (at, until)),
+            Kind::Rename | Kind::Lose | Kind::Retell => {
+                let [begin, end] = both_ends(kind).map(|it| changed(host, segment, it));
+                vec![(at, begin), (until, end)]
+            }
             Kind::RefuseSocket => {
-                let errno = Errno::EPERM;
-                let what = Refusal::Socket;
-                vec![
-                    (at, crash(false, None)),
-                    (until, start),
-                    (until, Fault::Refuse { host, what, errno }),
-                ]
+                let (what, errno) = (Refusal::Socket, Errno::EPERM);
+                let refuse = Fault::Refuse { host, what, errno };
+                vec![(at, crash(false, None)), (until, start), (until, refuse)]
             }
         }
+    }
+}
+
+fn both_ends(kind: Kind) -> [LinkChange; 2] {
+    match kind {
+        Kind::Rename => [LinkChange::Rename, LinkChange::RenameBack],
+        Kind::Lose => [LinkChange::Lose, LinkChange::Regain],
+        _ => [LinkChange::Retell, LinkChange::Retell],
+    }
+}
+
+fn changed(host: usize, segment: usize, change: LinkChange) -> Fault {
+    Fault::Link {
+        host,
+        segment,
+        change,
     }
 }
 

@@ -157,7 +157,10 @@ impl World {
             let here = &self.cluster.members[member];
             let kernel = &self.hosts[host].kernel;
             let process = self.hosts[host].process.as_ref();
-            let can_send = process.is_some_and(|process| process.can_send(here.ifindex))
+            let unheard = here.address.is_ipv6()
+                && process.is_some_and(|process| process.will_hear_of(here.address));
+            let can_send = !unheard
+                && process.is_some_and(|process| process.can_send(here.ifindex))
                 && kernel.has_link(here.ifindex)
                 && kernel.has_address(here.ifindex, here.address);
             self.fact(Fact::State {

@@ -542,7 +542,9 @@ impl World {
             let (x, y) = (Station::Host(a.host), Station::Host(b.host));
             let open = !self.segments[segment].is_cut(x, y)
                 && self.hosts[a.host].kernel.link_works(a.ifindex)
-                && self.hosts[b.host].kernel.link_works(b.ifindex);
+                && self.hosts[b.host].kernel.link_works(b.ifindex)
+                // What is sent to an address that is gone arrives nowhere.
+                && self.hosts[b.host].kernel.has_address(b.ifindex, b.address);
             if self.reach[index] != open {
                 self.reach[index] = open;
                 self.fact(Fact::Reach { from, to, open });
@@ -589,7 +591,9 @@ impl World {
                 return;
             }
             let own = &cluster.members[member];
-            let works = here.kernel.link_works(own.ifindex);
+            let name = spec::interface(cluster.routers[own.router].segment);
+            let works =
+                here.kernel.link_works(own.ifindex) && here.kernel.is_called(own.ifindex, &name);
             let complete = here.kernel.has_usable(own.ifindex, own.address)
                 && process.has_opened_all(own.ifindex);
             self.fact(Fact::Interface {

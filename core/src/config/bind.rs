@@ -9,7 +9,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::Config;
 use super::addresses::AddressEntry;
 use super::bound::{
-    Auth, Bound, ChecksumConfig, ChecksumStyle, Destination, Global, InstanceConfig, VirtualAddress,
+    Auth, Bound, ChecksumConfig, ChecksumStyle, Destination, Global, InstanceConfig, ReceiveBuffer,
+    VirtualAddress,
 };
 use super::checks;
 use super::diag::{Class, Diagnostic, Severity, Sink, quoted};
@@ -80,6 +81,14 @@ pub fn bind(config: &Config, facts: &HostFacts) -> (Bound, Vec<Diagnostic>) {
             garp_interval: global.garp_interval.unwrap_or_default(),
             gna_interval: global.gna_interval.unwrap_or_default(),
             garp_groups: config.garp_groups.clone(),
+            netlink_commands: ReceiveBuffer {
+                octets: global.netlink_cmd_rcv_bufs,
+                force: global.netlink_cmd_rcv_bufs_force,
+            },
+            netlink_monitor: ReceiveBuffer {
+                octets: global.netlink_monitor_rcv_bufs,
+                force: global.netlink_monitor_rcv_bufs_force,
+            },
         },
         instances: Vec::new(),
     };

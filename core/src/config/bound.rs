@@ -49,6 +49,10 @@ pub struct Global {
     pub gna_interval: Duration,
     /// `garp_group`: interfaces that share intervals of their own. An interface is in one at most.
     pub garp_groups: Vec<GarpGroup>,
+    /// Receive buffer of the netlink socket for changes (`vrrp_netlink_cmd_rcv_bufs`).
+    pub netlink_commands: ReceiveBuffer,
+    /// Receive buffer of the netlink socket for news (`vrrp_netlink_monitor_rcv_bufs`).
+    pub netlink_monitor: ReceiveBuffer,
 }
 
 /// Interfaces whose announcements wait for each other.
@@ -60,6 +64,16 @@ pub struct GarpGroup {
     pub garp_interval: Duration,
     /// `gna_interval`; zero for none.
     pub gna_interval: Duration,
+}
+
+/// The receive buffer of a socket.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
+pub struct ReceiveBuffer {
+    /// Its size in octets as the kernel takes it (SO_RCVBUF); none leaves it to the runtime, which
+    /// takes a large one and enlarges it when it proves too small.
+    pub octets: Option<u32>,
+    /// The size may exceed the system's limit (SO_RCVBUFFORCE).
+    pub force: bool,
 }
 
 /// One virtual router.

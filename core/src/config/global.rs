@@ -60,6 +60,14 @@ pub struct GlobalDefs {
     pub startup_delay: Option<Duration>,
     /// `vrrp_delay_after_boot`.
     pub delay_after_boot: Option<Duration>,
+    /// `vrrp_netlink_cmd_rcv_bufs`, in octets.
+    pub netlink_cmd_rcv_bufs: Option<u32>,
+    /// `vrrp_netlink_cmd_rcv_bufs_force`.
+    pub netlink_cmd_rcv_bufs_force: bool,
+    /// `vrrp_netlink_monitor_rcv_bufs`, in octets.
+    pub netlink_monitor_rcv_bufs: Option<u32>,
+    /// `vrrp_netlink_monitor_rcv_bufs_force`.
+    pub netlink_monitor_rcv_bufs_force: bool,
 }
 
 /// Adds one `global_defs` block to what earlier ones said.
@@ -112,6 +120,19 @@ impl GlobalDefs {
                 flag(found, sink);
                 self.check_unicast_src = true;
             }
+            "vrrp_netlink_cmd_rcv_bufs" => {
+                set(&mut self.netlink_cmd_rcv_bufs, octets(found, sink));
+            }
+            "vrrp_netlink_cmd_rcv_bufs_force" => {
+                assign(&mut self.netlink_cmd_rcv_bufs_force, boolean(found, sink));
+            }
+            "vrrp_netlink_monitor_rcv_bufs" => {
+                set(&mut self.netlink_monitor_rcv_bufs, octets(found, sink));
+            }
+            "vrrp_netlink_monitor_rcv_bufs_force" => {
+                let force = boolean(found, sink);
+                assign(&mut self.netlink_monitor_rcv_bufs_force, force);
+            }
             "vrrp_strict" => {
                 if let Some(strict) = boolean(found, sink) {
                     self.strict = strict.then_some(found.span());
@@ -136,10 +157,9 @@ impl GlobalDefs {
     fn dynamic_interfaces(&mut self, found: &Statement, sink: &mut Sink) {
         self.dynamic_interfaces = true;
         match optional(found, sink) {
+            // An interface may return as another kind without it too: nothing here depends on it.
+            Some(word) if word.text == "allow_if_changes" => {}
             None => {}
-            Some(word) if word.text == "allow_if_changes" => {
-                sink.refuse(word.span, "`allow_if_changes`");
-            }
             Some(word) => {
                 let message = format!(
                     "{} is not an option of this word; it is ignored",
@@ -238,6 +258,21 @@ pub(super) fn version(found: &Statement, sink: &mut Sink) -> Option<Version> {
         2 => Some(Version::V2),
         _ => Some(Version::V3),
     }
+}
+
+/// The size of a buffer; keepalived reports a missing one and goes on.
+fn octets(found: &Statement, sink: &mut Sink) -> Option<u32> {
+    let Some(word) = optional(found, sink) else {
+        let message = format!(
+            "{} needs a number of octets; the line is ignored",
+            quoted(found.keyword())
+        );
+        sink.error(found.span(), message);
+        return None;
+    };
+    let range = 0..=u64::from(u32::MAX);
+    let octets = units::number(word, range, Garbage::Refuse, IGNORED, sink)?;
+    u32::try_from(octets).ok()
 }
 
 /// Adverts that may be missed.

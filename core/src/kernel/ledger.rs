@@ -83,6 +83,17 @@ pub enum Outcome<K> {
     Unknown,
 }
 
+impl<K: Copy> Outcome<K> {
+    /// The object that the answer was about.
+    pub fn key(&self) -> Option<K> {
+        match self {
+            Self::Present { key, .. } | Self::Failed { key, .. } => Some(*key),
+            Self::Absent(key) | Self::Taken(key) | Self::Lost(key) => Some(*key),
+            Self::Unknown => None,
+        }
+    }
+}
+
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 struct Have {
     origin: Origin,

@@ -1,6 +1,6 @@
 //! What is known of the interfaces and the addresses on them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::ids::{Family, IfIndex};
@@ -17,6 +17,8 @@ pub struct LinkState {
     pub working: bool,
     /// IFF_UP alone: sockets can be opened.
     pub admin_up: bool,
+    /// IFF_RUNNING alone: there is a carrier, as far as the driver can tell.
+    pub running: bool,
     /// No gratuitous ARP makes sense here (IFF_NOARP or loopback).
     pub no_arp: bool,
     /// IPv6 forwarding is on.
@@ -24,15 +26,48 @@ pub struct LinkState {
     generation: u32,
 }
 
+/// How far an address is from being usable; the nearest first.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Readiness {
+    /// Packets can be sent from it.
+    Usable,
+    /// Duplicate address detection is not over (IPv6).
+    Tentative,
+    /// Another host has it: duplicate address detection failed (IPv6).
+    Duplicate,
+}
+
+/// Why there is no address to send adverts from.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Unsourced {
+    /// The interface has none that would do.
+    None,
+    /// It has one, which duplicate address detection has not released yet.
+    Tentative,
+    /// It has one, which another host has too.
+    Duplicate,
+}
+
 /// An address as last described by the kernel.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 struct AddressState {
-    usable: bool,
+    readiness: Readiness,
     secondary: bool,
+    /// It comes and goes with a mastership: never an address to send adverts from.
+    borrowed: bool,
     protocol: u8,
     /// Order of arrival: the kernel lists the primary address first.
     sequence: u64,
     generation: u32,
+}
+
+/// The place of an address among those that adverts could be sent from; the first is the one.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Candidate {
+    readiness: Readiness,
+    secondary: bool,
+    sequence: u64,
+    addr: IpAddr,
 }
 
 /// Interfaces by number and by name, with their addresses.
@@ -41,6 +76,9 @@ pub struct Links {
     by_index: BTreeMap<IfIndex, LinkState>,
     by_name: BTreeMap<String, IfIndex>,
     addresses: BTreeMap<AddressKey, AddressState>,
+    /// Kept in order with each change of an address, so that the choice never walks over the
+    /// thousands of virtual addresses that an interface may hold.
+    candidates: BTreeMap<(IfIndex, Family), BTreeSet<Candidate>>,
     sequence: u64,
     generation: u32,
 }
@@ -83,6 +121,7 @@ impl Links {
             mac: link.mac.try_into().ok(),
             working: link.admin_up && link.running,
             admin_up: link.admin_up,
+            running: link.running,
             no_arp: link.no_arp || link.loopback,
             forwarding: link.forwarding,
             generation: self.generation,
@@ -103,38 +142,75 @@ impl Links {
 
     /// Forgets an interface and its addresses; returns its name.
     pub fn on_link_gone(&mut self, ifindex: IfIndex) -> Option<String> {
+        let here: Vec<_> = self.on_interface(ifindex).map(|(key, _)| *key).collect();
+        for key in here {
+            self.addresses.remove(&key);
+        }
+        self.candidates.remove(&(ifindex, Family::V4));
+        self.candidates.remove(&(ifindex, Family::V6));
         let state = self.by_index.remove(&ifindex)?;
         if self.by_name.get(&state.name) == Some(&ifindex) {
             self.by_name.remove(&state.name);
         }
-        self.addresses.retain(|key, _| key.ifindex != ifindex);
         Some(state.name)
     }
 
-    /// Takes in an address.
-    pub fn on_address(&mut self, key: AddressKey, usable: bool, secondary: bool, protocol: u8) {
+    /// Takes in an address. A new one is taken for the interface's own until
+    /// [`set_borrowed`](Self::set_borrowed) says otherwise.
+    pub fn on_address(
+        &mut self,
+        key: AddressKey,
+        readiness: Readiness,
+        secondary: bool,
+        protocol: u8,
+    ) {
         self.sequence += 1;
-        let fresh = AddressState {
-            usable,
+        let old = self.take(key);
+        let state = AddressState {
+            readiness,
             secondary,
+            borrowed: old.is_some_and(|old| old.borrowed),
             protocol,
-            sequence: self.sequence,
+            sequence: old.map_or(self.sequence, |old| old.sequence),
             generation: self.generation,
         };
-        self.addresses
-            .entry(key)
-            .and_modify(|old| {
-                *old = AddressState {
-                    sequence: old.sequence,
-                    ..fresh
-                }
-            })
-            .or_insert(fresh);
+        self.insert(key, state);
     }
 
     /// Forgets an address.
     pub fn on_address_gone(&mut self, key: AddressKey) {
-        self.addresses.remove(&key);
+        self.take(key);
+    }
+
+    /// Says whether an address that is present comes and goes with a mastership.
+    pub fn set_borrowed(&mut self, key: AddressKey, borrowed: bool) {
+        let known = self.addresses.get(&key);
+        if known.is_some_and(|state| state.borrowed != borrowed)
+            && let Some(state) = self.take(key)
+        {
+            self.insert(key, AddressState { borrowed, ..state });
+        }
+    }
+
+    fn insert(&mut self, key: AddressKey, state: AddressState) {
+        self.addresses.insert(key, state);
+        if let Some((family, candidate)) = candidate(key, &state) {
+            let here = self.candidates.entry((key.ifindex, family)).or_default();
+            here.insert(candidate);
+        }
+    }
+
+    fn take(&mut self, key: AddressKey) -> Option<AddressState> {
+        let state = self.addresses.remove(&key)?;
+        if let Some((family, candidate)) = candidate(key, &state)
+            && let Some(here) = self.candidates.get_mut(&(key.ifindex, family))
+        {
+            here.remove(&candidate);
+            if here.is_empty() {
+                self.candidates.remove(&(key.ifindex, family));
+            }
+        }
+        Some(state)
     }
 
     /// The protocol mark (IFA_PROTO) of an address that is present.
@@ -142,20 +218,47 @@ impl Links {
         self.addresses.get(&key).map(|state| state.protocol)
     }
 
+    /// The addresses that carry this protocol mark (IFA_PROTO).
+    pub fn marked(&self, protocol: u8) -> Vec<AddressKey> {
+        let all = self.addresses.iter();
+        let marked = all.filter(|(_, state)| state.protocol == protocol);
+        marked.map(|(key, _)| *key).collect()
+    }
+
     /// The address that adverts are sent from: the interface's primary IPv4 address, or its IPv6
-    /// link-local address, leaving out those for which `is_virtual` holds (RFC 9568 sections
-    /// 5.1.1.1 and 5.1.2.1).
-    pub fn source(
+    /// link-local address, leaving out the borrowed ones (RFC 9568 sections 5.1.1.1 and 5.1.2.1).
+    /// Of several it is the one that came first, as in the original, and it stays until it goes.
+    pub fn source(&self, ifindex: IfIndex, family: Family) -> Result<IpAddr, Unsourced> {
+        let here = self.candidates.get(&(ifindex, family));
+        let best = here.and_then(BTreeSet::first).ok_or(Unsourced::None)?;
+        match best.readiness {
+            Readiness::Usable => Ok(best.addr),
+            Readiness::Tentative => Err(Unsourced::Tentative),
+            Readiness::Duplicate => Err(Unsourced::Duplicate),
+        }
+    }
+
+    /// What [`source`](Self::source) must return, found by looking at every address with
+    /// `is_virtual` asked anew. For tests.
+    #[doc(hidden)]
+    pub fn source_by_scan(
         &self,
         ifindex: IfIndex,
         family: Family,
         is_virtual: impl Fn(AddressKey) -> bool,
     ) -> Option<IpAddr> {
         self.on_interface(ifindex)
-            .filter(|(key, state)| state.usable && may_be_source(key.addr, family))
+            .filter(|(key, state)| {
+                state.readiness == Readiness::Usable && may_be_source(key.addr, family)
+            })
             .filter(|(key, _)| !is_virtual(**key))
             .min_by_key(|(_, state)| (state.secondary, state.sequence))
             .map(|(key, _)| key.addr)
+    }
+
+    /// The numbers of all interfaces.
+    pub fn indexes(&self) -> impl Iterator<Item = IfIndex> {
+        self.by_index.keys().copied()
     }
 
     /// Begins a whole picture.
@@ -174,7 +277,7 @@ impl Links {
                 .map(|(key, _)| *key),
         );
         for key in &gone.addresses {
-            self.addresses.remove(key);
+            self.take(*key);
         }
         let links: Vec<_> = self
             .by_index
@@ -201,6 +304,20 @@ impl Links {
             .range(first..)
             .take_while(move |(key, _)| key.ifindex == ifindex)
     }
+}
+
+fn candidate(key: AddressKey, state: &AddressState) -> Option<(Family, Candidate)> {
+    let family = Family::of(key.addr);
+    let fits = !state.borrowed && may_be_source(key.addr, family);
+    fits.then_some((
+        family,
+        Candidate {
+            readiness: state.readiness,
+            secondary: state.secondary,
+            sequence: state.sequence,
+            addr: key.addr,
+        },
+    ))
 }
 
 fn may_be_source(addr: IpAddr, family: Family) -> bool {
@@ -238,30 +355,77 @@ mod tests {
         }
     }
 
+    const USABLE: Readiness = Readiness::Usable;
+
     #[test]
-    fn the_source_is_the_first_primary_address_that_is_not_virtual() {
+    fn the_source_is_the_first_primary_address_that_is_not_borrowed() {
         let mut links = Links::default();
         links.on_link(&link(3, "eth0"));
         let borrowed = key(3, "10.0.0.100", 32);
-        links.on_address(borrowed, true, false, 0);
-        links.on_address(key(3, "10.0.0.9", 24), true, false, 0);
-        links.on_address(key(3, "10.0.0.1", 24), true, true, 0);
-        links.on_address(key(4, "10.0.0.2", 24), true, false, 0);
-        let source = links.source(IfIndex(3), Family::V4, |key| key == borrowed);
-        assert_eq!(source, Some("10.0.0.9".parse().unwrap()));
+        links.on_address(borrowed, USABLE, false, 0);
+        links.set_borrowed(borrowed, true);
+        links.on_address(key(3, "10.0.0.9", 24), USABLE, false, 0);
+        links.on_address(key(3, "10.0.0.1", 24), USABLE, true, 0);
+        links.on_address(key(4, "10.0.0.2", 24), USABLE, false, 0);
+        let source = |links: &Links| links.source(IfIndex(3), Family::V4);
+        assert_eq!(source(&links), Ok("10.0.0.9".parse().unwrap()));
+        // Told again, it keeps its place and what is known of it.
+        links.on_address(borrowed, USABLE, false, 0);
+        links.on_address(key(3, "10.0.0.7", 24), USABLE, false, 0);
+        links.on_address(key(3, "10.0.0.9", 24), USABLE, false, 0);
+        assert_eq!(source(&links), Ok("10.0.0.9".parse().unwrap()));
+        links.on_address_gone(key(3, "10.0.0.9", 24));
+        assert_eq!(source(&links), Ok("10.0.0.7".parse().unwrap()));
+        links.on_address_gone(key(3, "10.0.0.7", 24));
+        assert_eq!(source(&links), Ok("10.0.0.1".parse().unwrap()));
+        links.on_address_gone(key(3, "10.0.0.1", 24));
+        assert_eq!(source(&links), Err(Unsourced::None));
+        links.set_borrowed(borrowed, false);
+        assert_eq!(source(&links), Ok("10.0.0.100".parse().unwrap()));
+        links.on_link_gone(IfIndex(3));
+        assert_eq!(source(&links), Err(Unsourced::None));
     }
 
     #[test]
     fn ipv6_wants_a_usable_link_local_address() {
         let mut links = Links::default();
         links.on_link(&link(3, "eth0"));
-        links.on_address(key(3, "2001:db8::1", 64), true, false, 0);
-        links.on_address(key(3, "fe80::1", 64), false, false, 0);
-        assert_eq!(links.source(IfIndex(3), Family::V6, |_| false), None);
-        links.on_address(key(3, "fe80::1", 64), true, false, 0);
+        links.on_address(key(3, "2001:db8::1", 64), USABLE, false, 0);
+        let source = |links: &Links| links.source(IfIndex(3), Family::V6);
+        assert_eq!(source(&links), Err(Unsourced::None));
+        let local = key(3, "fe80::1", 64);
+        links.on_address(local, Readiness::Duplicate, false, 0);
+        assert_eq!(source(&links), Err(Unsourced::Duplicate));
+        links.on_address(key(3, "fe80::2", 64), Readiness::Tentative, false, 0);
+        assert_eq!(source(&links), Err(Unsourced::Tentative));
+        links.on_address(local, USABLE, false, 0);
+        assert_eq!(source(&links), Ok(local.addr));
+    }
+
+    /// By construction: what is chosen from holds none of the borrowed addresses.
+    #[test]
+    fn borrowed_addresses_are_not_even_looked_at() {
+        let mut links = Links::default();
+        links.on_link(&link(3, "eth0"));
+        for number in 0..5_000u32 {
+            let [.., high, low] = number.to_be_bytes();
+            let borrowed = AddressKey {
+                ifindex: IfIndex(3),
+                addr: [10, 1, high, low].into(),
+                prefix: 32,
+            };
+            links.on_address(borrowed, USABLE, false, 0);
+            links.set_borrowed(borrowed, true);
+            assert!(links.candidates.is_empty());
+        }
+        links.on_address(key(3, "10.0.0.9", 24), USABLE, false, 0);
         assert_eq!(
-            links.source(IfIndex(3), Family::V6, |_| false),
-            Some("fe80::1".parse().unwrap())
+            links.candidates.values().map(BTreeSet::len).sum::<usize>(),
+            1
+        );
+        assert_eq!(
+            links.source(IfIndex(3), Family::V4).ok(),
+            links.source_by_scan(IfIndex(3), Family::V4, |key| key.prefix == 32)
         );
     }
 
@@ -270,7 +434,7 @@ mod tests {
         let mut links = Links::default();
         links.on_link(&link(3, "eth0"));
         links.on_link(&link(4, "eth1"));
-        links.on_address(key(4, "10.0.0.1", 24), true, false, 0);
+        links.on_address(key(4, "10.0.0.1", 24), USABLE, false, 0);
         assert_eq!(links.on_link(&link(3, "lan0")), Some("eth0".to_owned()));
         assert!(links.named("eth0").is_none());
         links.on_dump_start();

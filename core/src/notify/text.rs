@@ -8,8 +8,9 @@ use std::fmt;
 use crate::config::bound::{Bound, InstanceConfig};
 use crate::ids::{Errno, InstanceId};
 use crate::kernel::AddressKey;
+use crate::time::Duration;
 use crate::vrrp::StateName;
-use crate::vrrp::note::{Cause, Discard, Discarded, Fault, Note};
+use crate::vrrp::note::{Cause, Device, Discard, Discarded, Fault, LinkNews, Note};
 
 /// A note with the configuration that gives its instances their names.
 #[derive(Copy, Clone, Debug)]
@@ -64,7 +65,7 @@ impl fmt::Display for Rendered<'_> {
             }
             Note::Cause { instance, cause } => {
                 write!(f, "({}) ", name(instance))?;
-                write_cause(f, cause, self.interface(*instance))
+                self.write_cause(f, *instance, cause)
             }
             Note::Discarded {
                 instance,
@@ -180,6 +181,16 @@ impl Rendered<'_> {
                  say that we are here and announce the addresses again",
                 name(instance)
             ),
+            Note::SendFailed {
+                instance,
+                dst,
+                errno,
+            } => write!(
+                f,
+                "({}) cannot send adverts to {dst}: {}",
+                name(instance),
+                ErrorText(*errno)
+            ),
             note => self.write_kernel_note(f, note),
         }
     }
@@ -223,6 +234,17 @@ impl Rendered<'_> {
     fn write_socket_note(&self, f: &mut fmt::Formatter<'_>, note: &Note) -> fmt::Result {
         let name = |id: &InstanceId| self.name(*id);
         match note {
+            Note::Condition {
+                instance,
+                fault,
+                lasted,
+                untold,
+            } => self.write_condition(f, *instance, (*fault, *lasted, *untold)),
+            Note::Interface {
+                instance,
+                device,
+                news,
+            } => write_news(f, self.device(*instance, *device), *news),
             Note::SocketFailed {
                 instance,
                 ifindex,
@@ -233,16 +255,6 @@ impl Rendered<'_> {
                 name(instance),
                 self.interface(*instance),
                 ifindex.0,
-                ErrorText(*errno)
-            ),
-            Note::SendFailed {
-                instance,
-                dst,
-                errno,
-            } => write!(
-                f,
-                "({}) cannot send adverts to {dst}: {}",
-                name(instance),
                 ErrorText(*errno)
             ),
             Note::Stopped => f.write_str("Stopped"),
@@ -260,6 +272,7 @@ impl Rendered<'_> {
             | Note::StartupDelay { .. }
             | Note::Late { .. }
             | Note::Slept { .. }
+            | Note::SendFailed { .. }
             | Note::Leftover { .. }
             | Note::AddressFailed { .. }
             | Note::AddressFound { .. }
@@ -268,72 +281,141 @@ impl Rendered<'_> {
     }
 }
 
-fn write_cause(f: &mut fmt::Formatter<'_>, cause: &Cause, interface: &str) -> fmt::Result {
-    match cause {
-        Cause::Startup => f.write_str("starts, and listens for a master first"),
-        Cause::Owner => f.write_str("owns its addresses (priority 255) and does not wait"),
-        Cause::MasterDown {
-            after,
-            last_master: Some(master),
-        } => {
-            write!(
-                f,
-                "no advert for {after} s (master was {master}): master-down timer expired"
-            )
-        }
-        Cause::MasterDown {
-            after,
-            last_master: None,
-        } => {
-            write!(
-                f,
-                "no master heard for {after} s: master-down timer expired"
-            )
-        }
-        Cause::PriorityZero { src } => {
-            write!(
-                f,
-                "master {src} let go (priority 0), and no other has come within the skew time"
-            )
-        }
-        Cause::HigherPriority { src, theirs, ours } => {
-            write!(f, "{src} has priority {theirs}, above our {ours}: we yield")
-        }
-        Cause::HigherAddress { src, priority } => {
-            write!(
-                f,
-                "{src} has our priority {priority} and the higher address: we yield"
-            )
-        }
-        Cause::Fault(fault) => f.write_str(match fault {
-            Fault::InterfaceMissing => return write!(f, "interface {interface} does not exist"),
-            Fault::InterfaceDown => {
-                return write!(f, "interface {interface} is down or has no carrier");
+impl Rendered<'_> {
+    fn write_cause(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        instance: InstanceId,
+        cause: &Cause,
+    ) -> fmt::Result {
+        match cause {
+            Cause::Startup => f.write_str("starts, and listens for a master first"),
+            Cause::Owner => f.write_str("owns its addresses (priority 255) and does not wait"),
+            Cause::MasterDown {
+                after,
+                last_master: Some(master),
+            } => {
+                write!(
+                    f,
+                    "no advert for {after} s (master was {master}): master-down timer expired"
+                )
             }
-            Fault::AddressInterfaceDown => {
-                "the interface of one of its addresses is missing, down or without carrier"
+            Cause::MasterDown {
+                after,
+                last_master: None,
+            } => {
+                write!(
+                    f,
+                    "no master heard for {after} s: master-down timer expired"
+                )
             }
+            Cause::PriorityZero { src } => {
+                write!(
+                    f,
+                    "master {src} let go (priority 0), and no other has come within the skew time"
+                )
+            }
+            Cause::HigherPriority { src, theirs, ours } => {
+                write!(f, "{src} has priority {theirs}, above our {ours}: we yield")
+            }
+            Cause::HigherAddress { src, priority } => {
+                write!(
+                    f,
+                    "{src} has our priority {priority} and the higher address: we yield"
+                )
+            }
+            Cause::Fault(fault) => self.write_fault(f, instance, *fault),
+            Cause::Slept { by, priority } => write!(
+                f,
+                "our advert is {by} s late: a router of priority {priority} has taken over by now, \
+                 so we listen first"
+            ),
+            Cause::Recovered => f.write_str("every condition of operation is met again"),
+            Cause::AddressTaken { key } => {
+                write!(
+                    f,
+                    "{}/{} is gone: steps down, and comes back after the skew time",
+                    key.addr, key.prefix
+                )
+            }
+        }
+    }
+
+    fn write_condition(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        instance: InstanceId,
+        (fault, lasted, untold): (Fault, Option<Duration>, u32),
+    ) -> fmt::Result {
+        write!(f, "({}) ", self.name(instance))?;
+        match lasted {
+            None => f.write_str("fault: ")?,
+            Some(lasted) => write!(f, "fault over after {lasted} s: ")?,
+        }
+        self.write_fault(f, instance, fault)?;
+        if untold > 0 {
+            write!(f, " ({untold} changes before this one were not told)")?;
+        }
+        Ok(())
+    }
+
+    fn write_fault(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        instance: InstanceId,
+        fault: Fault,
+    ) -> fmt::Result {
+        let device = |device| self.device(instance, device);
+        let interface = self.interface(instance);
+        match fault {
+            Fault::InterfaceMissing(which) => {
+                write!(f, "interface {} does not exist", device(which))
+            }
+            Fault::InterfaceDown(which) => write!(f, "interface {} is down", device(which)),
+            Fault::NoCarrier(which) => write!(f, "interface {} has no carrier", device(which)),
             Fault::NoSource => {
-                return write!(
+                write!(
                     f,
                     "interface {interface} has no address to send adverts from"
-                );
+                )
             }
-            Fault::NoSocket => "its VRRP socket is not open",
-        }),
-        Cause::Slept { by, priority } => write!(
-            f,
-            "our advert is {by} s late: a router of priority {priority} has taken over by now, so \
-             we listen first"
-        ),
-        Cause::Recovered => f.write_str("every condition of operation is met again"),
-        Cause::AddressTaken { key } => {
-            write!(
+            Fault::SourceTentative => write!(
                 f,
-                "{}/{} is gone: steps down, and comes back after the skew time",
-                key.addr, key.prefix
-            )
+                "the link-local address of {interface} is still being checked for duplicates"
+            ),
+            Fault::SourceDuplicate => write!(
+                f,
+                "another host has the link-local address of {interface} too"
+            ),
+            Fault::SocketFailed(errno) => write!(
+                f,
+                "the VRRP socket on {interface} could not be opened: {}",
+                ErrorText(errno)
+            ),
+            Fault::NoSocket => write!(f, "the VRRP socket on {interface} is not open"),
         }
+    }
+
+    /// The name of an interface of `id`.
+    fn device(&self, id: InstanceId, device: Device) -> &str {
+        let config = self.bound.instances.get(id.0 as usize);
+        match device {
+            Device::Own => self.interface(id),
+            Device::OfAddress(number) => config
+                .and_then(|config| config.all_addresses().nth(number as usize))
+                .and_then(|address| address.dev.as_deref())
+                .unwrap_or("?"),
+        }
+    }
+}
+
+fn write_news(f: &mut fmt::Formatter<'_>, name: &str, news: LinkNews) -> fmt::Result {
+    match news {
+        LinkNews::Added => write!(f, "Interface {name} added"),
+        LinkNews::Deleted => write!(f, "Interface {name} deleted"),
+        LinkNews::Renamed => write!(f, "Interface {name} has another name now"),
+        LinkNews::Up => write!(f, "Netlink reports {name} up"),
+        LinkNews::Down => write!(f, "Netlink reports {name} down"),
     }
 }
 
@@ -433,7 +515,6 @@ impl fmt::Display for ErrorText {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Duration;
 
     fn line(note: &Note) -> String {
         Rendered {
@@ -466,6 +547,17 @@ mod tests {
             "(?) Entering FAULT STATE (init)"
         );
         assert_eq!(line(&Note::Stopped), "Stopped");
+        let interface = |news| {
+            line(&Note::Interface {
+                instance,
+                device: Device::Own,
+                news,
+            })
+        };
+        assert_eq!(interface(LinkNews::Up), "Netlink reports ? up");
+        assert_eq!(interface(LinkNews::Down), "Netlink reports ? down");
+        assert_eq!(interface(LinkNews::Added), "Interface ? added");
+        assert_eq!(interface(LinkNews::Deleted), "Interface ? deleted");
     }
 
     #[test]

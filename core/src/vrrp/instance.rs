@@ -14,8 +14,9 @@ use crate::vrrp::StateName;
 use crate::vrrp::addresses::Addresses;
 use crate::vrrp::advert::Heard;
 use crate::vrrp::announce::Announcements;
+use crate::vrrp::conditions::{Conditions, TellBudget};
 use crate::vrrp::event::{VrrpAction, VrrpTimer};
-use crate::vrrp::note::{Cause, Discard, Fault, Note};
+use crate::vrrp::note::{Cause, Discard, Note};
 use crate::vrrp::stats::Stats;
 use crate::vrrp::timing;
 
@@ -28,12 +29,16 @@ pub(crate) struct Instance {
     pub(crate) id: InstanceId,
     pub(crate) state: State,
     /// Conditions of operation that are not met.
-    pub(crate) faults: BTreeSet<Fault>,
+    pub(crate) conditions: Conditions,
+    /// For what is told of them.
+    pub(crate) tell_budget: TellBudget,
     pub(crate) ifindex: Option<IfIndex>,
     /// The address that adverts are sent from; in IPv4 it stays for a farewell when it is gone.
     pub(crate) source: Option<IpAddr>,
     pub(crate) socket: Option<SocketId>,
-    /// Why the socket could not be opened, as it was told.
+    /// Why the socket could not be opened at the last attempt, on the interface of now.
+    pub(crate) socket_failed: Option<Errno>,
+    /// The same as it was told.
     pub(crate) socket_error: Option<Errno>,
     /// Effective priority.
     pub(crate) priority: u8,
@@ -160,10 +165,12 @@ impl Instance {
         Self {
             id,
             state: State::Init,
-            faults: BTreeSet::new(),
+            conditions: Conditions::default(),
+            tell_budget: TellBudget::default(),
             ifindex: None,
             source: None,
             socket: None,
+            socket_failed: None,
             socket_error: None,
             priority: config.priority,
             master_interval: config.advert_interval,

@@ -8,6 +8,7 @@
 mod addresses;
 mod advert;
 mod announce;
+mod conditions;
 mod emit;
 pub mod event;
 mod instance;
@@ -20,7 +21,7 @@ pub mod timing;
 
 pub use event::{Command, Ingress, QueueId, SocketSpec, VrrpAction, VrrpEvent, VrrpTimer};
 pub use node::VrrpNode;
-pub use note::{Cause, Discard, Fault, Level, Note};
+pub use note::{Cause, Device, Discard, Fault, Level, LinkNews, Note};
 pub use stats::Stats;
 
 /// The state of a virtual router as users know it.

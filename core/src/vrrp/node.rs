@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::config::bound::{Bound, Destination, InstanceConfig};
-use crate::ids::{Errno, Family, IfIndex, InstanceId, OpId, SocketId};
+use crate::config::bound::Bound;
+use crate::ids::{Errno, InstanceId, OpId, SocketId};
 use crate::kernel::ledger::{Change, Outcome};
 use crate::kernel::links::Links;
 use crate::kernel::{AddressKey, KernelEvent, ROUTE_PROTOCOL};
@@ -17,12 +17,17 @@ use crate::vrrp::StateName;
 use crate::vrrp::addresses::{Addresses, key_of};
 use crate::vrrp::advert::{self, Datagram};
 use crate::vrrp::announce::Announcements;
-use crate::vrrp::event::{Command, Ingress, QueueId, SocketSpec, VrrpAction, VrrpEvent, VrrpTimer};
+use crate::vrrp::conditions::TellBudget;
+use crate::vrrp::event::{Command, Ingress, QueueId, VrrpAction, VrrpEvent, VrrpTimer};
 use crate::vrrp::instance::{Ctx, Instance, State, Told};
-use crate::vrrp::note::{Cause, Discard, Fault, Note};
-use crate::vrrp::sockets::{Sockets, Status};
+use crate::vrrp::note::{Discard, Note};
+use crate::vrrp::sockets::Sockets;
 use crate::vrrp::stats::Stats;
 use crate::vrrp::timing;
+
+mod look;
+
+use look::readiness_of;
 
 /// Version byte of a snapshot that carries nothing: the successor starts cold.
 const SNAPSHOT_COLD: u8 = 0;
@@ -61,6 +66,8 @@ pub struct VrrpNode {
     /// Address and prefix length of every virtual address that nobody here owns: none of them is
     /// an address to send adverts from. What is owned is the host's own.
     virtual_addresses: BTreeSet<(IpAddr, u8)>,
+    /// For what is told of interfaces.
+    tell_budget: TellBudget,
 }
 
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -117,6 +124,7 @@ impl VrrpNode {
             ident: 0,
             watchers,
             virtual_addresses,
+            tell_budget: TellBudget::default(),
         }
     }
 
@@ -199,22 +207,8 @@ impl VrrpNode {
                 self.addresses.ledger.on_dump_start();
             }
             KernelEvent::DumpEnd => self.on_dump_end(now, out),
-            KernelEvent::Link(link) => {
-                if let Some(former) = self.links.free_name(link.name, link.ifindex) {
-                    self.on_interface_gone(former, link.name, now, out);
-                }
-                let renamed = self.links.on_link(&link);
-                if let Some(old) = renamed {
-                    self.on_interface_gone(link.ifindex, &old, now, out);
-                }
-                self.look_at(link.name, now, out);
-            }
-            KernelEvent::LinkGone { ifindex } => {
-                if let Some(name) = self.links.on_link_gone(ifindex) {
-                    self.addresses.ledger.forget(|key| key.ifindex == ifindex);
-                    self.on_interface_gone(ifindex, &name, now, out);
-                }
-            }
+            KernelEvent::Link(link) => self.on_link(&link, now, out),
+            KernelEvent::LinkGone { ifindex } => self.on_link_gone(ifindex, now, out),
             KernelEvent::Address {
                 key,
                 tentative,
@@ -222,18 +216,21 @@ impl VrrpNode {
                 secondary,
                 protocol,
             } => {
-                let usable = !tentative && !dad_failed;
-                self.links.on_address(key, usable, secondary, protocol);
+                let before = self.source_of(key);
+                let readiness = readiness_of(tentative, dad_failed);
+                self.links.on_address(key, readiness, secondary, protocol);
                 let marked = protocol == ROUTE_PROTOCOL;
                 self.addresses.ledger.on_present(key, marked);
-                self.look_at_sources(key, now, out);
+                self.note_borrowed(key);
+                self.look_at_source(key, before, now, out);
             }
             KernelEvent::AddressGone { key } => {
+                let before = self.source_of(key);
                 self.links.on_address_gone(key);
                 if self.addresses.ledger.on_absent(key) {
                     self.on_address_taken(key, now, out);
                 }
-                self.look_at_sources(key, now, out);
+                self.look_at_source(key, before, now, out);
             }
         }
     }
@@ -283,25 +280,11 @@ impl VrrpNode {
                     continue;
                 }
                 self.addresses.remove_leftover(instance, key);
+                // It carries our mark or is in the configuration.
+                self.links.set_borrowed(key, true);
             }
         }
-    }
-
-    /// An interface is gone, or has another name now: whoever worked on it looks again, and says
-    /// farewell if it still can; then its sockets are closed.
-    fn on_interface_gone(
-        &mut self,
-        ifindex: IfIndex,
-        name: &str,
-        now: Instant,
-        out: &mut Out<VrrpAction>,
-    ) {
-        self.look_at(name, now, out);
-        for socket in self.sockets.on_interface(ifindex) {
-            for id in self.sockets.close(socket, out) {
-                self.instances[id.0 as usize].socket = None;
-            }
-        }
+        self.remove_strays();
     }
 
     fn on_address_taken(&mut self, key: AddressKey, now: Instant, out: &mut Out<VrrpAction>) {
@@ -319,7 +302,12 @@ impl VrrpNode {
         now: Instant,
         out: &mut Out<VrrpAction>,
     ) {
-        match self.addresses.ledger.done(op, result) {
+        let outcome = self.addresses.ledger.done(op, result);
+        let source = outcome.key().map(|key| (key, self.source_of(key)));
+        if let Some((key, _)) = source {
+            self.note_borrowed(key);
+        }
+        match outcome {
             Outcome::Present { key, found } => self.on_present(key, found, now, out),
             Outcome::Taken(key) => self.on_address_taken(key, now, out),
             Outcome::Absent(_) | Outcome::Lost(_) | Outcome::Unknown => {}
@@ -339,6 +327,9 @@ impl VrrpNode {
                     });
                 }
             }
+        }
+        if let Some((key, before)) = source {
+            self.look_at_source(key, before, now, out);
         }
     }
 
@@ -370,8 +361,9 @@ impl VrrpNode {
             return;
         };
         for id in users {
-            let told = &mut self.instances[id.0 as usize].socket_error;
-            let told = std::mem::replace(told, result.err());
+            let instance = &mut self.instances[id.0 as usize];
+            instance.socket_failed = result.err();
+            let told = std::mem::replace(&mut instance.socket_error, result.err());
             if let Err(errno) = result
                 && told != Some(errno)
             {
@@ -425,128 +417,6 @@ impl VrrpNode {
         }
         self.sockets.sum_up_discards(true, now, out);
         self.announcements.clear(&mut self.timers);
-    }
-
-    /// Something happened to the interface called `name`.
-    fn look_at(&mut self, name: &str, now: Instant, out: &mut Out<VrrpAction>) {
-        if self.phase != Phase::Running {
-            return;
-        }
-        let Some(watchers) = self.watchers.get(name).cloned() else {
-            return;
-        };
-        for id in watchers {
-            self.look(id, now, out);
-        }
-    }
-
-    /// An address came or went that adverts might be sent from.
-    fn look_at_sources(&mut self, key: AddressKey, now: Instant, out: &mut Out<VrrpAction>) {
-        if self.phase != Phase::Running || self.is_virtual(key) {
-            return;
-        }
-        let name = self.links.get(key.ifindex).map(|link| link.name.clone());
-        if let Some(name) = name {
-            self.look_at(&name, now, out);
-        }
-    }
-
-    /// True for an address that comes and goes with a mastership. The prefix counts: 10.0.0.1/32 may
-    /// be borrowed on an interface that has 10.0.0.1/24 of its own (rfc-checklist K-6).
-    fn is_virtual(&self, key: AddressKey) -> bool {
-        self.virtual_addresses.contains(&(key.addr, key.prefix))
-            || self.addresses.ledger.is_ours(key)
-            || self.links.address_protocol(key) == Some(ROUTE_PROTOCOL)
-    }
-
-    /// Works the conditions of operation of `id` out afresh and acts on what they are now.
-    fn look(&mut self, id: InstanceId, now: Instant, out: &mut Out<VrrpAction>) {
-        if self.phase != Phase::Running {
-            return;
-        }
-        let has_source = self.attach(id, out);
-        let faults = self.unmet_conditions(id, has_source);
-        let instance = &mut self.instances[id.0 as usize];
-        instance.faults = faults;
-        let socket = instance
-            .socket
-            .and_then(|socket| self.sockets.status(socket));
-        let initial = matches!(instance.state, State::Init);
-        let worst = instance.faults.first().copied();
-        match (&instance.state, worst) {
-            (State::Init | State::Backup(_) | State::Master(_), Some(fault)) => {
-                let cause = Cause::Fault(fault);
-                self.with(id, now, out, |instance, ctx| {
-                    instance.become_fault(cause, initial, ctx);
-                });
-            }
-            (State::Init | State::Fault, None) if socket == Some(Status::Open) => {
-                self.with(id, now, out, |instance, ctx| instance.start(initial, ctx));
-            }
-            (State::Init | State::Fault | State::Backup(_) | State::Master(_), _) => {}
-        }
-    }
-
-    /// Finds the interface, the source address and the socket of `id`; returns whether there is a
-    /// source address.
-    fn attach(&mut self, id: InstanceId, out: &mut Out<VrrpAction>) -> bool {
-        let config = self.bound.instance(id);
-        let link = self.links.named(&config.interface);
-        let ifindex = link.map(|(ifindex, _)| ifindex);
-        let can_open = link.is_some_and(|(_, link)| link.admin_up);
-        let source = config.source.or_else(|| {
-            self.links
-                .source(ifindex?, config.family, |key| self.is_virtual(key))
-        });
-        let instance = &mut self.instances[id.0 as usize];
-        instance.ifindex = ifindex;
-        // A farewell may still come from an IPv4 address that is gone (behaviour.md 3.8).
-        if source.is_some() || config.family == Family::V6 {
-            instance.source = source;
-        }
-        if let (None, true, Some(ifindex)) = (instance.socket, can_open, ifindex) {
-            let spec = SocketSpec {
-                ifindex,
-                family: config.family,
-                group: group_of(config),
-            };
-            let sharers = self.watchers.get(&config.interface).map_or(1, Vec::len) as u32;
-            let local = config.source.filter(|_| spec.group.is_none());
-            let router = (config.vrid, local, id);
-            let socket = self.sockets.attach(spec, router, sharers, out);
-            instance.socket = Some(socket);
-        }
-        source.is_some()
-    }
-
-    fn unmet_conditions(&self, id: InstanceId, has_source: bool) -> BTreeSet<Fault> {
-        let config = self.bound.instance(id);
-        let instance = &self.instances[id.0 as usize];
-        let mut faults = BTreeSet::new();
-        match self.links.named(&config.interface) {
-            None => drop(faults.insert(Fault::InterfaceMissing)),
-            Some((_, link)) if !link.working && !config.dont_track_primary => {
-                faults.insert(Fault::InterfaceDown);
-            }
-            Some(_) => {}
-        }
-        let devices = config
-            .all_addresses()
-            .filter_map(|address| address.dev.as_deref());
-        let mut others = devices.filter(|dev| *dev != config.interface);
-        if others.any(|dev| self.links.named(dev).is_none_or(|(_, link)| !link.working)) {
-            faults.insert(Fault::AddressInterfaceDown);
-        }
-        if !has_source {
-            faults.insert(Fault::NoSource);
-        }
-        let status = instance
-            .socket
-            .and_then(|socket| self.sockets.status(socket));
-        if matches!(status, Some(Status::Failed(_))) {
-            faults.insert(Fault::NoSocket);
-        }
-        faults
     }
 
     /// Takes the next deadline out that is to be acted on at `now`: one that is due, or that of an
@@ -829,12 +699,5 @@ impl TimerKey for VrrpTimer {
             Self::Answer(id) => (id.0, 8),
         };
         number as usize * 9 + kind
-    }
-}
-
-fn group_of(config: &InstanceConfig) -> Option<IpAddr> {
-    match &config.destination {
-        Destination::Multicast(group) => Some(*group),
-        Destination::Unicast(_) => None,
     }
 }

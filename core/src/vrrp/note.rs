@@ -170,6 +170,28 @@ pub enum Note {
         /// Which address.
         key: AddressKey,
     },
+    /// A condition of operation is not met any more, or is met again. Told only so often when it
+    /// changes all the time.
+    Condition {
+        /// Which instance.
+        instance: InstanceId,
+        /// Which condition.
+        fault: Fault,
+        /// How long it was not met; none while it still is not.
+        lasted: Option<Duration>,
+        /// Changes before this one that were not told, because there were too many.
+        untold: u32,
+    },
+    /// Something happened to an interface that an instance needs. The lines keep the original's
+    /// wording.
+    Interface {
+        /// The first instance that needs it.
+        instance: InstanceId,
+        /// Which of its interfaces.
+        device: Device,
+        /// What happened.
+        news: LinkNews,
+    },
     /// A raw socket could not be opened.
     SocketFailed {
         /// Which instance.
@@ -246,18 +268,50 @@ pub enum Cause {
     },
 }
 
-/// A condition that keeps an instance from working.
+/// Which interface of a virtual router.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Device {
+    /// The one that its adverts go through.
+    Own,
+    /// The one that this address goes on: its position among all addresses, counted from 0; of
+    /// several on one interface the first.
+    OfAddress(u32),
+}
+
+/// What happened to an interface.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum LinkNews {
+    /// It is there now.
+    Added,
+    /// It is gone.
+    Deleted,
+    /// It has another name now.
+    Renamed,
+    /// It is up and has a carrier now.
+    Up,
+    /// It is down or without carrier now.
+    Down,
+}
+
+/// A condition that keeps an instance from working. Of several the first in this order explains
+/// most.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Fault {
     /// The interface does not exist.
-    InterfaceMissing,
-    /// The interface is down or has no carrier.
-    InterfaceDown,
-    /// An interface that one of the addresses goes on is missing, down or without carrier.
-    AddressInterfaceDown,
+    InterfaceMissing(Device),
+    /// The interface is not up.
+    InterfaceDown(Device),
+    /// The interface is up and has no carrier.
+    NoCarrier(Device),
     /// The interface has no address that adverts could be sent from.
     NoSource,
-    /// The raw socket is not open (yet).
+    /// The only such address is still being checked for duplicates (IPv6).
+    SourceTentative,
+    /// Another host has the only such address too (IPv6).
+    SourceDuplicate,
+    /// The raw socket could not be opened at the last attempt.
+    SocketFailed(Errno),
+    /// The raw socket is being opened.
     NoSocket,
 }
 
@@ -365,6 +419,8 @@ impl Note {
             | Self::AddressFound { .. }
             | Self::ChecksumLearned { .. }
             | Self::StartupDelay { .. }
+            | Self::Condition { .. }
+            | Self::Interface { .. }
             | Self::Stopped => Level::Info,
             Self::DiscardedSum { .. } => Level::Detail,
         }

@@ -403,6 +403,12 @@ impl Instance {
         }
     }
 
+    /// The neighbours have to learn again where the addresses are.
+    pub(crate) fn announce_anew(&mut self, ctx: &mut Ctx<'_>) {
+        let repeat = ctx.bound.instance(self.id).garp.master_repeat;
+        self.announce_all(repeat, ctx);
+    }
+
     fn repeat_announcements(&mut self, ctx: &mut Ctx<'_>) {
         let repeat = ctx.bound.instance(self.id).garp.master_repeat;
         self.announce_all(repeat.saturating_sub(1), ctx);

@@ -208,7 +208,22 @@ impl Promises {
                 "{id:?}"
             );
         }
+        self.check_conditions(node);
         self.check_deadline(node, now);
+    }
+
+    /// An instance is in FAULT exactly while a condition is unmet, and sends from the address that
+    /// a look at all of them would find.
+    fn check_conditions(&self, node: &VrrpNode) {
+        assert!(node.sources_agree(), "another source than a scan finds");
+        for (id, _) in self.bound.iter() {
+            let state = node.state(id);
+            let unmet: Vec<_> = node.unmet_conditions(id).collect();
+            assert!(
+                state == StateName::Init || (state == StateName::Fault) != unmet.is_empty(),
+                "{state:?} with {unmet:?}"
+            );
+        }
     }
 
     /// A master has an advert to come within its interval, a backup will not wait for ever.

@@ -21,12 +21,15 @@ use crate::clock;
 use crate::daemon::{Class, Drained, Executor};
 use crate::netlink::socket::{Commands, Done, Monitor, errno_of};
 use crate::sys::msg::{RECEIVE_BATCH, ReceiveBatch, SEND_BATCH};
+use crate::sys::timerfd::TimerFd;
 use crate::vrrp_io::{Advert, Unsent, VrrpIo, ingress};
 
 const COMMANDS: Token = Token(1);
 const MONITOR: Token = Token(2);
 const SIGNALS: Token = Token(3);
 const PARENT: Token = Token(4);
+/// The timer of the socket for news.
+const NEWS_TIMER: Token = Token(5);
 
 /// Raw sockets have the tokens from here on, by the machine's number of the socket.
 const FIRST_SOCKET: usize = 16;
@@ -81,6 +84,9 @@ pub(crate) struct Setup {
 pub(crate) struct VrrpExecutor {
     received: ReceiveBatch,
     monitor: Monitor,
+    /// For what the netlink sockets do in their own time.
+    news_timer: TimerFd,
+    news_timer_at: Option<Instant>,
     signals: Option<File>,
     /// Signals already told of, as bits.
     signals_told: u128,
@@ -303,15 +309,17 @@ impl VrrpExecutor {
     pub(crate) fn new(setup: Setup) -> io::Result<Self> {
         Ok(Self {
             received: ReceiveBatch::new(),
-            monitor: Monitor::new()?,
+            monitor: Monitor::new(setup.bound.global.netlink_monitor)?,
+            news_timer: TimerFd::new()?,
+            news_timer_at: None,
             signals: setup.signals.map(File::from),
             signals_told: 0,
             ignore_sigint: setup.ignore_sigint,
             parent: setup.parent,
             hands: Hands {
-                bound: setup.bound,
                 registry: None,
-                commands: Commands::new()?,
+                commands: Commands::new(setup.bound.global.netlink_commands)?,
+                bound: setup.bound,
                 io: VrrpIo::default(),
                 arp: ArpIo::new()?,
                 feedback: VecDeque::new(),
@@ -406,6 +414,9 @@ impl VrrpExecutor {
         if again {
             monitor.want_table();
         }
+        if monitor.take_made_good() {
+            hands.io.rejoin();
+        }
         hands.settle(machine, out, now);
         Ok(drained)
     }
@@ -421,8 +432,8 @@ impl VrrpExecutor {
             self.monitor.want_table();
         }
         for _ in 0..TABLE_ROUNDS {
-            if !self.monitor.table_is_due() {
-                break;
+            if !self.monitor.table_is_due(clock::now()) {
+                return Ok(());
             }
             let drained = self.read_news(machine, out)?;
             if drained == Drained::No || self.hands.commands.awaits_answers() {
@@ -430,12 +441,40 @@ impl VrrpExecutor {
             }
             let Self { monitor, hands, .. } = self;
             let now = clock::now();
-            monitor.begin_table(&mut |event| {
+            monitor.begin_table(now, &mut |event| {
                 hands.commands.observe(&event);
                 machine.handle(VrrpEvent::Kernel(event), now, out);
                 hands.carry_out(out);
             })?;
             hands.settle(machine, out, now);
+        }
+        // What is older does not come to an end; the rest of this turn may not wait for it.
+        self.monitor.put_table_off(clock::now());
+        Ok(())
+    }
+
+    /// Everything that is waiting is read first: only then can something be missing.
+    fn on_news_timer<M: VrrpMachine>(
+        &mut self,
+        machine: &mut M,
+        out: &mut Out<VrrpAction>,
+    ) -> io::Result<Drained> {
+        self.news_timer_at = None;
+        if self.read_news(machine, out)? == Drained::No {
+            return Ok(Drained::No);
+        }
+        let now = clock::now();
+        self.monitor.on_time(now);
+        self.hands.commands.tell(now);
+        Ok(Drained::Yes)
+    }
+
+    fn arm_news_timer(&mut self) -> io::Result<()> {
+        let wishes = [self.monitor.wake_at(), self.hands.commands.wake_at()];
+        let next = wishes.into_iter().flatten().min();
+        if next != self.news_timer_at {
+            self.news_timer.arm(next)?;
+            self.news_timer_at = next;
         }
         Ok(())
     }
@@ -510,6 +549,7 @@ impl<M: VrrpMachine> Executor<M> for VrrpExecutor {
         let mut sources = vec![
             (self.hands.commands.raw(), COMMANDS),
             (self.monitor.raw(), MONITOR),
+            (self.news_timer.raw(), NEWS_TIMER),
         ];
         sources.extend(self.signals.iter().map(|fd| (fd.as_raw_fd(), SIGNALS)));
         sources.extend(self.parent.iter().map(|fd| (fd.as_raw_fd(), PARENT)));
@@ -526,7 +566,7 @@ impl<M: VrrpMachine> Executor<M> for VrrpExecutor {
 
     fn class(&self, token: Token) -> Option<Class> {
         match token {
-            COMMANDS | MONITOR => Some(Class::Kernel),
+            COMMANDS | MONITOR | NEWS_TIMER => Some(Class::Kernel),
             SIGNALS => self.signals.as_ref().map(|_| Class::Control),
             PARENT => self.parent.as_ref().map(|_| Class::Control),
             Token(_) => {
@@ -545,6 +585,7 @@ impl<M: VrrpMachine> Executor<M> for VrrpExecutor {
         match token {
             COMMANDS => self.read_commands(machine, out),
             MONITOR => self.read_news(machine, out),
+            NEWS_TIMER => self.on_news_timer(machine, out),
             SIGNALS => Ok(self.read_signals(machine, out)),
             PARENT => {
                 self.on_parent_gone(machine, out);
@@ -576,6 +617,7 @@ impl<M: VrrpMachine> Executor<M> for VrrpExecutor {
 
     fn flush(&mut self, machine: &mut M, out: &mut Out<VrrpAction>) -> io::Result<()> {
         self.begin_table(machine, out)?;
+        self.arm_news_timer()?;
         if !self.hands.feedback.is_empty() {
             self.hands.settle(machine, out, clock::now());
         }

@@ -1,8 +1,10 @@
 //! rtnetlink: what the core asks of the kernel and what the kernel tells, as bytes and over sockets.
 //!
 //! - [`route`]: messages, as bytes and as meaning; no socket, so that they can be fuzzed
+//! - [`pace`]: when whole tables may be asked for, and what is told of losses
 //! - [`socket`]: the socket for changes and the socket for news
 
+mod pace;
 pub(crate) mod route;
 pub(crate) mod socket;
 

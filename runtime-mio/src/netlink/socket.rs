@@ -8,19 +8,22 @@ use std::os::fd::{AsRawFd, RawFd};
 use neli::consts::socket::{Msg, NlFamily};
 use neli::socket::NlSocket;
 use neli::utils::Groups;
+use relevo_core::config::bound::ReceiveBuffer;
 use relevo_core::ids::{Errno, OpId};
 use relevo_core::kernel::{AddressKey, KernelEvent, KernelOp};
+use relevo_core::time::Instant;
 
+use super::pace::{Losses, Pace};
 use super::route::{self, Malformed, Meaning, Message, Table};
+use crate::clock;
 use crate::daemon::Drained;
-use crate::sys::socket::{Buffer, grow_buffer, receive_netlink, set_int};
+use crate::sys::socket::{Buffer, get_int, grow_buffer, receive_netlink, set_buffer, set_int};
 
 /// Changes in one datagram: more does not make them cheaper, and their answers need room.
 const BATCH: usize = 200;
 
-/// Changes whose answers may be waiting when more are sent. Together with a batch they have room
-/// even if every one is refused, each answer taking about 1 KiB.
-const OUTSTANDING: usize = 1_000;
+/// Octets of the receive buffer for each change that awaits its answer: a refusal takes about 1 KiB.
+const ROOM_FOR_ANSWER: usize = 2 << 10;
 
 /// Octets of the receive buffers at first, and at most after overruns.
 const RECEIVE_BUFFER: u32 = 4 << 20;
@@ -35,16 +38,32 @@ const DATAGRAM: usize = 64 << 10;
 /// Datagrams read before other sources get their turn.
 const BUDGET: usize = 64;
 
-/// Times in a row that the kernel may fail to tell a table.
+/// Times in a row that the kernel may refuse to tell a table for a reason that does not go by.
 const TABLE_ATTEMPTS: u32 = 16;
+
+/// Tables in a row that changed while they were told. Each may have missed a row; what none of so
+/// many has named is not there.
+const TABLES_UNITED: u32 = 4;
+
+/// Errors of a table that go by: no room now, or an older table is still being told.
+const PASSING: [i32; 5] = [
+    libc::ENOBUFS,
+    libc::ENOMEM,
+    libc::EBUSY,
+    libc::EAGAIN,
+    libc::EINTR,
+];
 
 /// rtnetlink's multicast groups: links, IPv4 addresses, IPv6 addresses.
 const GROUPS: [u32; 3] = [1, 5, 9];
 
-fn open(groups: &[u32]) -> io::Result<NlSocket> {
+fn open(groups: &[u32], receive: ReceiveBuffer) -> io::Result<NlSocket> {
     let socket = NlSocket::connect(NlFamily::Route, None, Groups::new_groups(groups))?;
     socket.nonblock()?;
-    grow_buffer(socket.as_raw_fd(), Buffer::Receive, RECEIVE_BUFFER)?;
+    match receive.octets {
+        None => grow_buffer(socket.as_raw_fd(), Buffer::Receive, RECEIVE_BUFFER)?,
+        Some(octets) => set_buffer(socket.as_raw_fd(), Buffer::Receive, octets, receive.force)?,
+    }
     grow_buffer(socket.as_raw_fd(), Buffer::Send, SEND_BUFFER)?;
     Ok(socket)
 }
@@ -106,13 +125,18 @@ pub(crate) struct Commands {
     /// Changes whose answers were lost, and whether the table names their address.
     unknown: Vec<(Sent, bool)>,
     lost: bool,
+    losses: Losses,
     table_wanted: bool,
     last_seq: u32,
+    /// Changes for whose answers there is room, even if every one is refused.
+    room: usize,
 }
 
 impl Commands {
-    pub(crate) fn new() -> io::Result<Self> {
-        let socket = open(&[])?;
+    pub(crate) fn new(receive: ReceiveBuffer) -> io::Result<Self> {
+        let socket = open(&[], receive)?;
+        let room = get_int(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_RCVBUF)?;
+        let room = room.unsigned_abs() as usize / ROOM_FOR_ANSWER;
         // A refusal need not repeat what was refused.
         let (level, name) = (libc::SOL_NETLINK, libc::NETLINK_CAP_ACK);
         set_int(socket.as_raw_fd(), level, name, 1)?;
@@ -125,8 +149,10 @@ impl Commands {
             outstanding: VecDeque::new(),
             unknown: Vec::new(),
             lost: false,
+            losses: Losses::default(),
             table_wanted: false,
             last_seq: 0,
+            room: room.max(1),
         })
     }
 
@@ -159,7 +185,7 @@ impl Commands {
 
     /// True when it is time to [`flush`](Self::flush).
     pub(crate) fn is_full(&self) -> bool {
-        self.batched >= BATCH
+        self.batched >= self.room.min(BATCH)
     }
 
     /// True while answers to changes that were sent are waiting.
@@ -177,7 +203,7 @@ impl Commands {
         if self.batched == 0 {
             return;
         }
-        if self.awaited() > OUTSTANDING {
+        if self.outstanding.len() > self.room {
             // Make room before more is asked for.
             while let Ok(Drained::No) = self.read(done) {}
         }
@@ -232,7 +258,9 @@ impl Commands {
             return;
         }
         let sent = self.outstanding.len().saturating_sub(self.batched);
-        log::warn!("answers of the kernel to {sent} changes of addresses were lost");
+        if sent > 0 {
+            self.losses.add(sent as u64, clock::now());
+        }
         let unknown = self.outstanding.drain(..sent).map(|sent| (sent, false));
         self.table_wanted |= sent > 0;
         self.unknown.extend(unknown);
@@ -269,8 +297,24 @@ impl Commands {
         !self.unknown.is_empty() && !self.table_wanted
     }
 
+    /// When there is something to be told that [`tell`](Self::tell) would tell.
+    pub(crate) fn wake_at(&self) -> Option<Instant> {
+        self.losses.tell_at()
+    }
+
+    /// Tells what was lost, if that is due.
+    pub(crate) fn tell(&mut self, now: Instant) {
+        if let Some(count) = self.losses.take(now) {
+            log::warn!(
+                "the kernel's answers to {count} changes of addresses were lost for want of room \
+                 (vrrp_netlink_cmd_rcv_bufs); all addresses were read again"
+            );
+        }
+    }
+
     /// Answers the changes whose answers were lost.
     pub(crate) fn settle_unknown(&mut self, done: &mut impl FnMut(Done)) {
+        self.losses.on_made_good();
         for (sent, there) in self.unknown.drain(..) {
             let carried_out = sent.adding == there;
             done(Done {
@@ -348,30 +392,52 @@ enum Telling {
 ///
 /// Whole tables are asked for on the same socket, so that they and the news come in one order. A
 /// table must be asked for only when the socket is dry: after an overrun the kernel drops news,
-/// without saying so again, until everything that was waiting has been read.
+/// without saying so again, until everything that was waiting has been read. Rows of a table are
+/// never dropped, so a picture is complete even if news were lost meanwhile; it is only followed by
+/// another.
 pub(crate) struct Monitor {
     socket: NlSocket,
     buffer: Box<[u8]>,
     request: Cursor<Vec<u8>>,
     telling: Telling,
     table_wanted: bool,
-    attempts: u32,
+    /// A picture has begun and not ended.
+    open: bool,
+    /// The picture that is being told must not be completed.
+    void: bool,
+    /// The table that is being told changed meanwhile, or could not be told to its end.
+    dirty: bool,
+    /// Such tables since the picture began.
+    united: u32,
+    refusals: u32,
     seq: u32,
-    receive_buffer: u32,
+    pace: Pace,
+    losses: Losses,
+    /// News were lost, and what they told is not made good yet.
+    lost: bool,
+    /// What the receive buffer is enlarged to after a loss, unless its size was configured.
+    receive_buffer: Option<u32>,
 }
 
 impl Monitor {
     /// Joins the groups; the first picture has to be asked for.
-    pub(crate) fn new() -> io::Result<Self> {
+    pub(crate) fn new(receive: ReceiveBuffer) -> io::Result<Self> {
         Ok(Self {
-            socket: open(&GROUPS)?,
+            socket: open(&GROUPS, receive)?,
             buffer: vec![0; DATAGRAM].into_boxed_slice(),
             request: Cursor::new(Vec::new()),
             telling: Telling::Nothing,
             table_wanted: false,
-            attempts: 0,
+            open: false,
+            void: false,
+            dirty: false,
+            united: 0,
+            refusals: 0,
             seq: 0,
-            receive_buffer: RECEIVE_BUFFER,
+            pace: Pace::default(),
+            losses: Losses::default(),
+            lost: false,
+            receive_buffer: receive.octets.is_none().then_some(RECEIVE_BUFFER),
         })
     }
 
@@ -383,21 +449,81 @@ impl Monitor {
     /// `DumpEnd` another `DumpStart` follows.
     pub(crate) fn want_table(&mut self) {
         self.table_wanted = true;
+        self.void = self.open;
     }
 
     /// True if [`begin_table`](Self::begin_table) shall be called as soon as
     /// [`read`](Self::read) has run dry.
-    pub(crate) fn table_is_due(&self) -> bool {
+    pub(crate) fn table_is_due(&self, now: Instant) -> bool {
+        self.table_waits() && self.pace.allows(now)
+    }
+
+    fn table_waits(&self) -> bool {
         self.table_wanted && self.telling == Telling::Nothing
+    }
+
+    /// The table was due and could not begin: [`read`](Self::read) does not run dry.
+    pub(crate) fn put_table_off(&mut self, now: Instant) {
+        self.pace.on_busy(now);
+    }
+
+    /// When [`on_time`](Self::on_time) shall be called, whether anything has come or not.
+    pub(crate) fn wake_at(&self) -> Option<Instant> {
+        let table = if self.telling != Telling::Nothing {
+            Some(self.pace.stalls_at())
+        } else {
+            self.table_wanted.then(|| self.pace.next())
+        };
+        table.into_iter().chain(self.losses.tell_at()).min()
+    }
+
+    /// Gives up a table that is not told to its end, and tells of losses. To be called after
+    /// everything that was waiting has been read.
+    ///
+    /// The kernel goes on with a table only when something is read, so one that failed with
+    /// nothing waiting would stay where it is for ever. Asking again helps in either case: the new
+    /// table begins, or its refusal is something to read.
+    pub(crate) fn on_time(&mut self, now: Instant) {
+        if self.telling != Telling::Nothing && now >= self.pace.stalls_at() {
+            self.telling = Telling::Nothing;
+            self.table_wanted = true;
+            self.dirty = true;
+        }
+        if let Some(count) = self.losses.take(now) {
+            log::warn!(
+                "news of the kernel were lost {count} times for want of room \
+                 (vrrp_netlink_monitor_rcv_bufs); all interfaces and addresses are read again"
+            );
+        }
+    }
+
+    /// True if no table is wanted or being told.
+    #[cfg(test)]
+    pub(crate) fn is_at_rest(&self) -> bool {
+        !self.table_wanted && self.telling == Telling::Nothing
+    }
+
+    /// As if a table had been asked for of which nothing will ever be heard.
+    #[cfg(test)]
+    pub(crate) fn pretend_to_be_told(&mut self) {
+        self.telling = Telling::Links;
+        self.pace.on_asked(clock::now());
     }
 
     /// Asks for whole tables; `read` tells them, up to `DumpEnd`.
     pub(crate) fn begin_table(
         &mut self,
+        now: Instant,
         deliver: &mut impl FnMut(KernelEvent<'_>),
     ) -> io::Result<()> {
         self.table_wanted = false;
-        deliver(KernelEvent::DumpStart);
+        self.pace.on_asked(now);
+        if !self.open || std::mem::take(&mut self.void) {
+            self.open = true;
+            self.united = 0;
+            deliver(KernelEvent::DumpStart);
+        }
+        self.dirty = false;
         self.ask(Table::Links)
     }
 
@@ -417,11 +543,21 @@ impl Monitor {
         Ok(Drained::No)
     }
 
+    /// True, once, if news were lost and everything is known again.
+    pub(crate) fn take_made_good(&mut self) -> bool {
+        let known = !self.table_wanted && self.telling == Telling::Nothing;
+        known && std::mem::take(&mut self.lost)
+    }
+
     fn on_lost(&mut self) {
-        log::info!("news of the kernel were lost; all interfaces and addresses are read again");
+        self.lost = true;
+        self.losses.add(1, clock::now());
         self.table_wanted = true;
-        self.receive_buffer = (self.receive_buffer * 2).min(RECEIVE_BUFFER_MAX);
-        if let Err(error) = grow_buffer(self.raw(), Buffer::Receive, self.receive_buffer) {
+        let Some(octets) = &mut self.receive_buffer else {
+            return;
+        };
+        *octets = octets.saturating_mul(2).min(RECEIVE_BUFFER_MAX);
+        if let Err(error) = grow_buffer(self.socket.as_raw_fd(), Buffer::Receive, *octets) {
             log::debug!("the buffer for news of the kernel stays as it is: {error}");
         }
     }
@@ -432,11 +568,29 @@ impl Monitor {
         self.request.set_position(0);
         route::encode_dump(&mut self.request, self.seq, table)
             .map_err(|errno| io::Error::from_raw_os_error(errno.0))?;
-        self.socket.send(self.request.get_ref(), Msg::empty())?;
+        if let Err(error) = self.socket.send(self.request.get_ref(), Msg::empty()) {
+            return self.on_refused(errno_of(&error));
+        }
         self.telling = match table {
             Table::Links => Telling::Links,
             Table::Addresses => Telling::Addresses,
         };
+        Ok(())
+    }
+
+    /// The kernel does not tell the table. For want of room it may do so a little later, and while
+    /// an older one is being told, after that.
+    fn on_refused(&mut self, errno: Errno) -> io::Result<()> {
+        self.telling = Telling::Nothing;
+        self.table_wanted = true;
+        self.dirty = true;
+        if PASSING.contains(&errno.0) {
+            return Ok(());
+        }
+        self.refusals += 1;
+        if self.refusals > TABLE_ATTEMPTS {
+            return Err(io::Error::from_raw_os_error(errno.0));
+        }
         Ok(())
     }
 
@@ -453,7 +607,10 @@ impl Monitor {
             };
             let ours = self.telling != Telling::Nothing && message.seq == self.seq;
             // The mark may stand on any message of the table, the last included.
-            self.table_wanted |= ours && message.interrupted();
+            self.dirty |= ours && message.interrupted();
+            if ours {
+                self.pace.on_heard(clock::now());
+            }
             match message.decode() {
                 Ok(Meaning::Event(event)) => deliver(event),
                 Ok(Meaning::Answer(result) | Meaning::TableEnd(result)) if ours => {
@@ -473,24 +630,36 @@ impl Monitor {
         deliver: &mut impl FnMut(KernelEvent<'_>),
     ) -> io::Result<()> {
         if let Err(errno) = result {
-            self.attempts += 1;
-            if self.attempts > TABLE_ATTEMPTS {
-                return Err(io::Error::from_raw_os_error(errno.0));
-            }
-            self.table_wanted = true;
+            return self.on_refused(errno);
         }
         let told = std::mem::replace(&mut self.telling, Telling::Nothing);
-        if self.table_wanted {
+        if self.void {
             return Ok(());
         }
-        self.attempts = 0;
         match told {
             Telling::Links => self.ask(Table::Addresses),
             Telling::Addresses => {
-                deliver(KernelEvent::DumpEnd);
+                self.on_picture(deliver);
                 Ok(())
             }
             Telling::Nothing => Ok(()),
         }
+    }
+
+    /// Both tables have been told to their end.
+    fn on_picture(&mut self, deliver: &mut impl FnMut(KernelEvent<'_>)) {
+        self.refusals = 0;
+        if self.dirty {
+            self.table_wanted = true;
+            self.united += 1;
+            if self.united < TABLES_UNITED {
+                return;
+            }
+        }
+        self.open = false;
+        if !self.table_wanted {
+            self.losses.on_made_good();
+        }
+        deliver(KernelEvent::DumpEnd);
     }
 }

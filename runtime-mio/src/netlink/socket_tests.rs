@@ -1,11 +1,14 @@
 //! The two sockets against the kernel, each test in a network namespace of its own.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use relevo_core::config::bound::ReceiveBuffer;
 use relevo_core::ids::{Errno, IfIndex, OpId};
 use relevo_core::kernel::{AddressAttrs, AddressKey, KernelEvent, KernelOp};
 
 use super::socket::{Commands, Done, Monitor};
+use crate::clock;
 use crate::daemon::Drained;
 use crate::sys::socket::set_int;
 use crate::testnet::{cable, in_namespace, index_of, ip};
@@ -33,7 +36,7 @@ fn answers(commands: &mut Commands) -> Vec<Done> {
     all
 }
 
-/// Reads until the socket is dry and no table is due; one line for each event.
+/// Reads until the socket is dry and no table is wanted; one line for each event.
 fn news(monitor: &mut Monitor) -> Vec<String> {
     let mut all = Vec::new();
     read_all(monitor, |event| all.push(line(event)));
@@ -54,10 +57,17 @@ fn await_news(monitor: &mut Monitor, expected: &str) {
 fn read_all(monitor: &mut Monitor, mut take: impl FnMut(KernelEvent<'_>)) {
     loop {
         while monitor.read(&mut take).expect("reads") == Drained::No {}
-        if !monitor.table_is_due() {
+        let now = clock::now();
+        if monitor.table_is_due(now) {
+            monitor.begin_table(now, &mut take).expect("asks");
+        } else if monitor.is_at_rest() {
             return;
+        } else {
+            // As the loop does when the timer fires.
+            std::thread::sleep(Duration::from_millis(1));
+            while monitor.read(&mut take).expect("reads") == Drained::No {}
+            monitor.on_time(clock::now());
         }
-        monitor.begin_table(&mut take).expect("asks");
     }
 }
 
@@ -90,7 +100,7 @@ fn a_batch_is_answered_one_by_one() {
     in_namespace(|| {
         cable();
         let va = index_of("va");
-        let mut commands = Commands::new().expect("opens");
+        let mut commands = Commands::new(ReceiveBuffer::default()).expect("opens");
         let mut early = Vec::new();
         for number in 0..150 {
             commands.push(OpId(number), &add(key(va, number as u16)), &mut |done| {
@@ -128,9 +138,9 @@ fn more_changes_than_there_is_room_for_answers_are_all_answered() {
     in_namespace(|| {
         cable();
         let lo = index_of("lo");
-        let mut commands = Commands::new().expect("opens");
+        let mut commands = Commands::new(ReceiveBuffer::default()).expect("opens");
         let mut all = Vec::new();
-        for number in 0..3_000 {
+        for number in 0..9_000 {
             if commands.is_full() {
                 commands.flush(&mut |done| all.push(done));
             }
@@ -139,9 +149,9 @@ fn more_changes_than_there_is_room_for_answers_are_all_answered() {
             });
         }
         commands.flush(&mut |done| all.push(done));
-        assert!(all.len() >= 2_000, "answers are read to make room");
+        assert!(all.len() >= 4_000, "answers are read to make room");
         all.extend(answers(&mut commands));
-        let expected = (0..3_000).map(|number| Done {
+        let expected = (0..9_000).map(|number| Done {
             op: OpId(number),
             result: Ok(()),
         });
@@ -154,7 +164,7 @@ fn attributes_reach_the_kernel() {
     in_namespace(|| {
         cable();
         let va = index_of("va");
-        let mut commands = Commands::new().expect("opens");
+        let mut commands = Commands::new(ReceiveBuffer::default()).expect("opens");
         let v4 = KernelOp::AddAddress {
             key: AddressKey {
                 ifindex: IfIndex(va),
@@ -212,7 +222,7 @@ fn the_monitor_tells_whole_tables_and_then_news() {
         ip("address add 10.9.0.1/24 dev va");
         std::fs::write("/proc/sys/net/ipv6/conf/vb/forwarding", "1").expect("a setting");
         let va = index_of("va");
-        let mut monitor = Monitor::new().expect("opens");
+        let mut monitor = Monitor::new(ReceiveBuffer::default()).expect("opens");
         monitor.want_table();
         let table = news(&mut monitor);
         assert_eq!(table.first().map(String::as_str), Some("start"));
@@ -226,7 +236,7 @@ fn the_monitor_tells_whole_tables_and_then_news() {
             assert!(table.iter().any(|line| line == row), "{row} in {table:?}");
         }
 
-        let mut commands = Commands::new().expect("opens");
+        let mut commands = Commands::new(ReceiveBuffer::default()).expect("opens");
         commands.push(OpId(1), &add(key(va, 2)), &mut |done| panic!("{done:?}"));
         commands.flush(&mut |done| panic!("{done:?}"));
         await_news(&mut monitor, "address 10.9.0.2/32 by 18");
@@ -244,11 +254,11 @@ fn after_an_overrun_the_monitor_tells_whole_tables() {
     in_namespace(|| {
         cable();
         let va = index_of("va");
-        let mut monitor = Monitor::new().expect("opens");
+        let mut monitor = Monitor::new(ReceiveBuffer::default()).expect("opens");
         monitor.want_table();
         news(&mut monitor);
         set_int(monitor.raw(), libc::SOL_SOCKET, libc::SO_RCVBUF, 1).expect("smaller");
-        let mut commands = Commands::new().expect("opens");
+        let mut commands = Commands::new(ReceiveBuffer::default()).expect("opens");
         for number in 0..100 {
             commands.push(OpId(number), &add(key(va, number as u16)), &mut |_| {});
         }
@@ -281,8 +291,8 @@ fn lost_answers_are_settled_by_a_whole_table() {
     in_namespace(|| {
         cable();
         let va = index_of("va");
-        let mut commands = Commands::new().expect("opens");
-        let mut monitor = Monitor::new().expect("opens");
+        let mut commands = Commands::new(ReceiveBuffer::default()).expect("opens");
+        let mut monitor = Monitor::new(ReceiveBuffer::default()).expect("opens");
         set_int(commands.raw(), libc::SOL_SOCKET, libc::SO_RCVBUF, 1).expect("smaller");
         for number in 0..100 {
             commands.push(OpId(number), &add(key(va, number as u16)), &mut |_| {});
@@ -326,7 +336,7 @@ fn lost_answers_are_settled_by_a_whole_table() {
 #[test]
 fn a_batch_that_cannot_be_sent_fails_as_a_whole() {
     in_namespace(|| {
-        let mut commands = Commands::new().expect("opens");
+        let mut commands = Commands::new(ReceiveBuffer::default()).expect("opens");
         set_int(commands.raw(), libc::SOL_SOCKET, libc::SO_SNDBUF, 1).expect("smaller");
         let mut failed = Vec::new();
         for number in 0..200 {
@@ -341,5 +351,160 @@ fn a_batch_that_cannot_be_sent_fails_as_a_whole() {
         });
         assert_eq!(failed, expected.collect::<Vec<_>>());
         assert_eq!(answers(&mut commands), []);
+    });
+}
+
+/// The least that the kernel grants.
+const TINY: ReceiveBuffer = ReceiveBuffer {
+    octets: Some(1),
+    force: false,
+};
+
+#[test]
+fn a_tiny_buffer_for_answers_makes_small_batches_and_loses_nothing() {
+    in_namespace(|| {
+        let lo = index_of("lo");
+        let mut commands = Commands::new(TINY).expect("opens");
+        let mut all = Vec::new();
+        for number in 0..300 {
+            commands.push(OpId(number), &add(key(lo, number as u16)), &mut |done| {
+                all.push(done);
+            });
+            if commands.is_full() {
+                commands.flush(&mut |done| all.push(done));
+            }
+        }
+        commands.flush(&mut |done| all.push(done));
+        all.extend(answers(&mut commands));
+        let expected = (0..300).map(|number| Done {
+            op: OpId(number),
+            result: Ok(()),
+        });
+        assert_eq!(all, expected.collect::<Vec<_>>());
+        assert!(!commands.take_table_wanted());
+    });
+}
+
+/// The last picture's addresses of 10.9.0.0/16, given that nothing has changed since.
+fn last_picture(lines: &[String]) -> Vec<&String> {
+    let start = lines.iter().rposition(|line| line == "start");
+    let end = lines.iter().rposition(|line| line == "end");
+    let (start, end) = (start.expect("a start"), end.expect("an end"));
+    assert!(start < end, "{lines:?}");
+    let rows = lines[start..end].iter();
+    rows.filter(|line| line.starts_with("address 10.9."))
+        .collect()
+}
+
+/// The addresses of 10.9.0.0/16 that somebody knows who has followed all of it.
+fn followed(lines: &[String]) -> BTreeMap<&str, u32> {
+    let (mut known, mut picture) = (BTreeMap::new(), 0);
+    for line in lines {
+        let mut words = line.split(' ');
+        match (words.next(), words.next(), words.next()) {
+            (Some("start"), ..) => picture += 1,
+            (Some("end"), ..) => known.retain(|_, last| *last == picture),
+            (Some("address"), Some(addr), Some("gone")) => drop(known.remove(addr)),
+            (Some("address"), Some(addr), _) if addr.starts_with("10.9.") => {
+                known.insert(addr, picture);
+            }
+            _ => {}
+        }
+    }
+    known
+}
+
+/// The kernel refuses to begin a table when there is no room, or begins it and does not go on.
+#[test]
+fn a_table_that_is_asked_for_without_room_is_told_all_the_same() {
+    in_namespace(|| {
+        let lo = index_of("lo");
+        let mut commands = Commands::new(ReceiveBuffer::default()).expect("opens");
+        for number in 0..100 {
+            commands.push(OpId(number), &add(key(lo, number as u16)), &mut |_| {});
+        }
+        commands.flush(&mut |done| panic!("{done:?}"));
+        for _ in 0..3 {
+            let mut monitor = Monitor::new(TINY).expect("opens");
+            // Until there is no room for another message.
+            for number in 0..50 {
+                let change = KernelOp::DelAddress {
+                    key: key(lo, number),
+                };
+                commands.push(OpId(0), &change, &mut |_| {});
+                commands.push(OpId(0), &add(key(lo, number)), &mut |_| {});
+            }
+            commands.flush(&mut |_| {});
+            answers(&mut commands);
+            monitor.want_table();
+            let mut lines = Vec::new();
+            monitor
+                .begin_table(clock::now(), &mut |event| lines.push(line(event)))
+                .expect("asks");
+            lines.extend(news(&mut monitor));
+            assert_eq!(last_picture(&lines).len(), 100);
+        }
+    });
+}
+
+#[test]
+fn a_table_that_is_never_told_is_asked_for_again() {
+    in_namespace(|| {
+        cable();
+        let mut monitor = Monitor::new(ReceiveBuffer::default()).expect("opens");
+        monitor.pretend_to_be_told();
+        assert_eq!(news(&mut monitor).last().map(String::as_str), Some("end"));
+    });
+}
+
+#[test]
+fn while_news_overrun_tables_are_told_slowly_and_then_the_last_is_right() {
+    in_namespace(|| {
+        let lo = index_of("lo");
+        let begin = Instant::now();
+        let storm = std::thread::spawn(move || {
+            let mut commands = Commands::new(ReceiveBuffer::default()).expect("opens");
+            while begin.elapsed() < Duration::from_secs(3) {
+                for number in 0..200 {
+                    commands.push(OpId(0), &add(key(lo, number)), &mut |_| {});
+                }
+                commands.flush(&mut |_| {});
+                answers(&mut commands);
+                for number in 0..190 {
+                    let key = key(lo, number);
+                    commands.push(OpId(0), &KernelOp::DelAddress { key }, &mut |_| {});
+                }
+                commands.flush(&mut |_| {});
+                answers(&mut commands);
+            }
+        });
+        let mut monitor = Monitor::new(TINY).expect("opens");
+        monitor.want_table();
+        let mut lines = Vec::new();
+        let (mut asked, mut first) = (0, None);
+        while !storm.is_finished() {
+            while monitor
+                .read(&mut |event| lines.push(line(event)))
+                .expect("reads")
+                == Drained::No
+            {}
+            let now = clock::now();
+            monitor.on_time(now);
+            if monitor.table_is_due(now) {
+                asked += 1;
+                monitor
+                    .begin_table(now, &mut |event| lines.push(line(event)))
+                    .expect("asks");
+            }
+            if first.is_none() && lines.iter().any(|line| line == "end") {
+                first = Some(begin.elapsed());
+            }
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        storm.join().expect("does not panic");
+        assert!(first.is_some(), "no picture during the storm");
+        assert!((2..=16).contains(&asked), "{asked} tables in three seconds");
+        lines.extend(news(&mut monitor));
+        assert_eq!(followed(&lines).len(), 10, "asked {asked} times");
     });
 }

@@ -64,6 +64,20 @@ pub(crate) fn grow_buffer(fd: RawFd, buffer: Buffer, octets: u32) -> io::Result<
         .or_else(|_| set_int(fd, libc::SOL_SOCKET, plain, octets))
 }
 
+/// Makes a buffer of `octets`, or what the system's limit allows; with `force` beyond it where we
+/// may. The kernel has its own least.
+pub(crate) fn set_buffer(fd: RawFd, buffer: Buffer, octets: u32, force: bool) -> io::Result<()> {
+    let (forced, plain) = match buffer {
+        Buffer::Receive => (libc::SO_RCVBUFFORCE, libc::SO_RCVBUF),
+        Buffer::Send => (libc::SO_SNDBUFFORCE, libc::SO_SNDBUF),
+    };
+    let octets = i32::try_from(octets).unwrap_or(i32::MAX / 2);
+    if force && set_int(fd, libc::SOL_SOCKET, forced, octets).is_ok() {
+        return Ok(());
+    }
+    set_int(fd, libc::SOL_SOCKET, plain, octets)
+}
+
 /// Restricts a socket to one interface: ENODEV if there is none of this number.
 pub(crate) fn bind_to_interface(fd: RawFd, ifindex: u32) -> io::Result<()> {
     // The option takes any number; only the name tells that the interface exists.

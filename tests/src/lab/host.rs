@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::command::{Result, output};
+use super::command::{Result, output, output_with};
 
 /// The interface that every host has.
 pub(super) const INTERFACE: &str = "eth0";
@@ -73,6 +73,22 @@ impl Host {
             .args(wrap)
             .arg(program);
         command
+    }
+
+    /// Runs `ip` with these words on the host.
+    ///
+    /// # Errors
+    /// It failed.
+    pub fn ip(&self, words: &str) -> Result<String> {
+        output(self.command("ip").args(words.split(' ')))
+    }
+
+    /// Runs lines of `ip`, one after the other, in one process.
+    ///
+    /// # Errors
+    /// One of them failed; those after it did not run.
+    pub fn ip_batch(&self, lines: &str) -> Result<()> {
+        output_with(self.command("ip").args(["-batch", "-"]), lines).map(|_| ())
     }
 
     /// The addresses of the interface, without their prefix lengths.

@@ -74,22 +74,44 @@ impl Lab {
         let settings = "cd /proc/sys/net/ipv6/conf && for i in all default; do \
                         echo 0 > $i/accept_dad; echo 0 > $i/dad_transmits; done";
         output(host.command("sh").args(["-c", settings]))?;
-        let port = port(host);
-        self.in_switch(&format!(
-            "link add {port} type veth peer name {INTERFACE} netns {}\nlink set {port} master br0 up\n",
-            host.namespace
-        ))?;
-        let (mac, ipv4, ipv6) = (host.mac_text(), host.ipv4(), host.ipv6());
-        let batch = format!(
-            "link set lo up\nlink set {INTERFACE} address {mac}\naddr add {ipv4}/24 dev {INTERFACE}\n\
-             link set {INTERFACE} up\naddr add {ipv6}/64 dev {INTERFACE} nodad\n"
-        );
-        output_with(host.command("ip").args(["-batch", "-"]), &batch)?;
+        host.ip("link set lo up")?;
+        self.make_interface(host)?;
         wait_until(
             "the link-local address",
             std::time::Duration::from_secs(5),
             || Ok(host.holds(host.link_local().into())?.then_some(())),
         )
+    }
+
+    /// Makes a host's interface, with its cable to the switch and its addresses. To take it away,
+    /// delete it on the host.
+    ///
+    /// # Errors
+    /// It is there already, or could not be made.
+    pub fn make_interface(&self, host: &Host) -> Result<()> {
+        self.make_cable(host, "")
+    }
+
+    /// As [`Lab::make_interface`], with a number of the caller's choice, which must be free.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn make_interface_numbered(&self, host: &Host, number: &str) -> Result<()> {
+        self.make_cable(host, &format!("index {number}"))
+    }
+
+    fn make_cable(&self, host: &Host, number: &str) -> Result<()> {
+        let port = port(host);
+        host.ip_batch(&format!(
+            "link add {INTERFACE} {number} type veth peer name {port} netns {}\n",
+            self.switch
+        ))?;
+        self.in_switch(&format!("link set {port} master br0 up\n"))?;
+        let (mac, ipv4, ipv6) = (host.mac_text(), host.ipv4(), host.ipv6());
+        host.ip_batch(&format!(
+            "link set {INTERFACE} address {mac}\naddr add {ipv4}/24 dev {INTERFACE}\n\
+             link set {INTERFACE} up\naddr add {ipv6}/64 dev {INTERFACE} nodad\n"
+        ))
     }
 
     /// The host of that name.

@@ -460,6 +460,31 @@ const INSTANCES: &[Case] = &[
         &[],
         0,
     ),
+    (
+        Whole("global_defs {\ndynamic_interfaces allow_if_changes\n}"),
+        &[],
+        0,
+    ),
+    (
+        Whole("global_defs {\ndynamic_interfaces always\n}"),
+        &["2:20 error not an option"],
+        5,
+    ),
+    (
+        Whole("global_defs {\nvrrp_netlink_cmd_rcv_bufs\nvrrp_netlink_cmd_rcv_bufs_force\n}"),
+        &["2:1 error needs a number of octets"],
+        5,
+    ),
+    (
+        Whole("global_defs {\nvrrp_netlink_monitor_rcv_bufs 12x\n}"),
+        &["2:31 error not a whole number"],
+        5,
+    ),
+    (
+        Whole("global_defs {\nvrrp_netlink_monitor_rcv_bufs_force maybe\n}"),
+        &["2:37 error `maybe`"],
+        5,
+    ),
 ];
 
 const STRICT: &[Case] = &[

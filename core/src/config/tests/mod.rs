@@ -3,7 +3,7 @@
 mod any;
 mod cases;
 
-use super::bound::{Auth, Bound, Destination, InstanceConfig};
+use super::bound::{Auth, Bound, Destination, InstanceConfig, ReceiveBuffer};
 use super::*;
 use crate::ids::{Family, Version};
 use crate::limits;
@@ -211,6 +211,19 @@ fn garp_groups_are_bound_as_written() {
     let group = &bound.global.garp_groups[0];
     assert_eq!(group.interfaces, ["eth0", "eth1", "eth2", "eth3"]);
     assert_eq!(group.garp_interval.as_micros(), 1);
+}
+
+#[test]
+fn netlink_buffers_are_what_was_written() {
+    let (bound, _) = read(
+        "global_defs {\nvrrp_netlink_cmd_rcv_bufs 4096\nvrrp_netlink_monitor_rcv_bufs 1\n\
+         vrrp_netlink_monitor_rcv_bufs_force\n}",
+    );
+    let of = |buffer: ReceiveBuffer| (buffer.octets, buffer.force);
+    assert_eq!(of(bound.global.netlink_commands), (Some(4_096), false));
+    assert_eq!(of(bound.global.netlink_monitor), (Some(1), true));
+    let (bound, _) = read("");
+    assert_eq!(of(bound.global.netlink_monitor), (None, false));
 }
 
 #[test]
