@@ -1,5 +1,5 @@
 #!/bin/sh
-# install-deps.sh build|demo|test|bench: installs what a target needs and this machine lacks (Debian).
+# install-deps.sh build|demo|test|bench|soak: installs what a target needs and this machine lacks (Debian).
 # Ends with 1 and the list when something is missing and may not be installed.
 set -u
 
@@ -7,13 +7,15 @@ build='cc:gcc cc:libc6-dev git:git'
 demo="$build ip:iproute2 nsenter:util-linux unshare:util-linux setpriv:util-linux ping:iputils-ping"
 test="$demo tcpdump:tcpdump tshark:tshark python3:python3 keepalived:keepalived"
 bench="$demo python3:python3 keepalived:keepalived strace:strace"
+soak="$test linux.uml:user-mode-linux insmod:kmod"
 case "${1:-}" in
 build) wanted=$build ;;
 demo) wanted=$demo ;;
 test) wanted=$test ;;
 bench) wanted=$bench ;;
+soak) wanted=$soak ;;
 *)
-	echo "usage: $0 build|demo|test|bench" >&2
+	echo "usage: $0 build|demo|test|bench|soak" >&2
 	exit 2
 	;;
 esac

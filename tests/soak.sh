@@ -3,14 +3,14 @@
 # (RELEVO_SOAK=1), with the optimised daemon, and keepalived beside it where that makes sense. Ends with a table
 # of what they told; the exit code is 0 when nothing failed.
 #
-#   SOAK=flood,freeze,log,links   which parts
+#   SOAK=flood,freeze,clock,log,links   which parts
 #   MINUTES=1                     how long each flood lasts
 #   ROUNDS=                       how often the rest is tried; without it, as often as each test thinks best
 #   LIMIT=20                      minutes after which a part is given up
 set -u
 cd "$(dirname "$0")/.."
 
-SOAK=${SOAK:-flood,freeze,log,links}
+SOAK=${SOAK:-flood,freeze,clock,log,links}
 MINUTES=${MINUTES:-1}
 ROUNDS=${ROUNDS:-}
 LIMIT=${LIMIT:-20}
@@ -64,6 +64,28 @@ part() {
 	summary+=("$name: $p passed, $f failed in $(($(passed_time) - start))s")
 }
 
+# The wall clock of a guest machine is stepped; no cargo test, because that takes a kernel of its own.
+clock() {
+	local start text code
+	start=$(passed_time)
+	printf '\n=== clock (%ds so far)\n' "$start"
+	text=$(sh tests/soak-clock.sh "$RELEVO_BIN" "$logs/clock" 2>&1)
+	code=$?
+	echo "$text"
+	case $code in
+	0)
+		passed=$((passed + 1))
+		echo "clock: the wall clock steps by an hour|relevo|adverts|$(echo "$text" | tail -1)" >>"$RELEVO_SOAK_TABLE"
+		;;
+	3)
+		passed=$((passed + 1))
+		echo "soak::clock: $text" >>"$RELEVO_SKIPS"
+		;;
+	*) failed=$((failed + 1)) ;;
+	esac
+	summary+=("clock: code $code in $(($(passed_time) - start))s")
+}
+
 # The rows `test|who|figure|value` as a table: one line for each figure, a column for each program.
 table() {
 	awk -F'|' '
@@ -83,7 +105,9 @@ cargo build --quiet --release --package relevo || exit 1
 export RELEVO_BIN=$target/release/relevo
 cargo test --quiet --package relevo-tests --no-run --test 'e2e_*' || exit 1
 for name in ${SOAK//,/ }; do
-	if [ -f "tests/tests/e2e_$name.rs" ]; then
+	if [ "$name" = clock ]; then
+		clock
+	elif [ -f "tests/tests/e2e_$name.rs" ]; then
 		part "$name"
 	else
 		echo "soak: there is no part called $name"

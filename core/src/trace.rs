@@ -77,8 +77,10 @@ impl Line {
         let at = Instant::from_micros(at.ok_or(problem("does not begin with a time"))?);
         let words: Vec<String> = words.collect();
         let hex = match words.first().map(String::as_str) {
-            Some("packet4" | "packet6") => words.last().map(String::as_str),
-            Some("link") => words.iter().find_map(|word| word.strip_prefix("mac=")),
+            // An empty packet has no digits: whatever stands in their place is not the last word.
+            Some("packet4") => words.get(2).map(String::as_str),
+            Some("packet6") => words.get(5).map(String::as_str),
+            Some("link") => options(&words).find_map(|word| word.strip_prefix("mac=")),
             Some(_) => None,
             None => return Err(problem("has no event")),
         };
@@ -184,15 +186,14 @@ impl Line {
     }
 
     fn named<T: FromStr>(&self, prefix: &str) -> Option<T> {
-        self.words
-            .iter()
+        options(&self.words)
             .find_map(|word| word.strip_prefix(prefix))?
             .parse()
             .ok()
     }
 
     fn has(&self, flag: &str) -> bool {
-        self.words.iter().skip(2).any(|word| word == flag)
+        options(&self.words).any(|word| word == flag)
     }
 
     fn result(&self, index: usize) -> Option<Result<(), Errno>> {
@@ -205,6 +206,12 @@ impl Line {
                 .map(|errno| Err(Errno(errno))),
         }
     }
+}
+
+/// What follows the number and the name or address of a kernel object: an interface may be called
+/// `up` or `mtu=9`.
+fn options(words: &[String]) -> impl Iterator<Item = &str> {
+    words.iter().skip(3).map(String::as_str)
 }
 
 /// The line of an event.

@@ -1,39 +1,63 @@
-//! Fuzz targets for every decoder of the core, for configuration text, and for whole event streams
-//! into the VRRP machine with its promises as the oracle.
+//! Fuzz targets for every decoder, for configuration text, and for whole event streams into the
+//! machines with their promises as the oracle.
 //!
-//! A target is a plain function that must neither panic nor hang, whatever the bytes. The corpora
-//! under `corpus/TARGET/` are replayed by `cargo test`; the binary mutates them on stable Rust.
+//! A target is a plain function that must neither panic nor hang, whatever the bytes; what it
+//! asserts is its oracle. The corpora under `corpus/TARGET/` are replayed by `cargo test`; the
+//! binary `relevo-fuzz` searches on stable Rust ([`shake`]), and `cargo-fuzz/` has the same targets
+//! for libFuzzer.
+//!
+//! - [`wire`]: packets; [`text`]: trace lines and what else is written; [`config`]: configuration
+//! - [`event_stream`], [`supervisor`]: bytes as events into the two machines
+//! - [`daemon`], [`scenario`]: what the runtimes read from outside
+//! - [`trail`]: what an input reached; [`mutate`]: inputs from inputs; [`shake`]: the search
 #![forbid(unsafe_code)]
 
-pub mod decoders;
+pub mod bytes;
+pub mod config;
+mod config_text;
+pub mod daemon;
 pub mod event_stream;
 pub mod mutate;
+pub mod scenario;
+pub mod shake;
+pub mod supervisor;
+mod targets;
+pub mod text;
+pub mod trail;
+pub mod wire;
 
 use std::path::PathBuf;
 
-/// A fuzz target: takes any bytes.
-pub type Target = fn(&[u8]);
+pub use targets::TARGETS;
 
-/// Every target by name.
-pub const TARGETS: &[(&str, Target)] = &[
-    ("ethernet", decoders::ethernet),
-    ("ipv4", decoders::ipv4),
-    ("ipv6", decoders::ipv6),
-    ("vrrp", decoders::vrrp),
-    ("arp", decoders::arp),
-    ("ndisc", decoders::ndisc),
-    ("netlink", relevo_daemon::fuzzing::netlink),
-    ("trace", decoders::trace),
-    ("config", decoders::config),
-    ("event_stream", event_stream::run),
-];
+use mutate::Shape;
+use trail::Trail;
 
-/// The function of a target.
-pub fn target(name: &str) -> Option<Target> {
-    TARGETS
-        .iter()
-        .find(|(known, _)| *known == name)
-        .map(|(_, run)| *run)
+/// A fuzz target.
+#[derive(Copy, Clone, Debug)]
+pub struct Target {
+    /// Its name, which is also that of its corpus.
+    pub name: &'static str,
+    /// Takes any bytes.
+    pub run: fn(&[u8], &mut Trail),
+    /// How its inputs are changed sensibly.
+    pub shape: Shape,
+    /// Its share of the time of a whole run.
+    pub weight: u32,
+}
+
+/// The target of this name.
+pub fn target(name: &str) -> Option<&'static Target> {
+    TARGETS.iter().find(|target| target.name == name)
+}
+
+/// Runs a target on one input; for mains that know no trail.
+///
+/// # Panics
+/// If there is no such target, or if the input breaks what it promises.
+pub fn run(name: &str, data: &[u8]) {
+    let target = target(name).unwrap_or_else(|| panic!("no target is called {name:?}"));
+    (target.run)(data, &mut Trail::new());
 }
 
 /// The folder of a target's inputs.
@@ -44,6 +68,9 @@ pub fn corpus_dir(name: &str) -> PathBuf {
 }
 
 /// The inputs of a target, in the order of their file names.
+///
+/// # Errors
+/// If the folder or a file cannot be read.
 pub fn corpus(name: &str) -> std::io::Result<Vec<(PathBuf, Vec<u8>)>> {
     let mut paths: Vec<PathBuf> = std::fs::read_dir(corpus_dir(name))?
         .map(|entry| entry.map(|entry| entry.path()))

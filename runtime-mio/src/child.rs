@@ -66,7 +66,8 @@ impl Inheritance {
             Some("reloaded") => true,
             Some(_) => return None,
         };
-        (parts.next().is_none() && text != parent).then_some(Self {
+        let sound = parts.next().is_none() && text != parent && text >= 0 && parent >= 0;
+        sound.then_some(Self {
             kind,
             text,
             parent,
@@ -234,6 +235,7 @@ mod tests {
             "--relevo-child=vrrp,3,4,5",
             "--relevo-child=x,3,4",
             "--relevo-child=vrrp,3,3",
+            "--relevo-child=vrrp,3,-1",
         ];
         for word in not_ours.iter().chain(&wrong) {
             assert_eq!(Inheritance::from_word(OsStr::new(word)), None, "{word}");

@@ -271,7 +271,7 @@ impl Reader {
 }
 
 /// A number as C writes it: 0x1f, 022 (octal) or decimal; no bits beyond the permissions.
-fn mask(text: &str) -> Option<u32> {
+pub(crate) fn mask(text: &str) -> Option<u32> {
     let (digits, radix) = match text.as_bytes() {
         [b'0', b'x' | b'X', ..] => (&text[2..], 16),
         [b'0', _, ..] => (&text[1..], 8),

@@ -21,7 +21,7 @@ const LINES: usize = 1024;
 /// Octets of text that may wait for the writer.
 const OCTETS: usize = 256 * 1024;
 /// Octets of one line; the rest is cut off.
-const LINE: usize = 4096;
+pub(crate) const LINE: usize = 4096;
 /// How long an exit waits for the writer.
 pub(crate) const EXIT_WAIT: Duration = Duration::from_millis(20);
 /// A filter in env_logger's language (`debug`, `relevo_core=trace`), instead of `-D`.
@@ -181,7 +181,7 @@ impl Line {
 
 /// Names in a configuration may hold anything: no control character may forge a line or reach a
 /// terminal, and no line may be endless.
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len().min(LINE));
     for letter in text.chars() {
         if line.len() + letter.len_utf8() > LINE {

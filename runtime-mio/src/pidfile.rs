@@ -97,10 +97,15 @@ fn open(path: &Path) -> io::Result<File> {
 fn read(file: &mut File) -> io::Result<Option<u32>> {
     let mut text = String::new();
     match file.take(32).read_to_string(&mut text) {
-        Ok(_) => Ok(text.trim().parse().ok().filter(|&pid| pid > 0)),
+        Ok(_) => Ok(number_in(&text)),
         Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// The process number that the text of a pid file tells.
+pub(crate) fn number_in(text: &str) -> Option<u32> {
+    text.trim().parse().ok().filter(|&pid| pid > 0)
 }
 
 /// True if `path` still names the open `file`.

@@ -15,14 +15,19 @@ pub(crate) fn notify(state: &str) {
 }
 
 fn send(place: &OsStr, state: &[u8]) -> std::io::Result<()> {
-    let address = match place.as_bytes() {
-        [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
-        path => SocketAddr::from_pathname(OsStr::from_bytes(path))?,
-    };
+    let address = address(place)?;
     let socket = UnixDatagram::unbound()?;
     socket.set_nonblocking(true)?;
     socket.send_to_addr(state, &address)?;
     Ok(())
+}
+
+/// Where `place` is: a path, or a name behind `@`.
+pub(crate) fn address(place: &OsStr) -> std::io::Result<SocketAddr> {
+    match place.as_bytes() {
+        [b'@', name @ ..] => SocketAddr::from_abstract_name(name),
+        path => SocketAddr::from_pathname(OsStr::from_bytes(path)),
+    }
 }
 
 #[cfg(test)]

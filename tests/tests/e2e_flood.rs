@@ -83,8 +83,8 @@ fn expected_kinds(flavour: Flavour) -> Vec<&'static str> {
     kinds
 }
 
-/// Starts both, floods them, stops them; everything that is to be known is in the answer.
-fn flood(pair: &mut Pair, time: Duration) -> Result<(Sent, Vec<i64>, [Suffered; 2])> {
+/// Starts both, and waits until there is nothing more to announce.
+fn settle(pair: &mut Pair) -> Result<()> {
     pair.a.start()?;
     pair.b.start()?;
     let limit = pair.flavour.master_down(Pair::HIGH) + Duration::from_secs(5);
@@ -92,6 +92,11 @@ fn flood(pair: &mut Pair, time: Duration) -> Result<(Sent, Vec<i64>, [Suffered; 
     // The announcements of the takeover are over.
     let settled = if pair.a.program.keepalived { 6 } else { 1 };
     std::thread::sleep(Duration::from_secs(settled));
+    Ok(())
+}
+
+/// Floods both and stops them; everything that is to be known is in the answer.
+fn flood(pair: &mut Pair, time: Duration) -> Result<(Sent, Vec<i64>, [Suffered; 2])> {
     let other = pair.lab.host("other").clone();
     let routers = [pair.a.host.clone(), pair.b.host.clone()];
     let src = pair.flavour.source(&other);
@@ -214,6 +219,7 @@ fn judge(pair: &Pair, sent: Sent, rhythm: &Rhythm, suffered: &[Suffered; 2]) -> 
 fn play(flavour: Flavour, program: &Program, time: Duration) -> Result<()> {
     let mut pair = Pair::new(flavour, program, program)?;
     pair.capture = Capture::start_without(&pair.lab, spoil::MAC)?;
+    settle(&mut pair).map_err(|error| format!("{error}\n{}", pair.report()))?;
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let played = flood(&mut pair, time);
     drop(turn);

@@ -141,6 +141,20 @@ pub(super) fn elsewhere(word: &str) -> Option<&'static str> {
         .map(|(block, _)| *block)
 }
 
+/// Every word of the tables, for the fuzz targets.
+pub(super) fn all() -> Vec<&'static str> {
+    let read = [
+        Place::Top,
+        Place::Global,
+        Place::Instance,
+        Place::Authentication,
+    ];
+    let tables = read.into_iter().flat_map(Place::tables);
+    let words = tables.flat_map(|(table, _)| table.iter().copied());
+    let inner = INNER.iter().flat_map(|(_, words)| words.iter().copied());
+    words.chain(inner).collect()
+}
+
 fn holds(table: &[&str], word: &str) -> bool {
     table.binary_search(&word).is_ok()
 }

@@ -17,6 +17,8 @@ mod block;
 pub mod bound;
 mod checks;
 mod diag;
+#[doc(hidden)]
+pub mod fuzzing;
 mod global;
 mod keywords;
 mod lexer;

@@ -178,10 +178,10 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
         self.have.contains_key(&key)
     }
 
-    /// True if the kernel has `key` and nothing is under way that takes it away.
+    /// True if the kernel has `key` and no change of it is under way: not one that takes it away,
+    /// and not one whose answer has yet to say that what was shown is still there.
     pub fn keeps(&self, key: K) -> bool {
-        let leaving = self.busy.get(&key).and_then(|op| self.in_flight.get(op));
-        self.has(key) && leaving.is_none_or(|flight| flight.change != Change::Delete)
+        self.has(key) && !self.busy.contains_key(&key)
     }
 
     /// True if the kernel has `key` because we put it there.
@@ -263,7 +263,8 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
                 self.set_have(key, Origin::Ours);
                 Outcome::Present { key, found: false }
             }
-            (Change::Delete, Err(Errno::ENOBUFS)) if flight.gone => {
+            // Whoever removed it, and whatever the answer: it is gone.
+            (Change::Delete, Err(_)) if flight.gone => {
                 self.have.remove(&key);
                 Outcome::Absent(key)
             }
@@ -546,6 +547,21 @@ mod tests {
         assert_eq!(plan(&mut ledger), []);
         ledger.done(OpId(1), Ok(()));
         assert_eq!(plan(&mut ledger), [(OpId(2), 1, Change::Delete)]);
+    }
+
+    #[test]
+    fn what_somebody_else_removed_is_gone_even_if_our_removal_is_refused() {
+        let mut ledger = Ledger::default();
+        ledger.want(1, ());
+        plan(&mut ledger);
+        ledger.done(OpId(1), Ok(()));
+        ledger.on_present(1, false);
+        ledger.unwant(1);
+        plan(&mut ledger);
+        ledger.on_absent(1);
+        ledger.want(1, ());
+        ledger.done(OpId(2), Err(Errno::EPERM));
+        assert_eq!(plan(&mut ledger), [(OpId(3), 1, Change::Add)]);
     }
 
     #[test]

@@ -93,6 +93,8 @@ pub(crate) struct Master {
     pub(crate) awaited: BTreeSet<AddressKey>,
     /// A burst of announcements is under way.
     pub(crate) announcing: bool,
+    /// Rounds of another burst, asked for meanwhile, that follows it.
+    pub(crate) next_rounds: u32,
     /// When a rival was answered last, and what is owed to those that came too soon behind it.
     pub(crate) answered: Option<Instant>,
     pub(crate) owed: Answer,

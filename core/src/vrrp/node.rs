@@ -121,13 +121,8 @@ impl VrrpNode {
     }
 
     /// A machine that goes on where a predecessor's snapshot ends. Every snapshot is a cold start
-    /// so far.
-    pub fn resume(bound: Arc<Bound>, snapshot: &[u8], seed: u64, now: Instant) -> Self {
-        debug_assert!(
-            snapshot
-                .first()
-                .is_none_or(|version| *version == SNAPSHOT_COLD)
-        );
+    /// so far, that of an unknown version too.
+    pub fn resume(bound: Arc<Bound>, _snapshot: &[u8], seed: u64, now: Instant) -> Self {
         Self::new(bound, seed, now)
     }
 
@@ -674,8 +669,15 @@ impl VrrpNode {
             }
             let last = job.next >= master.held.len();
             if last && (job.rounds <= 1 || master.held.is_empty()) {
-                master.announcing = false;
                 self.announcements.jobs.pop_front();
+                let rounds = std::mem::take(&mut master.next_rounds);
+                master.announcing = rounds > 0;
+                if master.announcing {
+                    // Behind the bursts of other instances.
+                    let mut again = job;
+                    (again.rounds, again.next) = (rounds, 0);
+                    self.announcements.jobs.push_back(again);
+                }
             } else if let Some(job) = self.announcements.jobs.front_mut() {
                 job.next = if last { 0 } else { job.next + 1 };
                 job.rounds -= u32::from(last);

@@ -412,8 +412,13 @@ impl Instance {
         let State::Master(master) = &mut self.state else {
             return;
         };
-        // A burst that is still under way already tells everybody.
-        if rounds > 0 && !std::mem::replace(&mut master.announcing, true) {
+        if rounds == 0 {
+            return;
+        }
+        if std::mem::replace(&mut master.announcing, true) {
+            // One burst follows another; a third would say nothing new.
+            master.next_rounds = master.next_rounds.max(rounds);
+        } else {
             ctx.announcements.jobs.push_back(Job {
                 instance: self.id,
                 epoch: self.epoch,

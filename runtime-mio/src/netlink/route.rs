@@ -475,11 +475,14 @@ fn ip(family: Family, value: &[u8]) -> Result<IpAddr, Malformed> {
     .map_err(|_| Malformed)
 }
 
-/// The kernel tells errors as negative numbers.
+/// The kernel tells errors as negative numbers; any other is none of its own.
 fn result_of(code: u32) -> Result<(), Errno> {
     match code.cast_signed() {
         0 => Ok(()),
-        code => Err(Errno(code.checked_neg().unwrap_or(libc::EIO))),
+        code => {
+            let errno = code.checked_neg().filter(|errno| *errno > 0);
+            Err(Errno(errno.unwrap_or(libc::EIO)))
+        }
     }
 }
 

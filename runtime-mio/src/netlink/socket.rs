@@ -310,6 +310,27 @@ fn answer(
     }
 }
 
+/// What a datagram of answers tells of changes that were sent under the numbers `seqs`, the
+/// operation being the position; returns how many still await one. For the fuzz targets.
+pub(crate) fn settle(seqs: &[u32], datagram: &[u8], done: &mut impl FnMut(Done)) -> usize {
+    let key = AddressKey {
+        ifindex: relevo_core::ids::IfIndex(1),
+        addr: std::net::Ipv4Addr::LOCALHOST.into(),
+        prefix: 32,
+    };
+    let sent = |(index, seq): (usize, &u32)| Sent {
+        seq: *seq,
+        op: OpId(index as u64),
+        key,
+        adding: true,
+    };
+    let mut outstanding = seqs.iter().enumerate().map(sent).collect();
+    for message in route::messages(datagram) {
+        answer(message, &mut outstanding, false, done);
+    }
+    outstanding.len()
+}
+
 /// The error number of a failed system call.
 pub(crate) fn errno_of(error: &io::Error) -> Errno {
     Errno(error.raw_os_error().unwrap_or(libc::EIO))

@@ -39,7 +39,8 @@ pub(crate) fn missing() -> io::Result<Vec<Capability>> {
         .collect())
 }
 
-fn effective(status: &str) -> Option<u64> {
+/// The effective set as /proc/self/status tells it.
+pub(crate) fn effective(status: &str) -> Option<u64> {
     let value = status
         .lines()
         .find_map(|line| line.strip_prefix("CapEff:"))?;

@@ -68,6 +68,11 @@ impl Name {
         name
     }
 
+    /// The octets of the address.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
     fn v6_addr(&self) -> Option<Ipv6Addr> {
         let family = libc::sa_family_t::from_ne_bytes([self.bytes[0], self.bytes[1]]);
         if usize::from(self.len) < NAME_MAX || i32::from(family) != libc::AF_INET6 {
@@ -121,10 +126,13 @@ impl Control {
         self.len += len.next_multiple_of(CONTROL_ALIGN);
     }
 
+    /// All octets.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+
     fn messages(&self) -> ControlMessages<'_> {
-        ControlMessages {
-            rest: self.bytes.get(..self.len).unwrap_or_default(),
-        }
+        ControlMessages { rest: self.bytes() }
     }
 }
 
@@ -263,6 +271,28 @@ impl Received<'_> {
             }
         }
     }
+}
+
+/// A datagram with a sender's address and ancillary data as a kernel might fill them in, for the
+/// fuzz targets; what is too long is cut, as the kernel does.
+pub(crate) fn received<'a>(name: &[u8], control: &[u8], bytes: &'a [u8]) -> Received<'a> {
+    let mut from = Name::new(libc::AF_UNSPEC, name.len().min(NAME_MAX));
+    for (to, octet) in from.bytes.iter_mut().zip(name) {
+        *to = *octet;
+    }
+    let mut ancillary = Control::NONE;
+    ancillary.len = control.len().min(CONTROL_MAX);
+    for (to, octet) in ancillary.bytes.iter_mut().zip(control) {
+        *to = *octet;
+    }
+    let mut received = Received {
+        bytes,
+        src: from.v6_addr(),
+        dst: None,
+        hop_limit: None,
+    };
+    received.read_control(&ancillary);
+    received
 }
 
 /// Datagrams collected for one socket.

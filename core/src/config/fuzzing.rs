@@ -1,0 +1,50 @@
+//! What the fuzz targets look at and nobody else: words and their places, and which words there are.
+
+use super::diag::{Diagnostic, Sink, Span};
+use super::keywords;
+use super::lexer::{Lexer, Token};
+
+/// A piece of the text as the lexer gives it out.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Piece {
+    /// A word, without its quotes.
+    Word {
+        /// Its text.
+        text: String,
+        /// Where it stands, quotes included.
+        span: Span,
+    },
+    /// The end of the words of one statement.
+    End,
+    /// `{` or `}`.
+    Brace {
+        /// Where it stands.
+        span: Span,
+    },
+}
+
+/// Every piece of `text`, and what the lexer finds wrong with it.
+pub fn pieces(text: &str) -> (Vec<Piece>, Vec<Diagnostic>) {
+    let mut sink = Sink::new("f");
+    let mut lexer = Lexer::new(text);
+    let mut pieces = Vec::new();
+    while let Some(token) = lexer.next_token(&mut sink) {
+        match token {
+            Token::Line(words) => {
+                let words = words.into_iter().map(|word| Piece::Word {
+                    text: word.text,
+                    span: word.span,
+                });
+                pieces.extend(words);
+                pieces.push(Piece::End);
+            }
+            Token::Open(span) | Token::Close(span) => pieces.push(Piece::Brace { span }),
+        }
+    }
+    (pieces, sink.finish())
+}
+
+/// Every word that the tables know.
+pub fn keywords() -> Vec<&'static str> {
+    keywords::all()
+}

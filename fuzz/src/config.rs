@@ -1,0 +1,407 @@
+//! Configuration text: every finding has a place that is right, what is bound is within its ranges,
+//! and a text that may be started with can be written again from what was understood of it.
+
+use std::sync::OnceLock;
+
+use relevo_core::config::bound::Bound;
+use relevo_core::config::fuzzing::{Piece, keywords, pieces};
+use relevo_core::config::{
+    Diagnostic, EXIT_CONFIG, HostFacts, InterfaceFact, bind, check_exit_code, load, parse,
+    start_exit_code,
+};
+use relevo_core::limits;
+use relevo_core::time::Duration;
+
+use crate::config_text;
+use crate::trail::Trail;
+
+/// Words that values are made of.
+const VALUES: &[&str] = &[
+    "{",
+    "}",
+    "\"",
+    "#",
+    "!",
+    "\\",
+    "$X=1",
+    "${X}",
+    "$X",
+    "@host",
+    "~SEQ(a,1,2)",
+    "include",
+    "lo",
+    "eth0",
+    "eth1",
+    "PASS",
+    "AH",
+    "MASTER",
+    "BACKUP",
+    "on",
+    "off",
+    "yes",
+    "no",
+    "true",
+    "false",
+    "10.0.0.100/24",
+    "10.0.0.1",
+    "224.0.0.18",
+    "ff02::12",
+    "fe80::1/64",
+    "2001:db8::1/128",
+    "dev",
+    "brd",
+    "+",
+    "-",
+    "label",
+    "scope",
+    "global",
+    "link",
+    "host",
+    "-nodad",
+    "noprefixroute",
+    "preferred_lft",
+    "0",
+    "home",
+    "peer",
+    "min_ttl",
+    "1.5",
+    "0.01",
+];
+
+/// The words of the language.
+pub fn words() -> &'static [&'static str] {
+    static WORDS: OnceLock<Vec<&'static str>> = OnceLock::new();
+    WORDS.get_or_init(|| {
+        let mut words = keywords();
+        // As many again, so that values are as frequent as keywords.
+        while words.len() < 400 {
+            words.extend(VALUES);
+        }
+        words.extend(VALUES);
+        words
+    })
+}
+
+/// The host that the text is for.
+fn facts() -> HostFacts {
+    let interface = |name: &str, mtu, multicast| InterfaceFact {
+        name: name.to_owned(),
+        loopback: name == "lo",
+        multicast,
+        mtu,
+    };
+    HostFacts {
+        hostname: "host".to_owned(),
+        uptime: Duration::from_secs(3_600),
+        interfaces: vec![
+            interface("lo", 65_536, false),
+            interface("eth0", 1_500, true),
+            interface("eth1", 576, true),
+            interface("tun0", 0, false),
+        ],
+    }
+}
+
+/// Reads any text, as UTF-8 as it may be.
+pub fn config(data: &[u8], trail: &mut Trail) {
+    let text = String::from_utf8_lossy(data);
+    let (config, found) = parse("fuzz.conf", &text);
+    let again = parse("fuzz.conf", &text);
+    assert_eq!((&config, &found), (&again.0, &again.1), "read otherwise");
+    check_findings(&text, &found, trail);
+    for facts in [facts(), HostFacts::default()] {
+        let (bound, more) = bind(&config, &facts);
+        check_findings(&text, &more, trail);
+        check_ranges(&bound);
+        let (loaded, all) = load("fuzz.conf", &text, &facts);
+        check_load(&bound, &loaded, &all, found.len() + more.len());
+        trail.mark(format_args!("check {}", check_exit_code(&all)));
+        if start_exit_code(&all).is_none() {
+            describe(&bound, trail);
+            check_written_again(&bound, &facts);
+        }
+    }
+}
+
+fn check_load(bound: &Bound, loaded: &Bound, all: &[Diagnostic], expected: usize) {
+    if check_exit_code(all) == EXIT_CONFIG {
+        assert_eq!(loaded, &Bound::default(), "read on behind a missing value");
+    } else {
+        assert_eq!((loaded, all.len()), (bound, expected));
+    }
+    assert!(
+        all.is_sorted_by_key(|finding| (finding.span.start, finding.span.end))
+            || all.len() > limits::DIAGNOSTICS
+    );
+    if start_exit_code(all).is_some() {
+        assert!(check_exit_code(all) != 0 || all.iter().any(|one| !one.message.is_empty()));
+    }
+}
+
+/// Places lie in the text, lines and columns say the same as octets, messages are one line.
+fn check_findings(text: &str, found: &[Diagnostic], trail: &mut Trail) {
+    // The ceiling, one more of each kind, and the line that counts the rest.
+    assert!(found.len() <= limits::DIAGNOSTICS + 5 * 17 + 1);
+    for finding in found {
+        let covered = text.get(finding.span.clone());
+        assert!(covered.is_some(), "a span outside the text: {finding:?}");
+        if finding.span != (0..0) || finding.line != 0 {
+            check_place(text, finding);
+        }
+        let line = finding.to_string();
+        assert!(
+            !finding.message.is_empty() && !line.contains(char::is_control),
+            "{line:?}"
+        );
+        assert!(line.len() < 2_000, "an endless message: {line:?}");
+        trail.mark(format_args!(
+            "{}/{:?}: {}",
+            finding.severity,
+            finding.class,
+            first_words(&finding.message)
+        ));
+    }
+}
+
+fn check_place(text: &str, finding: &Diagnostic) {
+    let before = &text[..finding.span.start];
+    let line = before.matches('\n').count() + 1;
+    let begin = before.rfind('\n').map_or(0, |at| at + 1);
+    let column = text[begin..finding.span.start].chars().count() + 1;
+    assert_eq!(
+        (finding.line as usize, finding.column as usize),
+        (line, column),
+        "{finding:?}"
+    );
+}
+
+/// What tells one message from another without the names in it.
+fn first_words(message: &str) -> &str {
+    let quote = message.find('`').unwrap_or(message.len());
+    let digit = message
+        .find(|c: char| c.is_ascii_digit())
+        .unwrap_or(message.len());
+    &message[..quote.min(digit)]
+}
+
+/// The ranges that `bound` and the original's manual document.
+fn check_ranges(bound: &Bound) {
+    use relevo_core::config::bound::{Auth, Destination};
+    use relevo_core::ids::{Family, Version};
+    use relevo_core::time::Duration;
+    let timers_max = Duration::from_secs(u64::from(u32::MAX));
+    for config in &bound.instances {
+        let longest = match config.version {
+            Version::V2 => Duration::from_secs(255),
+            Version::V3 => Duration::from_centis(4_095),
+        };
+        let interval = config.advert_interval;
+        assert!(!interval.is_zero() && interval <= longest, "{config:?}");
+        let unit = if config.version == Version::V2 {
+            1_000_000
+        } else {
+            10_000
+        };
+        assert!(interval.as_micros().is_multiple_of(unit), "{config:?}");
+        assert!(config.vrid > 0 && config.priority > 0, "{config:?}");
+        assert!((1..=100).contains(&config.down_timer_adverts), "{config:?}");
+        assert!(
+            config.addresses.len() <= limits::ADVERT_ADDRESSES,
+            "{config:?}"
+        );
+        assert!(
+            config.version == Version::V2 || config.auth == Auth::None,
+            "{config:?}"
+        );
+        assert!(
+            config.preempt || !(config.is_owner() || config.state_master),
+            "{config:?}"
+        );
+        assert!(
+            config.preempt_delay <= timers_max && config.garp.master_delay <= timers_max,
+            "{config:?}"
+        );
+        for address in config.all_addresses() {
+            assert!(
+                address.prefix <= Family::of(address.addr).prefix_max(),
+                "{address:?}"
+            );
+        }
+        assert!(
+            config
+                .addresses
+                .iter()
+                .all(|one| Family::of(one.addr) == config.family),
+            "{config:?}"
+        );
+        assert!(
+            config
+                .source
+                .is_none_or(|addr| Family::of(addr) == config.family),
+            "{config:?}"
+        );
+        match &config.destination {
+            Destination::Multicast(group) => {
+                assert!(
+                    group.is_multicast() && Family::of(*group) == config.family,
+                    "{config:?}"
+                );
+                assert_eq!(config.hop_limit, 255, "{config:?}");
+            }
+            Destination::Unicast(peers) => {
+                assert!(!peers.is_empty(), "{config:?}");
+                assert!(
+                    peers.iter().all(|peer| Family::of(*peer) == config.family),
+                    "{config:?}"
+                );
+            }
+        }
+    }
+}
+
+fn describe(bound: &Bound, trail: &mut Trail) {
+    use relevo_core::config::bound::{Auth, Destination};
+    for config in &bound.instances {
+        trail.mark(format_args!(
+            "starts: v{} {} auth {} owner {} master {} preempt {} unicast {}",
+            config.version.number(),
+            config.family,
+            config.auth != Auth::None,
+            config.is_owner(),
+            config.state_master,
+            config.preempt,
+            matches!(config.destination, Destination::Unicast(_))
+        ));
+        for address in config.all_addresses() {
+            trail.mark(format_args!(
+                "address: {} scope {} brd {} label {} dev {} nodad {} deprecated {} route {}",
+                address.addr.is_ipv4(),
+                address.scope,
+                address.broadcast.is_some(),
+                address.label.is_some(),
+                address.dev.is_some(),
+                address.nodad,
+                address.deprecated,
+                address.no_prefix_route
+            ));
+        }
+    }
+}
+
+/// What was understood, written out in full, is understood as the same again.
+fn check_written_again(bound: &Bound, facts: &HostFacts) {
+    let Some(text) = config_text::write(bound) else {
+        return;
+    };
+    let (second, found) = load("again.conf", &text, facts);
+    let refused = start_exit_code(&found);
+    assert!(refused.is_none(), "{text}\n{found:?}");
+    assert_eq!(
+        config_text::write(&second).as_ref(),
+        Some(&text),
+        "{found:?}"
+    );
+}
+
+/// The lexer: every octet is part of a word or brace, blank, comment, or has been complained about.
+pub fn lexer(data: &[u8], trail: &mut Trail) {
+    let text = String::from_utf8_lossy(data);
+    let (pieces, found) = pieces(&text);
+    check_findings(&text, &found, trail);
+    let mut covered = Vec::new();
+    let mut open = false;
+    for piece in &pieces {
+        match piece {
+            Piece::Word { text: word, span } => {
+                let source = &text[span.start..span.end];
+                assert_eq!(*word, unquoted(source), "at {span:?}");
+                trail.mark(format_args!(
+                    "word: quoted {} escaped {} reference {}",
+                    source.starts_with('"'),
+                    source.contains('\\'),
+                    source.contains('$')
+                ));
+                covered.push(*span);
+                open = true;
+            }
+            Piece::Brace { span } => {
+                assert!(!open, "a brace within a statement");
+                assert!(["{", "}"].contains(&&text[span.start..span.end]));
+                trail.mark(format_args!("brace {}", &text[span.start..span.end]));
+                covered.push(*span);
+            }
+            Piece::End => {
+                assert!(open, "a statement without words");
+                open = false;
+            }
+        }
+    }
+    assert!(
+        covered.is_sorted_by(|one, two| one.end <= two.start),
+        "words overlap"
+    );
+    assert!(covered.iter().all(|span| span.start < span.end));
+    let mut covered = covered.into_iter().peekable();
+    let mut start = 0;
+    let mut in_definition = false;
+    for (index, line) in text.split('\n').enumerate() {
+        let end = start + line.len();
+        let number = index as u32 + 1;
+        let complaint = found.iter().any(|finding| finding.line == number);
+        let mut at = start;
+        while let Some(span) = covered.next_if(|span| span.start < end.max(start + 1)) {
+            assert!(
+                span.end <= end && span.line == number,
+                "a word over the end of its line"
+            );
+            assert!(!in_definition, "a word in a definition");
+            check_gap(&text[at..span.start], false, complaint);
+            at = span.end;
+        }
+        if !in_definition {
+            check_gap(&text[at..end], true, complaint);
+        }
+        let begins = found
+            .iter()
+            .any(|finding| finding.line == number && finding.message.starts_with("defining"));
+        in_definition = (begins || in_definition)
+            && line.trim_end().ends_with('\\')
+            && line.len() <= limits::CONFIG_LINE;
+        start = end + 1;
+    }
+    assert!(covered.next().is_none(), "a word behind the text");
+}
+
+/// What stands between words. A comment reaches to the end of the line.
+fn check_gap(gap: &str, last: bool, complaint: bool) {
+    let rest = gap.trim_start_matches([' ', '\t', '\r', '\x0b', '\x0c', '\u{feff}']);
+    let comment = last && rest.starts_with(['#', '!']);
+    assert!(
+        rest.is_empty() || comment || complaint,
+        "swallowed: {gap:?}"
+    );
+}
+
+/// The text of a word as its source says.
+fn unquoted(source: &str) -> String {
+    if let Some(inside) = source.strip_prefix('"') {
+        return inside.strip_suffix('"').unwrap_or(inside).to_owned();
+    }
+    let mut text = String::new();
+    let mut rest = source;
+    while let Some(c) = rest.chars().next() {
+        if rest.starts_with("${") {
+            // Nothing is escaped within a reference.
+            let end = rest.find('}').map_or(2, |at| at + 1);
+            text.push_str(&rest[..end]);
+            rest = &rest[end..];
+            continue;
+        }
+        let escaped = c == '\\' && rest[1..].starts_with(['#', '!']);
+        let skip = usize::from(escaped);
+        let c = rest[skip..].chars().next().unwrap_or(c);
+        text.push(c);
+        rest = &rest[skip + c.len_utf8()..];
+    }
+    text
+}
