@@ -131,3 +131,26 @@ fn several_instances_have_their_own_addresses() {
     assert_eq!((right.addresses.len(), right.excluded.len()), (1, 3));
     assert_eq!(right.excluded[1].dev.as_deref(), Some("eth1"));
 }
+
+#[test]
+fn announcements_keep_their_distance() {
+    let bound = read("announcements.conf");
+    let global = &bound.global;
+    assert_eq!(global.garp_interval, Duration::from_millis(2));
+    assert_eq!(global.startup_delay, Duration::from_millis(2_500));
+    assert_eq!(global.garp_groups[0].interfaces, ["eth0", "eth1"]);
+    let garp = &bound.instances[0].garp;
+    assert_eq!((garp.master_repeat, garp.lower_prio_repeat), (3, 2));
+    assert_eq!(garp.refresh, Duration::from_secs(60));
+}
+
+#[test]
+fn strict_mode_is_of_all_but_one() {
+    let bound = read("strict.conf");
+    let [gateway, lab] = bound.instances.as_slice() else {
+        panic!("two instances");
+    };
+    assert!(gateway.lower_prio_no_advert && !lab.lower_prio_no_advert);
+    assert_eq!(lab.preempt_delay, Duration::from_secs(30));
+    assert_eq!(gateway.version, Version::V3);
+}

@@ -200,7 +200,7 @@ impl Storm {
             .map(|number| random_config(&mut rng, number))
             .collect();
         let bound = Bound {
-            global: Global::default(),
+            global: random_global(&mut rng),
             instances,
         };
         let now = Instant::from_micros(5_000_000) + shift;
@@ -738,6 +738,17 @@ fn priority_of(octets: &[u8], src: IpAddr, dst: IpAddr) -> u8 {
     repr.expect("a well-formed advert").priority
 }
 
+fn random_global(rng: &mut Rng) -> Global {
+    let intervals = [0, 0, 1, 50, 700].map(Duration::from_millis);
+    let mut any = || *rng.pick(&intervals).unwrap_or(&Duration::ZERO);
+    Global {
+        garp_interval: any(),
+        gna_interval: any(),
+        startup_delay: any(),
+        ..Global::default()
+    }
+}
+
 fn random_config(rng: &mut Rng, number: u8) -> InstanceConfig {
     let sorts = [
         (Version::V2, Family::V4),
@@ -768,6 +779,10 @@ fn random_config(rng: &mut Rng, number: u8) -> InstanceConfig {
     config.lower_prio_no_advert = rng.chance(1, 4);
     config.higher_prio_send_advert = rng.chance(1, 4);
     config.dont_track_primary = rng.chance(1, 6);
+    config.owner_ignore_adverts = rng.chance(1, 6);
+    if !config.preempt && rng.chance(1, 3) {
+        config.timer_expired_backup = Some(rng.within(1, 254) as u8);
+    }
     let garp = &mut config.garp;
     garp.master_repeat = rng.within(1, 5) as u32;
     garp.master_delay = Duration::from_millis(rng.below(3) * 700);

@@ -3,8 +3,9 @@
 
 use relevo_core::config::bound::{Bound, Destination, Global, InstanceConfig};
 use relevo_core::ids::{Family, Version};
+use relevo_core::machine::Machine;
 use relevo_core::time::Duration;
-use relevo_core::vrrp::{Cause, Note, StateName};
+use relevo_core::vrrp::{Cause, Note, StateName, VrrpEvent};
 use relevo_tests::one_host::{
     Advert, ETH0, Effect, ID, OneHost, announced, config, link, neighbour, notes, own, priorities,
     virtual_addresses,
@@ -317,5 +318,26 @@ fn a_master_may_be_configured_not_to_answer() {
             (priorities(&effects).len(), announced(&effects).len()),
             (0, 0)
         );
+    }
+}
+
+/// Each address is announced after its own answer of the kernel, the excluded one too, and none is
+/// repeated before all are there.
+#[test]
+fn an_address_is_announced_after_its_own_answer_and_repeated_after_the_last() {
+    for family in FAMILIES {
+        let mut config = v3(family);
+        config.excluded = config.addresses.split_off(1);
+        let mut host = OneHost::backup(config);
+        assert!(announced(&host.fire()).is_empty());
+        let all = virtual_addresses(family);
+        let mut effects = host.answer_one();
+        effects.extend(host.deliver(VrrpEvent::Continue));
+        assert_eq!(announced(&effects), all[..1]);
+        assert!(!host.node.more(), "repeats wait for the last answer");
+        let mut effects = host.answer_one();
+        effects.extend(host.settle());
+        let rounds = [all[1]].into_iter().chain(all.repeat(4));
+        assert_eq!(announced(&effects), rounds.collect::<Vec<_>>());
     }
 }

@@ -248,7 +248,7 @@ impl VrrpNode {
                 return self.on_stop(now, out);
             }
             if now < self.starts_at {
-                let delay = self.starts_at.since(now);
+                let delay = self.bound.global.startup_delay;
                 out.push(VrrpAction::Note(Note::StartupDelay { delay }));
             }
         }
