@@ -9,14 +9,15 @@ SOAK ?= flood,freeze,clock,log,links
 MINUTES ?= 1
 ROUNDS ?=
 
-.PHONY: help demo test explore mutants bench fuzz soak fmt lint
+.PHONY: help demo test explore mutants bench bench-quick fuzz soak fmt lint
 
 help:
 	@echo 'make demo     two real daemons, a client, and what it notices of failures (under a minute)'
 	@echo 'make test     everything that judges the tree; ends with what passed, failed and was skipped'
 	@echo 'make explore  SEEDS=$(SEEDS) simulated clusters'
 	@echo 'make mutants  plants faults and demands that the tests find them'
-	@echo 'make bench    takeover times against keepalived'
+	@echo 'make bench    takeover times, cost of an advert and bursts, beside keepalived (a quarter of an hour)'
+	@echo 'make bench-quick  the same with a run of each (some minutes)'
 	@echo 'make fuzz     SECONDS=$(SECONDS) of mutated inputs for every decoder'
 	@echo 'make soak     SOAK=$(SOAK) MINUTES=$(MINUTES): the long runs, keepalived beside them (some 40 minutes)'
 	@echo 'make fmt lint the formatter and the linter'
@@ -40,7 +41,14 @@ mutants:
 bench:
 	@sh tests/install-deps.sh bench
 	@$(CARGO) build --quiet --release --package relevo
-	@python3 tests/bench/takeover.py
+	@python3 tests/bench/takeover.py --plan 0.01:40,0.1:40,1:20
+	@python3 tests/bench/scale.py
+
+bench-quick:
+	@sh tests/install-deps.sh bench
+	@$(CARGO) build --quiet --release --package relevo
+	@python3 tests/bench/takeover.py --plan 0.01:10,0.1:10,1:8
+	@python3 tests/bench/scale.py --quick
 
 fuzz:
 	@sh tests/install-deps.sh build

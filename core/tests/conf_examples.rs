@@ -20,6 +20,7 @@ fn facts() -> HostFacts {
     };
     HostFacts {
         hostname: "host-1".to_owned(),
+        uptime: Duration::from_secs(3_600),
         interfaces: vec![
             interface("lo", true),
             interface("eth0", false),

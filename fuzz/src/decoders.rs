@@ -3,6 +3,7 @@
 
 use relevo_core::config::{HostFacts, InterfaceFact, bind, parse, start_exit_code};
 use relevo_core::ids::{Family, Version};
+use relevo_core::time::Duration;
 use relevo_core::trace;
 use relevo_core::wire::{arp, ethernet, ipv4, ipv6, ndisc, vrrp};
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -149,6 +150,7 @@ pub fn config(data: &[u8]) {
         &config,
         &HostFacts {
             hostname: "host".to_owned(),
+            uptime: Duration::from_secs(3_600),
             interfaces,
         },
     );

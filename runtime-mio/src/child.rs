@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use relevo_core::config::start_exit_code;
 use relevo_core::supervisor::Kind;
+use relevo_core::time::Duration;
 use relevo_core::vrrp::VrrpNode;
 
 use crate::cli::Options;
@@ -33,6 +34,8 @@ pub(crate) struct Inheritance {
     /// The descriptor of the socket to the parent: an octet says that the child is ready, its end
     /// of file that the parent is gone.
     pub(crate) parent: RawFd,
+    /// The configuration was read again since the daemon started: it does not start now.
+    pub(crate) reloaded: bool,
 }
 
 impl Inheritance {
@@ -43,7 +46,8 @@ impl Inheritance {
             Kind::Vrrp => "vrrp",
             Kind::Bfd => "bfd",
         };
-        format!("{WORD}{kind},{},{}", self.text, self.parent).into()
+        let reloaded = if self.reloaded { ",reloaded" } else { "" };
+        format!("{WORD}{kind},{},{}{reloaded}", self.text, self.parent).into()
     }
 
     /// Reads the word; `None` if it is an ordinary word of the command line.
@@ -57,7 +61,17 @@ impl Inheritance {
         };
         let text = parts.next()?.parse().ok()?;
         let parent = parts.next()?.parse().ok()?;
-        (parts.next().is_none() && text != parent).then_some(Self { kind, text, parent })
+        let reloaded = match parts.next() {
+            None => false,
+            Some("reloaded") => true,
+            Some(_) => return None,
+        };
+        (parts.next().is_none() && text != parent).then_some(Self {
+            kind,
+            text,
+            parent,
+            reloaded,
+        })
     }
 }
 
@@ -127,7 +141,11 @@ fn vrrp(
         return Ok(code);
     }
     let pid_file = pid_file(options.vrrp_pid_file.as_deref());
-    let bound = Arc::new(loaded.bound);
+    let mut bound = loaded.bound;
+    if inheritance.reloaded {
+        bound.global.startup_delay = Duration::ZERO;
+    }
+    let bound = Arc::new(bound);
     let mut node = VrrpNode::new(Arc::clone(&bound), seed()?, clock::now());
     let liveness = parent.try_clone()?;
     let mut executor = VrrpExecutor::new(Setup {
@@ -200,6 +218,7 @@ mod tests {
             kind: Kind::Vrrp,
             text: 7,
             parent: 9,
+            reloaded: false,
         };
         assert_eq!(
             Inheritance::from_word(&inheritance.to_word()),

@@ -43,12 +43,12 @@ const LOOKS: usize = 64;
 
 /// Waits for a packet that are shorter than this, so many times in a row, are a burst: a foreign
 /// master's adverts for a thousand virtual routers, sent one by one, or a flood.
-const BURST_GAP: Duration = Duration::from_micros(250);
-const BURST: u8 = 4;
+const BURST_GAP: Duration = Duration::from_micros(500);
+const BURST: u8 = 3;
 
 /// How long a burst may gather in the socket before it is read in one go: far below the protocol's
 /// intervals, and many wake-ups saved.
-const GATHER: Duration = Duration::from_micros(500);
+const GATHER: Duration = Duration::from_millis(1);
 
 /// Token of the loop's own timerfd; executors number theirs from 1.
 const TIMER: Token = Token(0);
@@ -175,6 +175,8 @@ impl Turns {
         }
         let begin = clock::now();
         let timeout = look_only.then_some(std::time::Duration::ZERO);
+        #[cfg(test)]
+        crate::sys::counting::note_call("epoll_wait");
         match self.poll.poll(&mut self.events, timeout) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
             Ok(()) | Err(_) => {}

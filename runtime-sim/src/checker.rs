@@ -18,6 +18,9 @@ const ACTIONS: usize = relevo_core::limits::SLICE + 64;
 /// How often in a row a late takeover must be put off.
 const PUT_OFF_MAX: u8 = 3;
 
+/// How often in an interval a master answers contradictions.
+const ANSWERS_PER_INTERVAL: u64 = 20;
+
 /// Calls in a row without waiting.
 const CALLS_IN_A_ROW: u32 = 64;
 
@@ -38,8 +41,10 @@ struct Known {
     thaws: u8,
     /// It left mastership in the last call, and must have sent priority 0 in that call.
     owes_zero: bool,
-    /// It became master or was contradicted in the last call, and must have sent an advert in it.
-    owes_advert: bool,
+    /// It became master or was contradicted, and must have sent an advert by then.
+    owes_advert: Option<Instant>,
+    /// When it answered a contradiction last, or will.
+    answered: Option<Instant>,
     heard_zero: Option<Instant>,
     heard_lower: Option<(Instant, usize)>,
     zero_sent: BTreeSet<IpAddr>,
@@ -88,7 +93,8 @@ impl Checker {
             timer: None,
             thaws: 0,
             owes_zero: false,
-            owes_advert: false,
+            owes_advert: None,
+            answered: None,
             heard_zero: None,
             heard_lower: None,
             zero_sent: BTreeSet::new(),
@@ -218,7 +224,8 @@ impl Checker {
             known.quiet_until = None;
             known.timer = None;
             known.owes_zero = false;
-            known.owes_advert = false;
+            known.owes_advert = None;
+            known.answered = None;
         }
     }
 
@@ -227,6 +234,8 @@ impl Checker {
             let known = &mut self.known[member];
             known.frozen = frozen;
             known.spoke = None;
+            known.owes_advert = None;
+            known.answered = Some(now);
             known.since = known.since.max(if frozen { known.since } else { now });
             for other in 0..self.known.len() {
                 self.path(member, other).clean_since = now;
@@ -286,7 +295,8 @@ impl Checker {
         known.heard_zero = None;
         known.heard_lower = None;
         known.owes_zero = from == StateName::Master && can_send;
-        known.owes_advert = to == StateName::Master && can_send;
+        known.owes_advert = (to == StateName::Master && can_send).then_some(now);
+        known.answered = None;
         if to == StateName::Master {
             known.zero_sent.clear();
             known.announced.clear();
@@ -354,7 +364,7 @@ impl Checker {
         if is == master {
             self.check_speaks(now, member);
             self.known[member].spoke = Some(now);
-            self.known[member].owes_advert = false;
+            self.known[member].owes_advert = None;
         }
     }
 
@@ -425,8 +435,7 @@ impl Checker {
             self.fail(now, Promise::KeepsAgainstWorse, text);
         }
         if !yields && theirs < ours {
-            let answers = heard.priority == 0 || self.member(heard.to).answers_lower;
-            self.known[heard.to].owes_advert = answers;
+            self.on_contradicted(now, heard);
         }
         if yields && theirs > ours {
             if theirs.0 == ours.0 {
@@ -438,6 +447,24 @@ impl Checker {
             if other.state == StateName::Master && now.since(both_since) >= interval {
                 self.marks.split_heal += 1;
             }
+        }
+    }
+
+    /// A master answers at once, or together with others if it has answered just before.
+    fn on_contradicted(&mut self, now: Instant, heard: Heard) {
+        let me = self.member(heard.to);
+        let answers = heard.priority == 0 || me.answers_lower;
+        let gap = Duration::from_micros(me.interval.as_micros() / ANSWERS_PER_INTERVAL);
+        let slack = self.slack;
+        let known = &mut self.known[heard.to];
+        let next = known.answered.map(|last| last + gap);
+        let due = match next.filter(|next| now < *next + slack) {
+            Some(next) => next + slack * 2,
+            None => now,
+        };
+        known.answered = Some(next.unwrap_or(now).max(now));
+        if answers {
+            known.owes_advert = Some(known.owes_advert.map_or(due, |before| before.min(due)));
         }
     }
 
@@ -510,8 +537,9 @@ impl Checker {
                 let text = format!("member {member} left mastership without priority 0");
                 self.fail(now, Promise::LetsGo, text);
             }
-            if std::mem::take(&mut self.known[member].owes_advert) {
-                let text = format!("member {member} owed an advert at once and sent none");
+            let owed = &mut self.known[member].owes_advert;
+            if owed.take_if(|due| *due <= now).is_some() {
+                let text = format!("member {member} owed an advert by now and sent none");
                 self.fail(now, Promise::MasterSpeaks, text);
             }
         }

@@ -604,6 +604,9 @@ fn conf_text(host: &HostText<'_>, common: &Common, all: &[HostText<'_>]) -> Resu
         vips: common.vips.clone(),
         unicast,
         garp: GarpConfig::default(),
+        announce_interval: Duration::ZERO,
+        lower_prio_no_advert: false,
+        higher_prio_send_advert: false,
     };
     Ok(spec.conf_text(&extra))
 }
@@ -614,6 +617,7 @@ pub fn bound(host: &str, text: &str) -> Result<Arc<Bound>, String> {
     let (config, mut found) = parse(&file, text);
     let facts = HostFacts {
         hostname: host.into(),
+        uptime: Duration::from_secs(3_600),
         interfaces: vec![InterfaceFact {
             name: interface(0),
             loopback: false,

@@ -109,6 +109,12 @@ pub struct InstanceSpec {
     pub unicast: Option<(IpAddr, Vec<IpAddr>)>,
     /// Announcements.
     pub garp: GarpConfig,
+    /// Between two announcements out of one interface, of the whole host; zero for none.
+    pub announce_interval: Duration,
+    /// `lower_prio_no_advert`.
+    pub lower_prio_no_advert: bool,
+    /// `higher_prio_send_advert`.
+    pub higher_prio_send_advert: bool,
 }
 
 /// The interface's number on `segment`.
@@ -210,22 +216,40 @@ impl InstanceSpec {
                 None => plain.destination.clone(),
             },
             garp: self.garp.clone(),
+            lower_prio_no_advert: self.lower_prio_no_advert,
+            higher_prio_send_advert: self.higher_prio_send_advert,
             ..plain
         }
     }
 
     /// The block of a configuration file; `extra` lines go in as they are.
     pub fn conf_text(&self, extra: &[String]) -> String {
-        let mut lines = vec![
+        let mut lines = Vec::new();
+        if !self.announce_interval.is_zero() {
+            lines.push("global_defs {".into());
+            for word in ["vrrp_garp_interval", "vrrp_gna_interval"] {
+                lines.push(format!("    {word} {}", self.announce_interval));
+            }
+            lines.push("}".into());
+        }
+        lines.extend([
             format!("vrrp_instance {} {{", self.name),
             format!("    version {}", self.version.number()),
             format!("    interface {}", interface(self.segment)),
             format!("    virtual_router_id {}", self.vrid),
             format!("    priority {}", self.priority),
             format!("    advert_int {}", self.interval),
-        ];
+        ]);
         if !self.preempt {
             lines.push("    nopreempt".into());
+        }
+        for (word, on) in [
+            ("lower_prio_no_advert", self.lower_prio_no_advert),
+            ("higher_prio_send_advert", self.higher_prio_send_advert),
+        ] {
+            if on {
+                lines.push(format!("    {word}"));
+            }
         }
         if !self.preempt_delay.is_zero() {
             lines.push(format!("    preempt_delay {}", self.preempt_delay));
@@ -267,10 +291,14 @@ impl InstanceSpec {
 
 /// A host's configuration, bound without a detour through text.
 pub fn bind_all(host: &str, instances: &[InstanceSpec]) -> Arc<Bound> {
+    let intervals = instances.iter().map(|own| own.announce_interval);
+    let interval = intervals.max().unwrap_or_default();
     Arc::new(Bound {
         global: Global {
             router_id: host.into(),
-            dynamic_interfaces: false,
+            garp_interval: interval,
+            gna_interval: interval,
+            ..Global::default()
         },
         instances: instances.iter().map(InstanceSpec::bind).collect(),
     })

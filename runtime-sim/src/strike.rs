@@ -494,7 +494,10 @@ impl World {
                         self.checker.fail(now, Promise::ElectsTheRightOne, text);
                     }
                 }
-                let settled = Duration::from_millis(100) + self.spec.pace.order * 32;
+                // With an interval an address waits for the others of its host.
+                let interval = self.hosts[host].bound.global.garp_interval;
+                let settled =
+                    Duration::from_millis(100) + self.spec.pace.order * 32 + interval * 16;
                 self.checker.check_announced(now, member, settled);
             }
         }

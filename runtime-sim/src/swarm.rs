@@ -94,6 +94,8 @@ struct Draw {
     pace: Pace,
     quality: Quality,
     slowest: Duration,
+    /// `garp_interval` of all hosts.
+    announce_interval: Duration,
     numbers: Vec<u8>,
 }
 
@@ -154,6 +156,7 @@ impl Draw {
         } else {
             Quality::default()
         };
+        let announce_interval = pick(&mut rng, &[0, 0, 0, 1, 7, 20]);
         let mut numbers: Vec<u8> = (1..=20).collect();
         for index in 0..numbers.len() {
             let other = rng.below(numbers.len() as u64) as usize;
@@ -169,6 +172,7 @@ impl Draw {
             pace,
             quality,
             slowest: quality.slowest(),
+            announce_interval: Duration::from_millis(announce_interval),
             numbers,
         }
     }
@@ -236,6 +240,8 @@ impl Draw {
         };
         let addresses: Vec<IpAddr> = self.numbers[..self.hosts].iter().map(|n| own(*n)).collect();
         let garp = self.garp();
+        let lower_prio_no_advert = self.rng.chance(1, 10);
+        let higher_prio_send_advert = self.rng.chance(1, 10);
         let differing = self.version == Version::V3 && self.rng.chance(1, 6);
         (0..self.hosts)
             .map(|host| {
@@ -260,6 +266,9 @@ impl Draw {
                     vips: vips.clone(),
                     unicast: unicast.then(|| (addresses[host], peers.collect())),
                     garp: garp.clone(),
+                    announce_interval: self.announce_interval,
+                    lower_prio_no_advert,
+                    higher_prio_send_advert,
                 }
             })
             .collect()
@@ -556,6 +565,8 @@ mod tests {
         assert!(any(|i| !i.preempt));
         assert!(any(|i| i.priority == 255));
         assert!(any(|i| !i.preempt_delay.is_zero()));
+        assert!(any(|i| !i.announce_interval.is_zero()));
+        assert!(any(|i| i.lower_prio_no_advert && i.higher_prio_send_advert));
         assert!(trials.iter().any(|t| t.spec.hosts.len() == 4));
         assert!(trials.iter().any(|t| t.spec.segments.len() == 2));
         assert!(trials.iter().any(|t| t.schedule.is_empty()));

@@ -266,10 +266,14 @@ impl OneHost {
 
     /// The same with several virtual routers.
     pub fn with_instances(instances: Vec<InstanceConfig>) -> Self {
-        let bound = Bound {
+        Self::with_bound(Bound {
             global: Global::default(),
             instances,
-        };
+        })
+    }
+
+    /// The same with a whole configuration.
+    pub fn with_bound(bound: Bound) -> Self {
         let now = Instant::from_micros(1_000_000);
         Self {
             node: VrrpNode::new(Arc::new(bound), 1, now),

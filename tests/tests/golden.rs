@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use relevo_core::config::{HostFacts, InterfaceFact, bind, parse};
 use relevo_core::machine::{Machine, Out};
-use relevo_core::time::Instant;
+use relevo_core::time::{Duration, Instant};
 use relevo_core::trace::{Input, Line, action_line};
 use relevo_core::vrrp::VrrpNode;
 
@@ -89,6 +89,7 @@ fn facts() -> HostFacts {
     };
     HostFacts {
         hostname: "node".to_owned(),
+        uptime: Duration::from_secs(3_600),
         interfaces: vec![interface("eth0"), interface("eth1")],
     }
 }

@@ -228,6 +228,16 @@ fn every_kind_of_bad_packet_is_counted_and_changes_nothing() {
             }
         }
     }
+    for mut config in every_sort() {
+        config.priority = 255;
+        config.owner_ignore_adverts = true;
+        for host in at_rest(&config) {
+            let good = Advert::from_neighbour(&config, 9, 255);
+            let ignored = Bad::changed(Discard::OwnerIgnores, &good, |_| {});
+            assert_only_counted(&host, &ignored);
+            kinds.push(ignored.reason);
+        }
+    }
     for kind in Discard::ALL {
         assert!(kinds.contains(&kind), "{kind:?} was not tried");
     }

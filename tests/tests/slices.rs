@@ -161,7 +161,7 @@ fn near_a_deadline_slices_are_short() {
 /// Whoever slept hears first what was said meanwhile, whichever timer is due.
 #[test]
 fn after_a_sleep_packets_come_before_a_master_s_advert_too() {
-    let mut host = OneHost::master(config(Version::V3, Family::V4));
+    let host = OneHost::master(config(Version::V3, Family::V4));
     let (timer, left) = host.timer().expect("the next advert");
     assert_eq!(timer, VrrpTimer::Advert(ID));
     assert!(!host.node.packets_first(host.now + left));
@@ -174,4 +174,23 @@ fn after_a_sleep_packets_come_before_a_master_s_advert_too() {
         host.node
             .packets_first(host.now + left + Duration::from_millis(6))
     );
+}
+
+/// The second block (`garp_master_delay`) is not lost when it comes while the first is still under way;
+/// what is asked for beyond that says nothing new.
+#[test]
+fn a_burst_that_comes_during_another_follows_it() {
+    let mut host = OneHost::backup(big());
+    let mut effects = host.fire();
+    while !host.asked.is_empty() {
+        effects.extend(host.answer_one());
+    }
+    assert!(host.node.more(), "repeats are waiting");
+    // Five seconds later nothing but timers has been looked at.
+    for _ in 0..6 {
+        host.pass(Duration::from_secs(1));
+        effects.extend(host.look_at_timers());
+    }
+    effects.extend(host.settle());
+    assert_eq!(announced(&effects).len(), 2 * 5 * COUNT);
 }

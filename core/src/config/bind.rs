@@ -8,10 +8,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Config;
 use super::addresses::AddressEntry;
-use super::bound::{Auth, Bound, Destination, GarpConfig, Global, InstanceConfig, VirtualAddress};
+use super::bound::{
+    Auth, Bound, ChecksumConfig, ChecksumStyle, Destination, Global, InstanceConfig, VirtualAddress,
+};
 use super::checks;
 use super::diag::{Class, Diagnostic, Severity, Sink, quoted};
 use super::global::GlobalDefs;
+use super::strict;
 use super::vrrp_instance::{InitialState, Instance};
 use crate::ids::{Family, Version};
 use crate::limits;
@@ -22,6 +25,8 @@ use crate::time::Duration;
 pub struct HostFacts {
     /// The host's name, the default of `router_id`.
     pub hostname: String,
+    /// How long ago it was booted.
+    pub uptime: Duration,
     /// Its interfaces.
     pub interfaces: Vec<InterfaceFact>,
 }
@@ -71,6 +76,10 @@ pub fn bind(config: &Config, facts: &HostFacts) -> (Bound, Vec<Diagnostic>) {
                 .clone()
                 .unwrap_or_else(|| facts.hostname.clone()),
             dynamic_interfaces: global.dynamic_interfaces,
+            startup_delay: startup_delay(global, facts),
+            garp_interval: global.garp_interval.unwrap_or_default(),
+            gna_interval: global.gna_interval.unwrap_or_default(),
+            garp_groups: config.garp_groups.clone(),
         },
         instances: Vec::new(),
     };
@@ -91,6 +100,17 @@ pub fn bind(config: &Config, facts: &HostFacts) -> (Bound, Vec<Diagnostic>) {
     (bound, sink.finish())
 }
 
+/// What is left to wait after the start: `vrrp_startup_delay` or, counted from boot,
+/// `vrrp_delay_after_boot`, whichever ends later.
+fn startup_delay(global: &GlobalDefs, facts: &HostFacts) -> Duration {
+    let after_boot = global.delay_after_boot.unwrap_or_default();
+    let left = after_boot
+        .as_micros()
+        .saturating_sub(facts.uptime.as_micros());
+    let delay = global.startup_delay.unwrap_or_default();
+    delay.max(Duration::from_micros(left))
+}
+
 /// One instance on its way.
 struct Pass<'p> {
     instance: &'p Instance,
@@ -103,10 +123,11 @@ impl Pass<'_> {
     /// All passes; `None` if the instance cannot run.
     fn complete(&mut self) -> Option<InstanceConfig> {
         let instance = self.instance;
+        let strict = strict::asked(instance, self.global);
         let vrid = self.vrid();
         let interface = self.interface();
         let family = instance.family.unwrap_or(Family::V4);
-        let version = self.version(family);
+        let version = self.version(family, strict.is_some());
         let (vrid, interface) = (vrid?, interface?);
         let (priority, state_master) = self.priority();
         let auth = self.auth(version);
@@ -132,6 +153,12 @@ impl Pass<'_> {
             source: instance.source.as_ref().map(|source| source.value),
             hop_limit: self.hop_limit(),
             destination,
+            peer_ttl: instance.peer_ttl.clone(),
+            checksum: self.checksum(),
+            owner_ignore_adverts: instance
+                .owner_ignore_adverts
+                .unwrap_or(self.global.owner_ignore_adverts),
+            timer_expired_backup: None,
             check_unicast_source: instance.check_unicast_src || self.global.check_unicast_src,
             skip_check_adv_addr: instance.skip_check_adv_addr || self.global.skip_check_adv_addr,
             lower_prio_no_advert: instance
@@ -141,11 +168,18 @@ impl Pass<'_> {
                 .higher_prio_send_advert
                 .unwrap_or(self.global.higher_prio_send_advert),
             dont_track_primary: instance.dont_track_primary,
-            garp: self.garp(),
+            garp: instance.garp.bind(&self.global.garp, self.global.min_garp),
             interface,
         };
-        self.preempt(&mut config);
-        self.addresses(&mut config)?;
+        if let Some(asked) = strict {
+            let fact = self.interfaces.get(config.interface.as_str());
+            let multicast = fact.is_none_or(|fact| fact.multicast);
+            let words = (instance, self.global);
+            strict::apply(&mut config, words, asked, multicast, self.sink)?;
+        }
+        self.preempt(&mut config, strict.is_some());
+        self.sleep(&mut config);
+        self.addresses(&mut config, strict.is_some())?;
         Some(config)
     }
 
@@ -209,13 +243,16 @@ impl Pass<'_> {
             .help("add `interface NAME`");
     }
 
-    fn version(&mut self, family: Family) -> Version {
+    fn version(&mut self, family: Family, strict: bool) -> Version {
         let Some(written) = &self.instance.version else {
             return match family {
                 Family::V6 => Version::V3,
                 Family::V4 => self.global.version.unwrap_or(Version::V2),
             };
         };
+        if strict {
+            return strict::version(written.value, family, self.instance, self.sink);
+        }
         if family == Family::V6 && written.value == Version::V2 {
             // keepalived sends version 2 over IPv6, which no standard describes; version 3 instead
             // would make two masters beside it.
@@ -372,45 +409,8 @@ impl Pass<'_> {
         interval
     }
 
-    /// The settings of the instance, else of `global_defs`, else of the original.
-    fn garp(&self) -> GarpConfig {
-        let (instance, global) = (self.instance, self.global);
-        let default = if global.min_garp {
-            GarpConfig {
-                master_delay: Duration::ZERO,
-                master_repeat: 1,
-                refresh_repeat: 0,
-                ..GarpConfig::default()
-            }
-        } else {
-            GarpConfig::default()
-        };
-        let delay = global.garp_master_delay.unwrap_or(default.master_delay);
-        let repeat = global.garp_master_repeat.unwrap_or(default.master_repeat);
-        GarpConfig {
-            master_delay: instance.garp_master_delay.unwrap_or(delay),
-            master_repeat: instance.garp_master_repeat.unwrap_or(repeat),
-            refresh: instance
-                .garp_master_refresh
-                .or(global.garp_master_refresh)
-                .unwrap_or(default.refresh),
-            refresh_repeat: instance
-                .garp_master_refresh_repeat
-                .or(global.garp_master_refresh_repeat)
-                .unwrap_or(default.refresh_repeat),
-            lower_prio_delay: instance
-                .garp_lower_prio_delay
-                .or(global.garp_lower_prio_delay)
-                .unwrap_or(delay),
-            lower_prio_repeat: instance
-                .garp_lower_prio_repeat
-                .or(global.garp_lower_prio_repeat)
-                .unwrap_or(repeat),
-        }
-    }
-
     /// Settings of preemption that a first or owning master has no use for are dropped.
-    fn preempt(&mut self, config: &mut InstanceConfig) {
+    fn preempt(&mut self, config: &mut InstanceConfig, strict: bool) {
         let delay = self.instance.preempt_delay.as_ref();
         let delay = delay.filter(|delay| !delay.value.is_zero());
         if let Some(span) = self.instance.nopreempt {
@@ -432,7 +432,9 @@ impl Pass<'_> {
         let Some(delay) = delay else {
             return;
         };
-        let reason = if config.state_master {
+        let reason = if strict {
+            "strict mode"
+        } else if config.state_master {
             "`state MASTER`"
         } else if !config.preempt {
             "`nopreempt`"
@@ -444,13 +446,44 @@ impl Pass<'_> {
         self.sink.error(delay.span, message);
     }
 
+    /// What the checksum of version 3 covers.
+    fn checksum(&self) -> ChecksumConfig {
+        let instance = self.instance;
+        let as_v2 = instance
+            .v3_checksum_as_v2
+            .unwrap_or(self.global.v3_checksum_as_v2);
+        ChecksumConfig {
+            style: if as_v2 {
+                ChecksumStyle::AsV2
+            } else {
+                instance.old_checksum.unwrap_or_default()
+            },
+            group: self.global.mcast_group4.unwrap_or(GROUP_V4),
+        }
+    }
+
+    /// `timer_expired_backup` is of use only where a router that comes back does not preempt.
+    fn sleep(&mut self, config: &mut InstanceConfig) {
+        let Some(written) = &self.instance.timer_expired_backup else {
+            return;
+        };
+        if config.preempt {
+            let message = "`timer_expired_backup` does not go without `nopreempt`; it is dropped";
+            self.sink
+                .error(written.span, message)
+                .help("write `nopreempt` too, or remove it");
+        } else {
+            config.timer_expired_backup = Some(written.value);
+        }
+    }
+
     /// Devices, number and presence of the addresses.
-    fn addresses(&mut self, config: &mut InstanceConfig) -> Option<()> {
+    fn addresses(&mut self, config: &mut InstanceConfig, strict: bool) -> Option<()> {
         config.addresses = self.on_devices(&self.instance.addresses);
         config.excluded = self.on_devices(&self.instance.excluded);
         self.fit(config);
         if config.addresses.is_empty() {
-            return self.no_address(config.version);
+            return self.no_address(config.version, strict);
         }
         let first = config.addresses.first().map(|first| first.addr);
         if let Some(IpAddr::V6(first)) = first
@@ -459,9 +492,13 @@ impl Pass<'_> {
         {
             let span = self.instance.addresses.first().map(|entry| entry.span);
             let message = "the first IPv6 address of an instance should be link-local";
-            self.sink
-                .note(span.unwrap_or(self.instance.span), message)
-                .help("put an address that begins with fe80 before it (RFC 9568 section 5.2.9)");
+            let span = span.unwrap_or(self.instance.span);
+            let found = if strict {
+                self.sink.error(span, message)
+            } else {
+                self.sink.note(span, message)
+            };
+            found.help("put an address that begins with fe80 before it (RFC 9568 section 5.2.9)");
         }
         Some(())
     }
@@ -516,33 +553,29 @@ impl Pass<'_> {
             .help("move them to `virtual_ipaddress_excluded`, on all routers alike");
     }
 
-    fn no_address(&mut self, version: Version) -> Option<()> {
+    fn no_address(&mut self, version: Version, strict: bool) -> Option<()> {
         let instance = self.instance;
         if instance.unread {
             return Some(());
         }
         let name = quoted(&instance.name);
-        match version {
-            Version::V3 => {
-                let message = format!(
-                    "the instance {name} has no address in `virtual_ipaddress`, and version 3 needs one"
-                );
-                self.sink
-                    .fatal(instance.span, message)
-                    .help("add the address that the routers share");
-                None
-            }
-            Version::V2 => {
-                if !instance.no_virtual_ipaddress {
-                    let message =
-                        format!("the instance {name} has no address in `virtual_ipaddress`");
-                    self.sink.error(instance.span, message).help(
-                        "add the address that the routers share, or `no_virtual_ipaddress` if it \
-                         shall have none",
-                    );
-                }
-                Some(())
-            }
+        if strict || version == Version::V3 {
+            let mode = if strict { "strict mode" } else { "version 3" };
+            let message = format!(
+                "the instance {name} has no address in `virtual_ipaddress`, and {mode} needs one"
+            );
+            self.sink
+                .fatal(instance.span, message)
+                .help("add the address that the routers share");
+            return None;
         }
+        if !instance.no_virtual_ipaddress {
+            let message = format!("the instance {name} has no address in `virtual_ipaddress`");
+            self.sink.error(instance.span, message).help(
+                "add the address that the routers share, or `no_virtual_ipaddress` if it shall \
+                 have none",
+            );
+        }
+        Some(())
     }
 }

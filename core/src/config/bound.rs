@@ -2,7 +2,7 @@
 //!
 //! Immutable once built; a reload builds another one.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::ids::{Family, InstanceId, Version};
 use crate::time::Duration;
@@ -39,6 +39,27 @@ pub struct Global {
     pub router_id: String,
     /// `dynamic_interfaces`: an interface may be missing at start.
     pub dynamic_interfaces: bool,
+    /// `vrrp_startup_delay`, or what `vrrp_delay_after_boot` leaves of it if that ends later: for so
+    /// long after the start nothing is heard and nothing is taken over.
+    pub startup_delay: Duration,
+    /// `vrrp_garp_interval`: least time between two gratuitous ARPs out of one interface; zero for
+    /// none.
+    pub garp_interval: Duration,
+    /// `vrrp_gna_interval`: the same for neighbour advertisements.
+    pub gna_interval: Duration,
+    /// `garp_group`: interfaces that share intervals of their own. An interface is in one at most.
+    pub garp_groups: Vec<GarpGroup>,
+}
+
+/// Interfaces whose announcements wait for each other.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct GarpGroup {
+    /// Their names.
+    pub interfaces: Vec<String>,
+    /// `garp_interval`; zero for none.
+    pub garp_interval: Duration,
+    /// `gna_interval`; zero for none.
+    pub gna_interval: Duration,
 }
 
 /// One virtual router.
@@ -78,10 +99,19 @@ pub struct InstanceConfig {
     pub destination: Destination,
     /// TTL or hop limit of adverts: 255, or `unicast_ttl`.
     pub hop_limit: u8,
+    /// Limits of the TTL or hop limit of adverts from unicast peers that have them.
+    pub peer_ttl: Vec<PeerTtl>,
+    /// How the checksum of version 3 over IPv4 is made.
+    pub checksum: ChecksumConfig,
     /// `check_unicast_src`: adverts only from configured peers.
     pub check_unicast_source: bool,
     /// `skip_check_adv_addr`: the address list of the current master is not compared again.
     pub skip_check_adv_addr: bool,
+    /// `owner_ignore_adverts`: an owner discards what it hears.
+    pub owner_ignore_adverts: bool,
+    /// `timer_expired_backup`: a master whose advert is so late that a router of this priority has
+    /// taken over becomes a backup.
+    pub timer_expired_backup: Option<u8>,
     /// `lower_prio_no_advert`: a master does not answer lower priorities.
     pub lower_prio_no_advert: bool,
     /// `higher_prio_send_advert`: a master sends one last advert before it yields.
@@ -126,8 +156,12 @@ impl InstanceConfig {
             source: None,
             destination: Destination::Multicast(group),
             hop_limit: vrrp::HOP_LIMIT,
+            peer_ttl: Vec::new(),
+            checksum: ChecksumConfig::default(),
             check_unicast_source: false,
             skip_check_adv_addr: false,
+            owner_ignore_adverts: false,
+            timer_expired_backup: None,
             lower_prio_no_advert: false,
             higher_prio_send_advert: false,
             dont_track_primary: false,
@@ -167,6 +201,51 @@ pub enum Auth {
     Pass([u8; 8]),
 }
 
+/// How the checksum of version 3 over IPv4 is made. Version 2 and IPv6 have one way only.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct ChecksumConfig {
+    /// Which one.
+    pub style: ChecksumStyle,
+    /// What the old unicast checksum has in place of the destination: the default group of IPv4.
+    pub group: Ipv4Addr,
+}
+
+impl Default for ChecksumConfig {
+    fn default() -> Self {
+        Self {
+            style: ChecksumStyle::Auto,
+            group: vrrp::GROUP_V4,
+        }
+    }
+}
+
+/// What the checksum of version 3 over IPv4 covers besides the message.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
+pub enum ChecksumStyle {
+    /// The pseudo-header. Unicast: either kind is accepted, and the kind last heard is sent.
+    #[default]
+    Auto,
+    /// `old_unicast_checksum`. Unicast: the pseudo-header has the group for its destination, as
+    /// releases of keepalived up to 1.3.6 had it.
+    OldUnicast,
+    /// `old_unicast_checksum never`: the pseudo-header, and nothing else is accepted.
+    Never,
+    /// `v3_checksum_as_v2`: nothing, as RFC 9568 section 5.2.8 says. The pseudo-header is accepted
+    /// too.
+    AsV2,
+}
+
+/// Limits of the TTL or hop limit of what a unicast peer sends.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct PeerTtl {
+    /// The peer.
+    pub addr: IpAddr,
+    /// The least accepted.
+    pub min: u8,
+    /// The greatest accepted.
+    pub max: u8,
+}
+
 /// Where adverts go.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Destination {
@@ -188,7 +267,7 @@ pub struct VirtualAddress {
     /// rtnetlink scope; 0 (global) by default.
     pub scope: u8,
     /// IPv4 broadcast: as written, or derived from the prefix for `brd +`.
-    pub broadcast: Option<std::net::Ipv4Addr>,
+    pub broadcast: Option<Ipv4Addr>,
     /// IPv4 label.
     pub label: Option<String>,
     /// IPv6: false with `-nodad`.

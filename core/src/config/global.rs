@@ -2,8 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::announcement::{self, AnnouncementWords};
 use super::block::Statement;
-use super::diag::{Class, Severity, Sink, quoted};
+use super::diag::{Class, Severity, Sink, Span, quoted};
 use super::keywords::Place;
 use super::statement::{self, flag, optional, value};
 use super::units::{self, Garbage};
@@ -31,18 +32,12 @@ pub struct GlobalDefs {
     pub mcast_group4: Option<Ipv4Addr>,
     /// `vrrp_mcast_group6`.
     pub mcast_group6: Option<Ipv6Addr>,
-    /// `vrrp_garp_master_delay`.
-    pub garp_master_delay: Option<Duration>,
-    /// `vrrp_garp_master_repeat`.
-    pub garp_master_repeat: Option<u32>,
-    /// `vrrp_garp_master_refresh`.
-    pub garp_master_refresh: Option<Duration>,
-    /// `vrrp_garp_master_refresh_repeat`.
-    pub garp_master_refresh_repeat: Option<u32>,
-    /// `vrrp_garp_lower_prio_delay`.
-    pub garp_lower_prio_delay: Option<Duration>,
-    /// `vrrp_garp_lower_prio_repeat`.
-    pub garp_lower_prio_repeat: Option<u32>,
+    /// The words `vrrp_garp_..` about announcements.
+    pub garp: AnnouncementWords,
+    /// `vrrp_garp_interval`.
+    pub garp_interval: Option<Duration>,
+    /// `vrrp_gna_interval`.
+    pub gna_interval: Option<Duration>,
     /// `vrrp_min_garp`.
     pub min_garp: bool,
     /// `vrrp_down_timer_adverts`.
@@ -55,6 +50,16 @@ pub struct GlobalDefs {
     pub skip_check_adv_addr: bool,
     /// `vrrp_check_unicast_src`.
     pub check_unicast_src: bool,
+    /// `vrrp_strict`, where it is on.
+    pub strict: Option<Span>,
+    /// `vrrp_owner_ignore_adverts`.
+    pub owner_ignore_adverts: bool,
+    /// `v3_checksum_as_v2`; as in keepalived its value does not count.
+    pub v3_checksum_as_v2: bool,
+    /// `vrrp_startup_delay`.
+    pub startup_delay: Option<Duration>,
+    /// `vrrp_delay_after_boot`.
+    pub delay_after_boot: Option<Duration>,
 }
 
 /// Adds one `global_defs` block to what earlier ones said.
@@ -83,18 +88,10 @@ impl GlobalDefs {
             }
             "vrrp_mcast_group4" => self.mcast_group4(found, sink),
             "vrrp_mcast_group6" => self.mcast_group6(found, sink),
-            "vrrp_garp_master_delay" => set(&mut self.garp_master_delay, delay(found, sink)),
-            "vrrp_garp_master_repeat" => set(&mut self.garp_master_repeat, repeat(found, sink)),
-            "vrrp_garp_master_refresh" => self.garp_master_refresh = Some(refresh(found, sink)),
-            "vrrp_garp_master_refresh_repeat" => {
-                set(&mut self.garp_master_refresh_repeat, repeat(found, sink));
+            "vrrp_garp_interval" => {
+                set(&mut self.garp_interval, announcement::interval(found, sink));
             }
-            "vrrp_garp_lower_prio_delay" => {
-                set(&mut self.garp_lower_prio_delay, delay(found, sink));
-            }
-            "vrrp_garp_lower_prio_repeat" => {
-                set(&mut self.garp_lower_prio_repeat, lower_repeat(found, sink));
-            }
+            "vrrp_gna_interval" => set(&mut self.gna_interval, announcement::interval(found, sink)),
             "vrrp_min_garp" => assign(&mut self.min_garp, boolean(found, sink)),
             "vrrp_down_timer_adverts" => {
                 set(
@@ -115,8 +112,24 @@ impl GlobalDefs {
                 flag(found, sink);
                 self.check_unicast_src = true;
             }
-            "vrrp_strict" | "vrrp_owner_ignore_adverts" => refuse_unless_off(found, sink),
-            _ => {}
+            "vrrp_strict" => {
+                if let Some(strict) = boolean(found, sink) {
+                    self.strict = strict.then_some(found.span());
+                }
+            }
+            "vrrp_owner_ignore_adverts" => {
+                assign(&mut self.owner_ignore_adverts, boolean(found, sink));
+            }
+            "v3_checksum_as_v2" => {
+                flag(found, sink);
+                self.v3_checksum_as_v2 = true;
+            }
+            "vrrp_startup_delay" => set(&mut self.startup_delay, startup_delay(found, sink)),
+            "vrrp_delay_after_boot" => set(&mut self.delay_after_boot, startup_delay(found, sink)),
+            other => {
+                let word = other.strip_prefix("vrrp_").unwrap_or_default();
+                self.garp.set(word, found, sink);
+            }
         }
     }
 
@@ -211,11 +224,11 @@ pub(super) fn boolean(found: &Statement, sink: &mut Sink) -> Option<bool> {
     units::boolean(word, sink)
 }
 
-/// A setting that is refused unless it is switched off, which is its default.
-pub(super) fn refuse_unless_off(found: &Statement, sink: &mut Sink) {
-    if boolean(found, sink) == Some(true) {
-        sink.refuse(found.span(), &quoted(found.keyword()));
-    }
+/// Seconds from a millisecond on.
+fn startup_delay(found: &Statement, sink: &mut Sink) -> Option<Duration> {
+    let word = value(found, sink)?;
+    let range = Duration::from_millis(1)..=Duration::from_micros(u64::from(u32::MAX));
+    units::seconds(word, range, IGNORED, sink)
 }
 
 /// 2 or 3.
@@ -225,43 +238,6 @@ pub(super) fn version(found: &Statement, sink: &mut Sink) -> Option<Version> {
         2 => Some(Version::V2),
         _ => Some(Version::V3),
     }
-}
-
-/// Whole seconds between blocks of announcements.
-pub(super) fn delay(found: &Statement, sink: &mut Sink) -> Option<Duration> {
-    let word = value(found, sink)?;
-    let range = 0..=DELAY_MAX;
-    units::number(word, range, Garbage::Cut, IGNORED, sink).map(Duration::from_secs)
-}
-
-/// Whole seconds between refreshes; 0, which is none, if the number is wrong.
-pub(super) fn refresh(found: &Statement, sink: &mut Sink) -> Duration {
-    let Some(word) = value(found, sink) else {
-        return Duration::ZERO;
-    };
-    let range = 0..=u64::from(u32::MAX);
-    let seconds = units::number(word, range, Garbage::Cut, "0 is used", sink).unwrap_or(0);
-    Duration::from_secs(seconds)
-}
-
-/// A count of which 0 becomes 1.
-pub(super) fn repeat(found: &Statement, sink: &mut Sink) -> Option<u32> {
-    let word = value(found, sink)?;
-    let range = 0..=u64::from(u32::MAX);
-    let count = units::number(word, range, Garbage::Cut, IGNORED, sink)?;
-    if count == 0 {
-        let message = format!("{} must be at least 1; 1 is used", quoted(found.keyword()));
-        sink.error(word.span, message).suggest("1");
-    }
-    u32::try_from(count.max(1)).ok()
-}
-
-/// A count that may be 0.
-pub(super) fn lower_repeat(found: &Statement, sink: &mut Sink) -> Option<u32> {
-    let word = value(found, sink)?;
-    let range = 0..=u64::from(i32::MAX.unsigned_abs());
-    let count = units::number(word, range, Garbage::Cut, IGNORED, sink)?;
-    u32::try_from(count).ok()
 }
 
 /// Adverts that may be missed.

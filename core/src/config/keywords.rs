@@ -30,6 +30,8 @@ pub(super) enum Place {
     Instance,
     /// `authentication` within `vrrp_instance`.
     Authentication,
+    /// `garp_group`.
+    GarpGroup,
 }
 
 impl Place {
@@ -40,6 +42,7 @@ impl Place {
             Self::Global => "in `global_defs`",
             Self::Instance => "in `vrrp_instance`",
             Self::Authentication => "in `authentication`",
+            Self::GarpGroup => "in `garp_group`",
         }
     }
 
@@ -49,6 +52,7 @@ impl Place {
             Self::Global => (GLOBAL_BUILT, GLOBAL_HARMLESS, GLOBAL_REFUSED),
             Self::Instance => (INSTANCE_BUILT, INSTANCE_HARMLESS, INSTANCE_REFUSED),
             Self::Authentication => (AUTHENTICATION, NOTHING, NOTHING),
+            Self::GarpGroup => (GARP_GROUP, NOTHING, NOTHING),
         };
         [
             (built, Standing::Built),
@@ -78,6 +82,7 @@ pub(super) fn takes_block(outer: &str, word: &str) -> bool {
         "" => holds(TOP_BLOCKS, word),
         "global_defs" => word == "notification_email",
         "vrrp_instance" => holds(INSTANCE_BLOCKS, word),
+        "garp_group" => word == "interfaces",
         _ => false,
     }
 }
@@ -122,6 +127,7 @@ pub(super) fn elsewhere(word: &str) -> Option<&'static str> {
         Place::Global,
         Place::Instance,
         Place::Authentication,
+        Place::GarpGroup,
     ];
     if let Some(place) = read
         .into_iter()
@@ -165,12 +171,11 @@ fn distance(a: &str, b: &str) -> usize {
 const NOTHING: &[&str] = &[];
 
 /// Words of the top level understood.
-const TOP_BUILT: &[&str] = &["global_defs", "vrrp_instance"];
+const TOP_BUILT: &[&str] = &["garp_group", "global_defs", "vrrp_instance"];
 
 /// Words of the top level without which the same router is master.
 const TOP_HARMLESS: &[&str] = &[
     "child_wait_time",
-    "garp_group",
     "instance",
     "namespace_with_ipsets",
     "use_pid_dir",
@@ -203,14 +208,18 @@ const GLOBAL_BUILT: &[&str] = &[
     "default_interface",
     "dynamic_interfaces",
     "router_id",
+    "v3_checksum_as_v2",
     "vrrp_check_unicast_src",
+    "vrrp_delay_after_boot",
     "vrrp_down_timer_adverts",
+    "vrrp_garp_interval",
     "vrrp_garp_lower_prio_delay",
     "vrrp_garp_lower_prio_repeat",
     "vrrp_garp_master_delay",
     "vrrp_garp_master_refresh",
     "vrrp_garp_master_refresh_repeat",
     "vrrp_garp_master_repeat",
+    "vrrp_gna_interval",
     "vrrp_higher_prio_send_advert",
     "vrrp_lower_prio_no_advert",
     "vrrp_mcast_group4",
@@ -218,6 +227,7 @@ const GLOBAL_BUILT: &[&str] = &[
     "vrrp_min_garp",
     "vrrp_owner_ignore_adverts",
     "vrrp_skip_check_adv_addr",
+    "vrrp_startup_delay",
     "vrrp_strict",
     "vrrp_version",
 ];
@@ -315,8 +325,6 @@ const GLOBAL_HARMLESS: &[&str] = &[
     "vmac_prefix",
     "vrrp_cpu_affinity",
     "vrrp_garp_extra_if",
-    "vrrp_garp_interval",
-    "vrrp_gna_interval",
     "vrrp_ipsets",
     "vrrp_iptables",
     "vrrp_netlink_cmd_rcv_bufs",
@@ -345,9 +353,6 @@ const GLOBAL_REFUSED: &[&str] = &[
     "lvs_sync_daemon",
     "lvs_timeouts",
     "startup_script",
-    "v3_checksum_as_v2",
-    "vrrp_delay_after_boot",
-    "vrrp_startup_delay",
 ];
 
 /// Words of `vrrp_instance` understood.
@@ -373,6 +378,7 @@ const INSTANCE_BUILT: &[&str] = &[
     "native_ipv6",
     "no_virtual_ipaddress",
     "nopreempt",
+    "old_unicast_checksum",
     "owner_ignore_adverts",
     "preempt",
     "preempt_delay",
@@ -380,9 +386,12 @@ const INSTANCE_BUILT: &[&str] = &[
     "skip_check_adv_addr",
     "state",
     "strict_mode",
+    "thread_timer_expired",
+    "timer_expired_backup",
     "unicast_peer",
     "unicast_src_ip",
     "unicast_ttl",
+    "v3_checksum_as_v2",
     "version",
     "virtual_ipaddress",
     "virtual_ipaddress_excluded",
@@ -411,10 +420,7 @@ const INSTANCE_REFUSED: &[&str] = &[
     "linkbeat_use_polling",
     "lvs_sync_daemon_interface",
     "no_accept",
-    "old_unicast_checksum",
     "promote_secondaries",
-    "thread_timer_expired",
-    "timer_expired_backup",
     "track_bfd",
     "track_file",
     "track_interface",
@@ -425,7 +431,6 @@ const INSTANCE_REFUSED: &[&str] = &[
     "use_ipvlan",
     "use_vmac",
     "use_vmac_addr",
-    "v3_checksum_as_v2",
     "virtual_routes",
     "virtual_rules",
     "vmac_xmit_base",
@@ -434,6 +439,9 @@ const INSTANCE_REFUSED: &[&str] = &[
 
 /// Words of `authentication`.
 const AUTHENTICATION: &[&str] = &["auth_pass", "auth_type"];
+
+/// Words of `garp_group`.
+const GARP_GROUP: &[&str] = &["garp_interval", "gna_interval", "interface", "interfaces"];
 
 /// Harmless words for which keepalived insists on a value.
 const HARMLESS_WITH_VALUE: &[&str] = &[
@@ -461,8 +469,6 @@ const HARMLESS_WITH_VALUE: &[&str] = &[
     "umask",
     "vmac_addr_prefix",
     "vmac_prefix",
-    "vrrp_garp_interval",
-    "vrrp_gna_interval",
     "vrrp_process_name",
     "vrrp_rlimit_rtime",
     "vrrp_rlimit_rttime",
@@ -677,10 +683,6 @@ const INNER: &[(&str, &[&str])] = &[
             "ttl",
             "vrrp",
         ],
-    ),
-    (
-        "in `garp_group`",
-        &["garp_interval", "gna_interval", "interface", "interfaces"],
     ),
     ("in `SSL`", &["ca", "certificate", "password"]),
 ];

@@ -11,6 +11,7 @@
 //! is skipped whole, and a word that is not built yet stops the start instead of being left out.
 
 mod addresses;
+mod announcement;
 mod bind;
 mod block;
 pub mod bound;
@@ -20,12 +21,14 @@ mod global;
 mod keywords;
 mod lexer;
 mod statement;
+mod strict;
 #[cfg(test)]
 mod tests;
 mod units;
 mod vrrp_instance;
 
 pub use addresses::AddressEntry;
+pub use announcement::AnnouncementWords;
 pub use bind::{HostFacts, InterfaceFact, bind};
 pub use diag::{
     Class, Diagnostic, EXIT_CONFIG, EXIT_TEST_ERROR, EXIT_TEST_FATAL, EXIT_TEST_SECURITY, Severity,
@@ -47,6 +50,8 @@ pub struct Config {
     pub file: String,
     /// `global_defs`; several blocks add up.
     pub global: GlobalDefs,
+    /// `garp_group` blocks in the order of the file.
+    pub garp_groups: Vec<bound::GarpGroup>,
     /// `vrrp_instance` blocks in the order of the file.
     pub instances: Vec<Instance>,
 }
@@ -98,6 +103,10 @@ fn read_top(
     }
     match found.keyword() {
         "global_defs" => global::read(&mut config.global, found, sink),
+        "garp_group" => {
+            let group = announcement::group(found, &config.garp_groups, sink);
+            config.garp_groups.extend(group);
+        }
         "vrrp_instance" => {
             if let Some(instance) = vrrp_instance::read(found, names, sink) {
                 config.instances.push(instance);

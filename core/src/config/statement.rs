@@ -74,6 +74,7 @@ fn has_right_shape(place: Place, found: &Statement, sink: &mut Sink) -> bool {
         Place::Global => "global_defs",
         Place::Instance => "vrrp_instance",
         Place::Authentication => "authentication",
+        Place::GarpGroup => "garp_group",
     };
     let keyword = found.keyword();
     let wants = keywords::takes_block(outer, keyword);

@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::addresses::{self, AddressEntry};
+use super::announcement::AnnouncementWords;
 use super::block::Statement;
+use super::bound::{ChecksumStyle, PeerTtl};
 use super::diag::{Class, Severity, Sink, Span, Spanned, quoted};
 use super::global::{self, set};
 use super::keywords::Place;
@@ -77,22 +79,26 @@ pub struct Instance {
     pub unicast: Option<Span>,
     /// `unicast_peer`.
     pub peers: Vec<Spanned<IpAddr>>,
+    /// `min_ttl` and `max_ttl` of the peers that have them.
+    pub peer_ttl: Vec<PeerTtl>,
+    /// `old_unicast_checksum`.
+    pub old_checksum: Option<ChecksumStyle>,
+    /// `v3_checksum_as_v2`.
+    pub v3_checksum_as_v2: Option<bool>,
+    /// `strict_mode`.
+    pub strict: Option<Spanned<bool>>,
+    /// `accept`.
+    pub accept: Option<Span>,
+    /// `owner_ignore_adverts`.
+    pub owner_ignore_adverts: Option<bool>,
+    /// `timer_expired_backup`, or its synonym `thread_timer_expired`.
+    pub timer_expired_backup: Option<Spanned<u8>>,
     /// `unicast_ttl`.
     pub unicast_ttl: Option<Spanned<u8>>,
     /// `check_unicast_src`.
     pub check_unicast_src: bool,
-    /// `garp_master_delay`.
-    pub garp_master_delay: Option<Duration>,
-    /// `garp_master_repeat`.
-    pub garp_master_repeat: Option<u32>,
-    /// `garp_master_refresh`.
-    pub garp_master_refresh: Option<Duration>,
-    /// `garp_master_refresh_repeat`.
-    pub garp_master_refresh_repeat: Option<u32>,
-    /// `garp_lower_prio_delay`.
-    pub garp_lower_prio_delay: Option<Duration>,
-    /// `garp_lower_prio_repeat`.
-    pub garp_lower_prio_repeat: Option<u32>,
+    /// The words `garp_..` about announcements.
+    pub garp: AnnouncementWords,
     /// `lower_prio_no_advert`.
     pub lower_prio_no_advert: Option<bool>,
     /// `higher_prio_send_advert`.
@@ -160,6 +166,14 @@ fn small(
     Some(Spanned::new(u8::try_from(number).ok()?, word.span))
 }
 
+/// The highest priority of the other routers; 254 if it is not told.
+fn rival_priority(found: &Statement, sink: &mut Sink) -> Option<Spanned<u8>> {
+    if found.arguments().is_empty() {
+        return Some(Spanned::new(254, found.span()));
+    }
+    small(found, 1..=254, sink)
+}
+
 impl Instance {
     fn set(&mut self, found: &Statement, sink: &mut Sink) {
         match found.keyword() {
@@ -192,12 +206,14 @@ impl Instance {
                 flag(found, sink);
                 self.no_virtual_ipaddress = true;
             }
-            "accept" => flag(found, sink),
+            "accept" => {
+                flag(found, sink);
+                self.accept = Some(found.span());
+            }
             "dont_track_primary" => {
                 flag(found, sink);
                 self.dont_track_primary = true;
             }
-            "strict_mode" | "owner_ignore_adverts" => global::refuse_unless_off(found, sink),
             "debug" => self.debug(found, sink),
             "down_timer_adverts" => {
                 set(
@@ -215,6 +231,26 @@ impl Instance {
                 );
             }
             "skip_check_adv_addr" => self.skip_check_adv_addr(found, sink),
+            _ => self.set_rules(found, sink),
+        }
+    }
+
+    /// What the RFCs do not know.
+    fn set_rules(&mut self, found: &Statement, sink: &mut Sink) {
+        match found.keyword() {
+            "strict_mode" => {
+                let strict = global::boolean(found, sink);
+                set(
+                    &mut self.strict,
+                    strict.map(|on| Spanned::new(on, found.span())),
+                );
+            }
+            "owner_ignore_adverts" => {
+                set(&mut self.owner_ignore_adverts, global::boolean(found, sink));
+            }
+            "timer_expired_backup" | "thread_timer_expired" => {
+                set(&mut self.timer_expired_backup, rival_priority(found, sink));
+            }
             _ => self.set_transport(found, sink),
         }
     }
@@ -236,28 +272,12 @@ impl Instance {
                 self.unicast.get_or_insert(found.span());
                 self.check_unicast_src = true;
             }
+            "old_unicast_checksum" => self.old_unicast_checksum(found, sink),
+            "v3_checksum_as_v2" => {
+                set(&mut self.v3_checksum_as_v2, global::boolean(found, sink));
+            }
             "mcast_dst_ip" => self.mcast_dst(found, sink),
-            "garp_master_delay" => set(&mut self.garp_master_delay, global::delay(found, sink)),
-            "garp_master_repeat" => set(&mut self.garp_master_repeat, global::repeat(found, sink)),
-            "garp_master_refresh" => {
-                self.garp_master_refresh = Some(global::refresh(found, sink));
-            }
-            "garp_master_refresh_repeat" => {
-                set(
-                    &mut self.garp_master_refresh_repeat,
-                    global::repeat(found, sink),
-                );
-            }
-            "garp_lower_prio_delay" => {
-                set(&mut self.garp_lower_prio_delay, global::delay(found, sink));
-            }
-            "garp_lower_prio_repeat" => {
-                set(
-                    &mut self.garp_lower_prio_repeat,
-                    global::lower_repeat(found, sink),
-                );
-            }
-            _ => {}
+            word => self.garp.set(word, found, sink),
         }
     }
 
@@ -507,6 +527,22 @@ impl Instance {
         }
     }
 
+    fn old_unicast_checksum(&mut self, found: &Statement, sink: &mut Sink) {
+        self.unicast.get_or_insert(found.span());
+        match statement::optional(found, sink) {
+            None => self.old_checksum = Some(ChecksumStyle::OldUnicast),
+            Some(word) if word.text == "never" => self.old_checksum = Some(ChecksumStyle::Never),
+            Some(word) => {
+                let message = format!(
+                    "{} is not a way of `old_unicast_checksum`; the line is ignored",
+                    quoted(&word.text)
+                );
+                sink.error(word.span, message)
+                    .help("write `never`, or nothing behind it");
+            }
+        }
+    }
+
     fn unicast_peer(&mut self, block: &Statement, sink: &mut Sink) {
         self.unicast.get_or_insert(block.span());
         let known = self.peers.iter().map(|peer| (peer.value, peer.span.line));
@@ -525,7 +561,7 @@ impl Instance {
             if !joins_family(&mut self.family, addr, first.span, sink) {
                 continue;
             }
-            peer_options(options, sink);
+            let limits = peer_options(addr, options, sink);
             let line = first.span.line;
             if let Some(before) = seen.get(&addr) {
                 let message = format!(
@@ -535,6 +571,7 @@ impl Instance {
             } else {
                 seen.insert(addr, line);
                 self.peers.push(Spanned::new(addr, first.span));
+                self.peer_ttl.extend(limits);
             }
         }
     }
@@ -605,17 +642,18 @@ fn report_twice(entry: &AddressEntry, sink: &mut Sink) {
         .help("remove one of the two");
 }
 
-/// What follows a peer on its line.
-fn peer_options(options: &[Word], sink: &mut Sink) {
+/// What follows a peer on its line: the limits of its TTL.
+fn peer_options(addr: IpAddr, options: &[Word], sink: &mut Sink) -> Option<PeerTtl> {
+    let mut limits = PeerTtl {
+        addr,
+        min: u8::MIN,
+        max: u8::MAX,
+    };
     for pair in options.chunks(2) {
-        let [name, ..] = pair else {
-            return;
-        };
-        match name.text.as_str() {
-            "min_ttl" | "max_ttl" => {
-                let what = format!("`{}` of a unicast peer", name.text);
-                sink.refuse(name.span, &what);
-            }
+        let [name, value @ ..] = pair else { break };
+        let limit = match name.text.as_str() {
+            "min_ttl" => &mut limits.min,
+            "max_ttl" => &mut limits.max,
             other => {
                 let message = format!(
                     "{} is not an option of a peer; the rest of the line is ignored",
@@ -623,8 +661,28 @@ fn peer_options(options: &[Word], sink: &mut Sink) {
                 );
                 sink.error(name.span, message)
                     .help("write each peer on a line of its own");
-                return;
+                break;
             }
+        };
+        let Some(value) = value.first() else {
+            let message = format!("{} needs a value; it is ignored", quoted(&name.text));
+            sink.error(name.span, message)
+                .help("write 0 to 255 behind it");
+            break;
+        };
+        let number = units::number(value, 0..=255, Garbage::Refuse, "it is ignored", sink);
+        if let Some(number) = number.and_then(|number| u8::try_from(number).ok()) {
+            *limit = number;
         }
     }
+    if limits.min > limits.max
+        && let Some(first) = options.first()
+    {
+        let message = format!(
+            "`min_ttl` {} is more than `max_ttl` {}: every packet of this peer is discarded",
+            limits.min, limits.max
+        );
+        sink.error(first.span, message);
+    }
+    (limits.min > u8::MIN || limits.max < u8::MAX).then_some(limits)
 }

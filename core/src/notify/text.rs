@@ -135,6 +135,39 @@ impl Rendered<'_> {
                  we follow its interval while it is master",
                 name(instance)
             ),
+            Note::Leftover { instance, key } => write!(
+                f,
+                "({}) {} was left behind by a former run and is removed",
+                name(instance),
+                self.address(Some(*instance), key)
+            ),
+            note => self.write_rule_note(f, note),
+        }
+    }
+
+    fn write_rule_note(&self, f: &mut fmt::Formatter<'_>, note: &Note) -> fmt::Result {
+        let name = |id: &InstanceId| self.name(*id);
+        match note {
+            Note::ChecksumLearned { instance, src, old } => write!(
+                f,
+                "({}) {src} sends VRRPv3 checksums {}: so do we from now on",
+                name(instance),
+                if *old {
+                    "in the old way of unicast, with the multicast group in place of our address"
+                } else {
+                    "in the usual way again"
+                }
+            ),
+            Note::TwoOwners { instance, src } => write!(
+                f,
+                "({}) {src} says that it owns the addresses (priority 255), and so are we \
+                 configured: give all routers but one a lower priority",
+                name(instance)
+            ),
+            Note::StartupDelay { delay } => write!(
+                f,
+                "for {delay} s adverts are not heard, and no address is taken (startup delay)"
+            ),
             Note::Late { instance, by } => write!(
                 f,
                 "({}) woke up {by} s late: adverts may have been missed meanwhile, so the master \
@@ -146,12 +179,6 @@ impl Rendered<'_> {
                 "({}) woke up {by} s late as master: another may have taken over meanwhile, so we \
                  say that we are here and announce the addresses again",
                 name(instance)
-            ),
-            Note::Leftover { instance, key } => write!(
-                f,
-                "({}) {} was left behind by a former run and is removed",
-                name(instance),
-                self.address(Some(*instance), key)
             ),
             note => self.write_kernel_note(f, note),
         }
@@ -221,6 +248,9 @@ impl Rendered<'_> {
             | Note::LowerPriorityHeard { .. }
             | Note::AddressListDiffers { .. }
             | Note::IntervalDiffers { .. }
+            | Note::ChecksumLearned { .. }
+            | Note::TwoOwners { .. }
+            | Note::StartupDelay { .. }
             | Note::Late { .. }
             | Note::Slept { .. }
             | Note::Leftover { .. } => Ok(()),
@@ -281,6 +311,11 @@ fn write_cause(f: &mut fmt::Formatter<'_>, cause: &Cause, interface: &str) -> fm
             }
             Fault::NoSocket => "its VRRP socket is not open",
         }),
+        Cause::Slept { by, priority } => write!(
+            f,
+            "our advert is {by} s late: a router of priority {priority} has taken over by now, so \
+             we listen first"
+        ),
         Cause::Recovered => f.write_str("every condition of operation is met again"),
         Cause::AddressTaken { key } => {
             write!(
@@ -327,6 +362,7 @@ const fn discard_word(reason: Discard) -> &'static str {
         Discard::UnknownPeer => "unknown peer",
         Discard::Vrid => "virtual router id",
         Discard::Own => "own address",
+        Discard::OwnerIgnores => "heard as owner",
     }
 }
 
@@ -334,7 +370,9 @@ fn discard_text(reason: Discard) -> &'static str {
     match reason {
         Discard::IpHeader => "not a whole IP packet of protocol 112",
         Discard::Length => "its length does not fit its address count and version",
-        Discard::Ttl => "its TTL is not 255, so it did not come from this link",
+        Discard::Ttl => {
+            "its TTL is not 255 (or not within its peer's limits), so it did not come from this link"
+        }
         Discard::Version => "it is of another VRRP version than configured",
         Discard::AuthTypeUnknown => "its authentication type does not exist",
         Discard::AuthTypeMismatch => "its authentication type is not the configured one",
@@ -346,6 +384,7 @@ fn discard_text(reason: Discard) -> &'static str {
         Discard::UnknownPeer => "the sender is not one of the configured peers",
         Discard::Vrid => "no instance has its virtual router id",
         Discard::Own => "it carries our own source address",
+        Discard::OwnerIgnores => "we own the addresses, and are configured to listen to nobody",
     }
 }
 

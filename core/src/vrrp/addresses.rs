@@ -52,6 +52,11 @@ impl Addresses {
         self.leftovers.insert(key, id);
     }
 
+    /// True if an instance holds `key`.
+    pub(crate) fn is_held(&self, key: AddressKey) -> bool {
+        self.holders.contains_key(&key)
+    }
+
     /// The instances that hold `key`.
     pub(crate) fn holders(&self, key: AddressKey) -> Holders {
         self.holders.get(&key).cloned().unwrap_or_default()

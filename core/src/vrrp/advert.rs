@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use crate::config::bound::{Auth, Destination, InstanceConfig};
+use crate::config::bound::{Auth, ChecksumStyle, Destination, InstanceConfig};
 use crate::ids::{Family, Version};
 use crate::limits::ETHERNET_PAYLOAD_MIN;
 use crate::time::Duration;
@@ -33,6 +33,8 @@ pub(crate) struct Heard {
     pub(crate) interval: Duration,
     /// It lists other addresses than ours: told, and still used, as in the original.
     pub(crate) list_differs: bool,
+    /// It has the old unicast checksum.
+    pub(crate) old_checksum: bool,
 }
 
 impl<'a> Datagram<'a> {
@@ -100,10 +102,7 @@ pub(crate) fn judge(
     if packet.kind() != vrrp::TYPE_ADVERTISEMENT {
         return Err(Discard::Type);
     }
-    let pseudo = pseudo_header(config.version, datagram.src, datagram.dst);
-    if !packet.checksum_ok(packet.expected_len(config.version, config.family), pseudo) {
-        return Err(Discard::Checksum);
-    }
+    let old_checksum = check_checksum(config, datagram, &packet)?;
     check_peer(config, datagram)?;
     let known = config.skip_check_adv_addr && master == Some(datagram.src);
     Ok(Heard {
@@ -114,6 +113,7 @@ pub(crate) fn judge(
             Version::V3 => Duration::from_centis(u64::from(packet.interval_centis())),
         },
         list_differs: !known && !same_addresses(&packet, config.family, advertised),
+        old_checksum,
     })
 }
 
@@ -126,15 +126,62 @@ pub(crate) fn pseudo_header(version: Version, src: IpAddr, dst: IpAddr) -> Optio
     }
 }
 
+/// The pseudo-header of what `config` sends; `old` if the old unicast checksum is wanted.
+pub(crate) fn sent_header(
+    config: &InstanceConfig,
+    old: bool,
+    src: IpAddr,
+    dst: IpAddr,
+) -> Option<vrrp::Pseudo> {
+    match (pseudo_header(config.version, src, dst), &config.destination) {
+        (Some(vrrp::Pseudo::V4 { .. }), _) if config.checksum.style == ChecksumStyle::AsV2 => None,
+        (Some(vrrp::Pseudo::V4 { src, .. }), Destination::Unicast(_)) if old => {
+            let dst = config.checksum.group;
+            Some(vrrp::Pseudo::V4 { src, dst })
+        }
+        (header, _) => header,
+    }
+}
+
+/// Whether the checksum is right in one of the ways that `config` accepts; true for the old unicast
+/// checksum.
+fn check_checksum(
+    config: &InstanceConfig,
+    datagram: &Datagram<'_>,
+    packet: &vrrp::Packet<'_>,
+) -> Result<bool, Discard> {
+    let len = packet.expected_len(config.version, config.family);
+    let (src, dst) = (datagram.src, datagram.dst);
+    let usual = pseudo_header(config.version, src, dst);
+    let is_right = |old| packet.checksum_ok(len, sent_header(config, old, src, dst));
+    let unicast = matches!(config.destination, Destination::Unicast(_));
+    let can_be_old = unicast && matches!(usual, Some(vrrp::Pseudo::V4 { .. }));
+    match config.checksum.style {
+        ChecksumStyle::OldUnicast if can_be_old => is_right(true).then_some(true),
+        ChecksumStyle::Auto if is_right(false) => Some(false),
+        ChecksumStyle::Auto => (can_be_old && is_right(true)).then_some(true),
+        ChecksumStyle::AsV2 => (is_right(false) || packet.checksum_ok(len, usual)).then_some(false),
+        ChecksumStyle::OldUnicast | ChecksumStyle::Never => is_right(false).then_some(false),
+    }
+    .ok_or(Discard::Checksum)
+}
+
 /// TTL (RFC 9568 section 5.1.1.3) and version (section 5.2.1). A unicast packet may have been
-/// forwarded, so its TTL is not judged (K-7).
+/// forwarded, so its TTL is judged only where the peer has limits (K-7).
 fn check_header(
     config: &InstanceConfig,
     datagram: &Datagram<'_>,
     packet: &vrrp::Packet<'_>,
 ) -> Result<(), Discard> {
     let multicast = datagram.dst.is_multicast();
-    if multicast && datagram.hop_limit != 255 {
+    let is_near = |ttl: u8| {
+        let limits = config
+            .peer_ttl
+            .iter()
+            .find(|peer| peer.addr == datagram.src);
+        limits.is_none_or(|peer| (peer.min..=peer.max).contains(&ttl))
+    };
+    if (multicast && datagram.hop_limit != 255) || (!multicast && !is_near(datagram.hop_limit)) {
         return Err(Discard::Ttl);
     }
     if packet.version() != config.version.number() {
@@ -142,6 +189,9 @@ fn check_header(
     }
     if multicast != matches!(config.destination, Destination::Multicast(_)) {
         return Err(Discard::Destination);
+    }
+    if config.owner_ignore_adverts && config.is_owner() {
+        return Err(Discard::OwnerIgnores);
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::*;
-use crate::config::bound::VirtualAddress;
+use crate::config::bound::{PeerTtl, VirtualAddress};
 
 const OWN: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 5));
 const THEIRS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 9);
@@ -85,6 +85,7 @@ fn a_good_advert_says_what_it_says() {
             priority: 200,
             interval: Duration::from_secs(1),
             list_differs: false,
+            old_checksum: false,
         };
         assert_eq!(
             judged(&config, &datagram(&octets, config.family)),
@@ -280,4 +281,116 @@ fn only_whole_ipv4_datagrams_of_protocol_112_are_read() {
     assert_eq!(header(|octets| octets[3] = 29), Err(Discard::Length));
     assert_eq!(header(|octets| octets[3] = 19), Err(Discard::Length));
     assert_eq!(header(|octets| octets.push(0)), Ok(8));
+}
+
+/// What `from` sends unicast to us, as `to` judges it.
+fn between(from: ChecksumStyle, to: ChecksumStyle, group: Ipv4Addr) -> Result<bool, Discard> {
+    let unicast = |style| {
+        let mut config = config(Version::V3, Family::V4);
+        config.destination = Destination::Unicast(vec![THEIRS.into()]);
+        config.checksum.style = style;
+        config.checksum.group = group;
+        config
+    };
+    let addresses = addresses(Family::V4);
+    let sender = unicast(from);
+    let repr = vrrp::Repr {
+        version: Version::V3,
+        family: Family::V4,
+        vrid: 51,
+        priority: 200,
+        interval: sender.advert_interval,
+        auth: sender.auth,
+        addresses: &addresses,
+    };
+    let mut octets = Vec::new();
+    let old = from == ChecksumStyle::OldUnicast;
+    let header = sent_header(&sender, old, THEIRS.into(), OWN);
+    repr.emit(header, &mut octets);
+    let mut datagram = datagram(&octets, Family::V4);
+    datagram.dst = OWN;
+    judged(&unicast(to), &datagram).map(|heard| heard.old_checksum)
+}
+
+/// As keepalived judges it: what is not told is learned, what is told is kept to.
+#[test]
+fn unicast_checksums_of_version_3_are_accepted_as_configured() {
+    use ChecksumStyle::{AsV2, Auto, Never, OldUnicast};
+    let wrong = Err(Discard::Checksum);
+    let table = [
+        (Auto, Auto, Ok(false)),
+        (Auto, OldUnicast, wrong),
+        (Auto, Never, Ok(false)),
+        (Auto, AsV2, Ok(false)),
+        (OldUnicast, Auto, Ok(true)),
+        (OldUnicast, OldUnicast, Ok(true)),
+        (OldUnicast, Never, wrong),
+        (OldUnicast, AsV2, wrong),
+        (AsV2, Auto, wrong),
+        (AsV2, OldUnicast, wrong),
+        (AsV2, AsV2, Ok(false)),
+    ];
+    for (from, to, expected) in table {
+        for group in [vrrp::GROUP_V4, Ipv4Addr::new(224, 0, 0, 19)] {
+            assert_eq!(between(from, to, group), expected, "{from:?} to {to:?}");
+        }
+    }
+}
+
+#[test]
+fn version_2_and_multicast_have_no_old_checksum() {
+    for base in sorts() {
+        let mut config = base;
+        config.checksum.style = ChecksumStyle::OldUnicast;
+        let octets = message(&config);
+        let heard = judged(&config, &datagram(&octets, config.family));
+        assert_eq!(heard.map(|heard| heard.old_checksum), Ok(false));
+    }
+}
+
+#[test]
+fn a_peer_may_have_limits_of_its_ttl() {
+    let mut config = config(Version::V3, Family::V4);
+    config.destination = Destination::Unicast(vec![THEIRS.into()]);
+    config.peer_ttl = vec![PeerTtl {
+        addr: THEIRS.into(),
+        min: 250,
+        max: 254,
+    }];
+    let mut octets = Vec::new();
+    let header = sent_header(&config, false, THEIRS.into(), OWN);
+    let addresses = addresses(Family::V4);
+    let repr = vrrp::Repr {
+        version: Version::V3,
+        family: Family::V4,
+        vrid: 51,
+        priority: 200,
+        interval: config.advert_interval,
+        auth: config.auth,
+        addresses: &addresses,
+    };
+    repr.emit(header, &mut octets);
+    for (ttl, accepted) in [(249, false), (250, true), (254, true), (255, false)] {
+        let mut datagram = datagram(&octets, Family::V4);
+        (datagram.dst, datagram.hop_limit) = (OWN, ttl);
+        let heard = judged(&config, &datagram);
+        assert_eq!(heard.is_ok(), accepted, "{ttl}");
+        assert!(accepted || heard == Err(Discard::Ttl));
+        // Another sender has none.
+        datagram.src = Ipv4Addr::new(10, 0, 0, 8).into();
+        assert_ne!(judged(&config, &datagram), Err(Discard::Ttl));
+    }
+}
+
+#[test]
+fn an_owner_may_be_configured_to_hear_nobody() {
+    for base in sorts() {
+        let mut config = base;
+        config.owner_ignore_adverts = true;
+        let octets = message(&config);
+        let datagram = datagram(&octets, config.family);
+        assert!(judged(&config, &datagram).is_ok());
+        config.priority = 255;
+        assert_eq!(judged(&config, &datagram), Err(Discard::OwnerIgnores));
+    }
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::config::bound::{Destination, InstanceConfig};
 use crate::ids::SocketId;
 use crate::machine::Out;
-use crate::vrrp::advert::pseudo_header;
+use crate::vrrp::advert::sent_header;
 use crate::vrrp::event::VrrpAction;
 use crate::vrrp::instance::Instance;
 use crate::wire::{ipv4, vrrp};
@@ -77,7 +77,7 @@ fn send_one(
             };
             header.emit(arena);
         }
-        repr.emit(pseudo_header(config.version, src, dst), arena);
+        repr.emit(sent_header(config, instance.old_checksum, src, dst), arena);
     });
     let hop_limit = config.hop_limit;
     let instance = instance.id;

@@ -166,4 +166,12 @@ pub enum VrrpTimer {
     PreemptDelay(InstanceId),
     /// Fault: the socket that could not be opened is to be tried again.
     Reopen(InstanceId),
+    /// Master: a rival that was heard shortly after another is to be answered.
+    Answer(InstanceId),
+    /// A queue of announcements may send the next one.
+    AnnounceQueue(QueueId),
 }
+
+/// A queue of announcements that are sent at intervals, dense from 0.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct QueueId(pub u32);

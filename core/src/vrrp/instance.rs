@@ -1,9 +1,9 @@
 //! One virtual router: its state, and what it does with an advert.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use crate::config::bound::{Bound, InstanceConfig};
+use crate::config::bound::{Bound, ChecksumStyle, Destination, InstanceConfig};
 use crate::ids::{Errno, IfIndex, InstanceId, SocketId, Version};
 use crate::kernel::AddressKey;
 use crate::kernel::links::Links;
@@ -13,11 +13,14 @@ use crate::timers::Timers;
 use crate::vrrp::StateName;
 use crate::vrrp::addresses::Addresses;
 use crate::vrrp::advert::Heard;
-use crate::vrrp::announce::Job;
+use crate::vrrp::announce::Announcements;
 use crate::vrrp::event::{VrrpAction, VrrpTimer};
 use crate::vrrp::note::{Cause, Discard, Fault, Note};
 use crate::vrrp::stats::Stats;
 use crate::vrrp::timing;
+
+/// What an owner claims that has heard another owner, until it is master again.
+const PRIORITY_RIVAL: u8 = 254;
 
 /// A virtual router of this host.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -36,6 +39,8 @@ pub(crate) struct Instance {
     pub(crate) priority: u8,
     /// The interval that the timers follow: our own, in v3 the one learned from the master.
     pub(crate) master_interval: Duration,
+    /// The old unicast checksum is what the peers of this instance use.
+    pub(crate) old_checksum: bool,
     /// Addresses in our adverts, in the order of the configuration.
     pub(crate) advertised: Vec<IpAddr>,
     /// Counts transitions: what belongs to an older one is void.
@@ -88,6 +93,23 @@ pub(crate) struct Master {
     pub(crate) awaited: BTreeSet<AddressKey>,
     /// A burst of announcements is under way.
     pub(crate) announcing: bool,
+    /// Rounds of another burst, asked for meanwhile, that follows it.
+    pub(crate) next_rounds: u32,
+    /// When a rival was answered last, and what is owed to those that came too soon behind it.
+    pub(crate) answered: Option<Instant>,
+    pub(crate) owed: Answer,
+    /// Another owner of lower address that speaks: since when, and when it was last heard.
+    pub(crate) rival_owner: Option<(Instant, Instant)>,
+    /// When the last advert went out, where `timer_expired_backup` asks for it.
+    pub(crate) spoke: Option<Instant>,
+}
+
+/// What a master answers to a rival.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Answer {
+    pub(crate) advert: bool,
+    /// Announcements of each address.
+    pub(crate) rounds: u32,
 }
 
 /// What has been told since the state or the master changed, so that it is told once.
@@ -98,6 +120,8 @@ pub(crate) struct Told {
     interval: bool,
     lower: bool,
     send_failed: bool,
+    checksum: bool,
+    owners: bool,
 }
 
 /// What surrounds an instance while it handles an event.
@@ -107,7 +131,9 @@ pub(crate) struct Ctx<'a> {
     pub(crate) links: &'a Links,
     pub(crate) timers: &'a mut Timers<VrrpTimer>,
     pub(crate) addresses: &'a mut Addresses,
-    pub(crate) jobs: &'a mut VecDeque<Job>,
+    /// Before this moment nothing is heard and nothing is taken over.
+    pub(crate) starts_at: Instant,
+    pub(crate) announcements: &'a mut Announcements,
     /// Identification field of the last IPv4 packet.
     pub(crate) ident: &'a mut u16,
     pub(crate) out: &'a mut Out<VrrpAction>,
@@ -116,6 +142,12 @@ pub(crate) struct Ctx<'a> {
 impl Ctx<'_> {
     pub(crate) fn note(&mut self, note: Note) {
         self.out.push(VrrpAction::Note(note));
+    }
+
+    /// Announces one address, now or when its turn comes.
+    pub(crate) fn announce(&mut self, key: AddressKey) {
+        self.announcements
+            .announce(key, self.now, self.links, self.timers, self.out);
     }
 
     pub(crate) fn config(&self, id: InstanceId) -> &InstanceConfig {
@@ -135,6 +167,7 @@ impl Instance {
             socket_error: None,
             priority: config.priority,
             master_interval: config.advert_interval,
+            old_checksum: config.checksum.style == ChecksumStyle::OldUnicast,
             advertised: config
                 .addresses
                 .iter()
@@ -164,12 +197,26 @@ impl Instance {
     }
 
     pub(crate) fn skew_time(&self, config: &InstanceConfig) -> Duration {
-        timing::skew_time(config.version, self.priority, self.master_interval)
+        timing::skew_time(
+            config.version,
+            self.own_priority(config),
+            self.master_interval,
+        )
     }
 
     pub(crate) fn master_down_interval(&self, config: &InstanceConfig) -> Duration {
         let adverts = config.down_timer_adverts;
-        timing::master_down_interval(config.version, self.priority, self.master_interval, adverts)
+        let priority = self.own_priority(config);
+        timing::master_down_interval(config.version, priority, self.master_interval, adverts)
+    }
+
+    /// The priority that timers go by: an owner stays one, whatever it claims (behaviour.md 3.4).
+    fn own_priority(&self, config: &InstanceConfig) -> u8 {
+        if config.is_owner() {
+            config.priority
+        } else {
+            self.priority
+        }
     }
 
     /// A packet that is not accepted touches nothing but its counter (RFC 9568 section 7.1).
@@ -221,6 +268,7 @@ impl Instance {
         if heard.priority == 0 {
             self.stats.priority_zero_received += 1;
         }
+        self.learn_checksum(&heard, ctx);
         match &self.state {
             State::Backup(_) => self.on_advert_as_backup(heard, ctx),
             State::Master(_) => self.on_advert_as_master(heard, ctx),
@@ -254,10 +302,11 @@ impl Instance {
     fn on_advert_as_master(&mut self, heard: Heard, ctx: &mut Ctx<'_>) {
         let config = ctx.bound.instance(self.id);
         if heard.priority == 0 {
-            self.send_advert(ctx);
-            ctx.timers
-                .set(VrrpTimer::Advert(self.id), ctx.now + config.advert_interval);
+            self.answer_farewell(ctx);
             return;
+        }
+        if heard.priority == 255 && self.priority == 255 {
+            self.on_rival_owner(&heard, ctx);
         }
         let (src, theirs, ours) = (heard.src, heard.priority, self.priority);
         // Addresses of one family compare as unsigned integers in network order.
@@ -305,8 +354,9 @@ impl Instance {
         };
         backup.down_interval = interval;
         backup.put_off = 0;
+        let from = ctx.now.max(ctx.starts_at);
         ctx.timers
-            .set(VrrpTimer::MasterDown(self.id), ctx.now + interval);
+            .set(VrrpTimer::MasterDown(self.id), from + interval);
     }
 
     /// `preempt_delay`: the first lower-priority advert starts it, and while it runs lower
@@ -336,6 +386,46 @@ impl Instance {
         if backup.preempt != PreemptDelay::Idle {
             backup.preempt = PreemptDelay::Idle;
             ctx.timers.stop(VrrpTimer::PreemptDelay(self.id));
+        }
+    }
+
+    /// A unicast peer of before 1.3.7 makes its checksums in its own way, and expects the same.
+    fn learn_checksum(&mut self, heard: &Heard, ctx: &mut Ctx<'_>) {
+        let config = ctx.bound.instance(self.id);
+        let learns = config.checksum.style == ChecksumStyle::Auto
+            && matches!(config.destination, Destination::Unicast(_));
+        if !learns || self.old_checksum == heard.old_checksum {
+            return;
+        }
+        self.old_checksum = heard.old_checksum;
+        if !std::mem::replace(&mut self.told.checksum, true) {
+            let (instance, src, old) = (self.id, heard.src, heard.old_checksum);
+            ctx.note(Note::ChecksumLearned { instance, src, old });
+        }
+    }
+
+    /// Two owners: the one with the lower address claims 254 at once, and so yields. The other does
+    /// so only if its rival goes on all the same (behaviour.md 3.6).
+    fn on_rival_owner(&mut self, heard: &Heard, ctx: &mut Ctx<'_>) {
+        if !std::mem::replace(&mut self.told.owners, true) {
+            let (instance, src) = (self.id, heard.src);
+            ctx.note(Note::TwoOwners { instance, src });
+        }
+        let config = ctx.bound.instance(self.id);
+        let slower = config.advert_interval.max(heard.interval);
+        let patience =
+            config.advert_interval * 2 + Duration::from_micros(slower.as_micros() * 6 / 5);
+        let is_higher = self.source.is_some_and(|own| heard.src > own);
+        let State::Master(master) = &mut self.state else {
+            return;
+        };
+        let since = match master.rival_owner {
+            Some((since, last)) if ctx.now.since(last) <= slower * 3 => since,
+            Some(_) | None => ctx.now,
+        };
+        master.rival_owner = Some((since, ctx.now));
+        if is_higher || ctx.now.since(since) > patience {
+            self.priority = PRIORITY_RIVAL;
         }
     }
 

@@ -18,7 +18,7 @@ mod states;
 mod stats;
 pub mod timing;
 
-pub use event::{Command, Ingress, SocketSpec, VrrpAction, VrrpEvent, VrrpTimer};
+pub use event::{Command, Ingress, QueueId, SocketSpec, VrrpAction, VrrpEvent, VrrpTimer};
 pub use node::VrrpNode;
 pub use note::{Cause, Discard, Fault, Level, Note};
 pub use stats::Stats;

@@ -1,6 +1,6 @@
 //! The VRRP machine of a host: routes events to instances, and shares what they have in common.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ use crate::timers::{TimerKey, Timers};
 use crate::vrrp::StateName;
 use crate::vrrp::addresses::{Addresses, key_of};
 use crate::vrrp::advert::{self, Datagram};
-use crate::vrrp::announce::{Job, announce};
-use crate::vrrp::event::{Command, Ingress, SocketSpec, VrrpAction, VrrpEvent, VrrpTimer};
+use crate::vrrp::announce::Announcements;
+use crate::vrrp::event::{Command, Ingress, QueueId, SocketSpec, VrrpAction, VrrpEvent, VrrpTimer};
 use crate::vrrp::instance::{Ctx, Instance, State, Told};
 use crate::vrrp::note::{Cause, Discard, Fault, Note};
 use crate::vrrp::sockets::{Sockets, Status};
@@ -48,7 +48,9 @@ pub struct VrrpNode {
     addresses: Addresses,
     sockets: Sockets,
     timers: Timers<VrrpTimer>,
-    jobs: VecDeque<Job>,
+    announcements: Announcements,
+    /// Before this moment nothing is heard and nothing is taken over.
+    starts_at: Instant,
     /// The last look at the timers left some that were due.
     timers_due: bool,
     /// For how many such looks in a row queued work has been held back.
@@ -96,6 +98,8 @@ impl VrrpNode {
                 virtual_addresses.extend(borrowed);
             }
         }
+        let announcements = Announcements::new(&bound);
+        let starts_at = now + bound.global.startup_delay;
         Self {
             bound,
             phase: Phase::Waiting,
@@ -106,7 +110,8 @@ impl VrrpNode {
             addresses: Addresses::default(),
             sockets: Sockets::default(),
             timers: Timers::new(),
-            jobs: VecDeque::new(),
+            announcements,
+            starts_at,
             timers_due: false,
             held_back: 0,
             ident: 0,
@@ -172,7 +177,7 @@ impl VrrpNode {
         now: Instant,
         out: &mut Out<VrrpAction>,
     ) {
-        if self.phase != Phase::Running {
+        if self.phase != Phase::Running || now < self.starts_at {
             return;
         }
         let parsed = Datagram::parse(packet).and_then(|datagram| Ok((datagram, datagram.vrid()?)));
@@ -249,6 +254,10 @@ impl VrrpNode {
             self.remove_leftovers();
             if self.stop_asked {
                 return self.on_stop(now, out);
+            }
+            if now < self.starts_at {
+                let delay = self.starts_at.since(now);
+                out.push(VrrpAction::Note(Note::StartupDelay { delay }));
             }
         }
         for (ifindex, name) in vanished.links {
@@ -420,7 +429,7 @@ impl VrrpNode {
             instance.sum_up_discards(true, now, out);
         }
         self.sockets.sum_up_discards(true, now, out);
-        self.jobs.clear();
+        self.announcements.clear(&mut self.timers);
     }
 
     /// Something happened to the interface called `name`.
@@ -558,6 +567,8 @@ impl VrrpNode {
             | VrrpTimer::GarpRefresh(_)
             | VrrpTimer::GarpLower(_)
             | VrrpTimer::PreemptDelay(_)
+            | VrrpTimer::Answer(_)
+            | VrrpTimer::AnnounceQueue(_)
             | VrrpTimer::Reopen(_) => now,
         };
         if at > latest {
@@ -580,7 +591,8 @@ impl VrrpNode {
             links,
             addresses,
             timers,
-            jobs,
+            announcements,
+            starts_at,
             ident,
             ..
         } = self;
@@ -590,7 +602,8 @@ impl VrrpNode {
             links,
             timers,
             addresses,
-            jobs,
+            announcements,
+            starts_at: *starts_at,
             ident,
             out,
         };
@@ -619,7 +632,7 @@ impl VrrpNode {
         for key in there {
             self.on_present(key, false, now, out);
         }
-        self.run_jobs(slice.saturating_sub(used), out);
+        self.run_jobs(slice.saturating_sub(used), now, out);
         if self.phase == Phase::Stopping && self.addresses.ledger.is_settled() {
             self.phase = Phase::Stopped;
             out.push(VrrpAction::Note(Note::Stopped));
@@ -627,32 +640,52 @@ impl VrrpNode {
         }
     }
 
-    fn run_jobs(&mut self, mut budget: usize, out: &mut Out<VrrpAction>) {
+    fn on_announce_queue(&mut self, queue: QueueId, now: Instant, out: &mut Out<VrrpAction>) {
+        let Self {
+            announcements,
+            addresses,
+            links,
+            timers,
+            ..
+        } = self;
+        let held = |key| addresses.is_held(key) && addresses.ledger.keeps(key);
+        announcements.on_queue(queue, now, links, timers, held, out);
+    }
+
+    fn run_jobs(&mut self, mut budget: usize, now: Instant, out: &mut Out<VrrpAction>) {
         while budget > 0
-            && let Some(job) = self.jobs.front_mut()
+            && let Some(job) = self.announcements.jobs.front().copied()
         {
             let instance = &mut self.instances[job.instance.0 as usize];
             let State::Master(master) = &mut instance.state else {
-                self.jobs.pop_front();
+                self.announcements.jobs.pop_front();
                 continue;
             };
             if instance.epoch != job.epoch {
-                self.jobs.pop_front();
+                self.announcements.jobs.pop_front();
                 continue;
             }
             if let Some(key) = master.held.get(job.next) {
                 if self.addresses.ledger.keeps(*key) {
-                    announce(*key, &self.links, out);
+                    self.announcements
+                        .announce(*key, now, &self.links, &mut self.timers, out);
                 }
-                job.next += 1;
                 budget -= 1;
-            } else {
-                job.next = 0;
-                job.rounds -= 1;
-                if job.rounds == 0 || master.held.is_empty() {
-                    master.announcing = false;
-                    self.jobs.pop_front();
+            }
+            let last = job.next >= master.held.len();
+            if last && (job.rounds <= 1 || master.held.is_empty()) {
+                self.announcements.jobs.pop_front();
+                let rounds = std::mem::take(&mut master.next_rounds);
+                master.announcing = rounds > 0;
+                if master.announcing {
+                    // Behind the bursts of other instances.
+                    let mut again = job;
+                    (again.rounds, again.next) = (rounds, 0);
+                    self.announcements.jobs.push_back(again);
                 }
+            } else if let Some(job) = self.announcements.jobs.front_mut() {
+                job.next = if last { 0 } else { job.next + 1 };
+                job.rounds -= u32::from(last);
             }
         }
     }
@@ -726,7 +759,12 @@ impl Machine for VrrpNode {
                 self.look(id, now, out);
                 continue;
             }
-            self.with(timer.instance(), now, out, |instance, ctx| {
+            if let VrrpTimer::AnnounceQueue(queue) = timer {
+                self.on_announce_queue(queue, now, out);
+                continue;
+            }
+            let Some(id) = timer.instance() else { continue };
+            self.with(id, now, out, |instance, ctx| {
                 instance.on_timer(timer, at, ctx);
             });
         }
@@ -754,7 +792,7 @@ impl Machine for VrrpNode {
     }
 
     fn more(&self) -> bool {
-        let queued = || self.addresses.ledger.may_go_on() || !self.jobs.is_empty();
+        let queued = || self.addresses.ledger.may_go_on() || !self.announcements.jobs.is_empty();
         let may_leave = || self.phase == Phase::Stopping && self.addresses.ledger.is_settled();
         self.phase != Phase::Stopped && (self.timers_due || queued() || may_leave())
     }
@@ -765,8 +803,8 @@ impl Machine for VrrpNode {
 }
 
 impl VrrpTimer {
-    /// The instance that the deadline belongs to.
-    pub const fn instance(self) -> InstanceId {
+    /// The instance that the deadline belongs to; `None` for what several share.
+    pub const fn instance(self) -> Option<InstanceId> {
         match self {
             Self::Advert(id)
             | Self::MasterDown(id)
@@ -774,23 +812,28 @@ impl VrrpTimer {
             | Self::GarpRefresh(id)
             | Self::GarpLower(id)
             | Self::PreemptDelay(id)
-            | Self::Reopen(id) => id,
+            | Self::Reopen(id)
+            | Self::Answer(id) => Some(id),
+            Self::AnnounceQueue(_) => None,
         }
     }
 }
 
 impl TimerKey for VrrpTimer {
     fn slot(self) -> usize {
-        let kind = match self {
-            Self::Advert(_) => 0,
-            Self::MasterDown(_) => 1,
-            Self::GarpDelay(_) => 2,
-            Self::GarpRefresh(_) => 3,
-            Self::GarpLower(_) => 4,
-            Self::PreemptDelay(_) => 5,
-            Self::Reopen(_) => 6,
+        let (number, kind) = match self {
+            Self::Advert(id) => (id.0, 0),
+            Self::MasterDown(id) => (id.0, 1),
+            Self::GarpDelay(id) => (id.0, 2),
+            Self::GarpRefresh(id) => (id.0, 3),
+            Self::GarpLower(id) => (id.0, 4),
+            Self::PreemptDelay(id) => (id.0, 5),
+            Self::Reopen(id) => (id.0, 6),
+            // At most two for each interface and group, so not many more than there are instances.
+            Self::AnnounceQueue(queue) => (queue.0, 7),
+            Self::Answer(id) => (id.0, 8),
         };
-        self.instance().0 as usize * 7 + kind
+        number as usize * 9 + kind
     }
 }
 

@@ -103,6 +103,27 @@ pub enum Note {
         /// Our configured interval.
         ours: Duration,
     },
+    /// A unicast peer makes its checksums in the other way than before, and so do we from now on.
+    ChecksumLearned {
+        /// Which instance.
+        instance: InstanceId,
+        /// Who sent it.
+        src: IpAddr,
+        /// True for the old way.
+        old: bool,
+    },
+    /// Another router is configured as owner of the addresses too.
+    TwoOwners {
+        /// Which instance.
+        instance: InstanceId,
+        /// Who sent it.
+        src: IpAddr,
+    },
+    /// For some time after the start nothing is heard and nothing is taken over.
+    StartupDelay {
+        /// How long.
+        delay: Duration,
+    },
     /// A wake-up came too late to trust: the master-down timer gets one more interval.
     Late {
         /// Which instance.
@@ -208,6 +229,14 @@ pub enum Cause {
     },
     /// A condition of operation is not met.
     Fault(Fault),
+    /// The advert of a master came so late that a router of this priority has taken over meanwhile
+    /// (`timer_expired_backup`).
+    Slept {
+        /// How late.
+        by: Duration,
+        /// The priority that is configured for this.
+        priority: u8,
+    },
     /// Every condition of operation is met again.
     Recovered,
     /// Another program deleted one of the addresses.
@@ -263,11 +292,13 @@ pub enum Discard {
     Vrid,
     /// Our own packet came back.
     Own,
+    /// An owner that is configured to ignore adverts heard one.
+    OwnerIgnores,
 }
 
 impl Discard {
     /// Every kind, in the order of [`Discard::index`].
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::IpHeader,
         Self::Length,
         Self::Ttl,
@@ -282,6 +313,7 @@ impl Discard {
         Self::UnknownPeer,
         Self::Vrid,
         Self::Own,
+        Self::OwnerIgnores,
     ];
 
     /// Position in a table of counters.
@@ -320,6 +352,7 @@ impl Note {
             | Self::DiscardedUnknown { .. }
             | Self::AddressListDiffers { .. }
             | Self::IntervalDiffers { .. }
+            | Self::TwoOwners { .. }
             | Self::Late { .. }
             | Self::Slept { .. }
             | Self::AddressTaken { .. }
@@ -330,6 +363,8 @@ impl Note {
             | Self::LowerPriorityHeard { .. }
             | Self::Leftover { .. }
             | Self::AddressFound { .. }
+            | Self::ChecksumLearned { .. }
+            | Self::StartupDelay { .. }
             | Self::Stopped => Level::Info,
             Self::DiscardedSum { .. } => Level::Detail,
         }

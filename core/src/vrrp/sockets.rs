@@ -27,10 +27,53 @@ pub(crate) enum Status {
 struct Entry {
     spec: SocketSpec,
     status: Status,
-    /// By virtual router id and, for unicast, the configured own address: two may share an id.
-    routers: BTreeMap<(u8, Option<IpAddr>), InstanceId>,
+    routers: Routers,
     /// Kinds of discarded packets that have been told.
     told: u32,
+}
+
+/// The instances of one socket, found by the identifier in a packet without a search.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Routers {
+    /// In the order of virtual router id and, for unicast, the configured own address: two may
+    /// share an id.
+    sorted: Vec<(u8, Option<IpAddr>, InstanceId)>,
+    /// Where the instances of an identifier begin.
+    first: Box<[u32; 257]>,
+}
+
+impl Default for Routers {
+    fn default() -> Self {
+        Self {
+            sorted: Vec::new(),
+            first: Box::new([0; 257]),
+        }
+    }
+}
+
+impl Routers {
+    fn insert(&mut self, vrid: u8, local: Option<IpAddr>, id: InstanceId) {
+        let key = |(vrid, local, _): &(u8, Option<IpAddr>, InstanceId)| (*vrid, *local);
+        match self.sorted.binary_search_by_key(&(vrid, local), key) {
+            Ok(index) => self.sorted[index].2 = id,
+            Err(index) => {
+                self.sorted.insert(index, (vrid, local, id));
+                for first in &mut self.first[usize::from(vrid) + 1..] {
+                    *first += 1;
+                }
+            }
+        }
+    }
+
+    fn of(&self, vrid: u8) -> &[(u8, Option<IpAddr>, InstanceId)] {
+        let vrid = usize::from(vrid);
+        let range = self.first[vrid] as usize..self.first[vrid + 1] as usize;
+        self.sorted.get(range).unwrap_or_default()
+    }
+
+    fn ids(&self) -> Vec<InstanceId> {
+        self.sorted.iter().map(|(_, _, id)| *id).collect()
+    }
 }
 
 /// All sockets, by number and by what they are for.
@@ -71,14 +114,14 @@ impl Sockets {
         let fresh = || Entry {
             spec,
             status: Status::Pending,
-            routers: BTreeMap::new(),
+            routers: Routers::default(),
             told: 0,
         };
         self.table
             .entry(socket)
             .or_insert_with(fresh)
             .routers
-            .insert((vrid, local), id);
+            .insert(vrid, local, id);
         socket
     }
 
@@ -89,7 +132,7 @@ impl Sockets {
         };
         self.by_spec.remove(&entry.spec);
         out.push(VrrpAction::CloseSocket(socket));
-        entry.routers.into_values().collect()
+        entry.routers.ids()
     }
 
     /// The sockets on an interface.
@@ -116,24 +159,15 @@ impl Sockets {
             Ok(()) => Status::Open,
             Err(errno) => Status::Failed(errno),
         };
-        Some((
-            entry.spec.ifindex,
-            entry.routers.values().copied().collect(),
-        ))
+        Some((entry.spec.ifindex, entry.routers.ids()))
     }
 
     /// The instance that a packet to `dst` is for: the one at that address, else the one that is
     /// not bound to any, else whichever has the identifier, which will say what is wrong with it.
     pub(crate) fn router(&self, socket: SocketId, vrid: u8, dst: IpAddr) -> Option<InstanceId> {
-        let routers = &self.table.get(&socket)?.routers;
-        let here = routers.get(&(vrid, Some(dst)));
-        let any = || routers.range((vrid, None)..).next();
-        let any = || {
-            any()
-                .filter(|((other, _), _)| *other == vrid)
-                .map(|(_, id)| id)
-        };
-        here.or_else(any).copied()
+        let routers = self.table.get(&socket)?.routers.of(vrid);
+        let here = routers.iter().find(|(_, local, _)| *local == Some(dst));
+        here.or(routers.first()).map(|(_, _, id)| *id)
     }
 
     /// Counts a packet that no instance can be charged with; told once for each kind.

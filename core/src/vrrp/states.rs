@@ -1,16 +1,21 @@
 //! The transitions of a virtual router, and what its timers do.
 
+use crate::config::bound::Destination;
 use crate::ids::IfIndex;
 use crate::kernel::AddressKey;
 use crate::time::{Duration, Instant};
 use crate::vrrp::StateName;
 use crate::vrrp::addresses::key_of;
 use crate::vrrp::advert::Heard;
-use crate::vrrp::announce::{Job, announce};
+use crate::vrrp::announce::{Job, announce_at_once};
 use crate::vrrp::emit;
 use crate::vrrp::event::VrrpTimer;
-use crate::vrrp::instance::{Backup, Ctx, Instance, Master, PreemptDelay, State, Told};
+use crate::vrrp::instance::{Answer, Backup, Ctx, Instance, Master, PreemptDelay, State, Told};
 use crate::vrrp::note::{Cause, Note};
+use crate::vrrp::timing;
+
+/// Into how many parts an interval is cut, in each of which a master answers its rivals once.
+const ANSWER_GAPS: u64 = 20;
 
 /// How often in a row a late master-down timer is put off. A host whose every wake-up is late must
 /// still take over some day.
@@ -21,7 +26,12 @@ impl Instance {
     pub(crate) fn start(&mut self, initial: bool, ctx: &mut Ctx<'_>) {
         let config = ctx.bound.instance(self.id);
         self.master_interval = config.advert_interval;
-        if config.is_owner() && config.state_master {
+        if !initial {
+            self.announce_source(ctx);
+        }
+        if config.is_owner() && config.state_master && ctx.now < ctx.starts_at {
+            self.become_backup(Cause::Startup, Duration::ZERO, initial, ctx);
+        } else if config.is_owner() && config.state_master {
             // RFC 9568 section 6.4.1: the owner does not wait, unless `state BACKUP` says so.
             self.become_master(Cause::Owner, ctx);
         } else {
@@ -41,6 +51,7 @@ impl Instance {
         self.leave_state(ctx);
         self.state = State::Master(Master::default());
         self.master_interval = config.advert_interval;
+        self.priority = config.priority;
         self.stats.became_master += 1;
         self.send_advert(ctx);
         ctx.timers
@@ -96,18 +107,78 @@ impl Instance {
     pub(crate) fn assert_mastership(&mut self, heard: Heard, ctx: &mut Ctx<'_>) {
         let config = ctx.bound.instance(self.id);
         self.tell_lower(heard, ctx);
-        if !config.lower_prio_no_advert {
+        let garp = &config.garp;
+        let answer = Answer {
+            advert: !config.lower_prio_no_advert,
+            rounds: garp.lower_prio_repeat,
+        };
+        if garp.lower_prio_repeat > 0 && !garp.lower_prio_delay.is_zero() {
+            let second = ctx.now + garp.lower_prio_delay;
+            ctx.timers.set(VrrpTimer::GarpLower(self.id), second);
+        }
+        self.answer(answer, ctx);
+    }
+
+    /// A rival let go while we are master: an advert and a new interval (RFC 9568 section 6.4.3).
+    /// The neighbours may have believed the rival, and its own last announcements may be the last
+    /// that they heard: each address is announced once.
+    pub(crate) fn answer_farewell(&mut self, ctx: &mut Ctx<'_>) {
+        let garp = &ctx.bound.instance(self.id).garp;
+        let answer = Answer {
+            advert: true,
+            rounds: garp.lower_prio_repeat.min(1),
+        };
+        if self.answer(answer, ctx) {
+            let interval = ctx.bound.instance(self.id).advert_interval;
+            ctx.timers
+                .set(VrrpTimer::Advert(self.id), ctx.now + interval);
+        }
+    }
+
+    /// Answers a rival; true if at once. The first is answered at once, and those that come within
+    /// [`ANSWER_GAPS`] behind it together at its end: what waited in a socket while we slept, or a
+    /// flood, is no reason for an advert and announcements each. Nobody stays unanswered, because
+    /// the answer goes out after everything that it answers.
+    fn answer(&mut self, answer: Answer, ctx: &mut Ctx<'_>) -> bool {
+        let interval = ctx.bound.instance(self.id).advert_interval;
+        let gap = Duration::from_micros(interval.as_micros() / ANSWER_GAPS);
+        let State::Master(master) = &mut self.state else {
+            return false;
+        };
+        master.owed.advert |= answer.advert;
+        master.owed.rounds = master.owed.rounds.max(answer.rounds);
+        if let Some(next) = master.answered.map(|last| last + gap)
+            && ctx.now < next
+        {
+            ctx.timers.set(VrrpTimer::Answer(self.id), next);
+            return false;
+        }
+        self.on_answer_due(ctx);
+        true
+    }
+
+    fn on_answer_due(&mut self, ctx: &mut Ctx<'_>) {
+        ctx.timers.stop(VrrpTimer::Answer(self.id));
+        let State::Master(master) = &mut self.state else {
+            return;
+        };
+        master.answered = Some(ctx.now);
+        let owed = std::mem::take(&mut master.owed);
+        if owed.advert {
             self.send_advert(ctx);
         }
-        let garp = &config.garp;
-        if garp.lower_prio_repeat > 0 {
-            self.announce_all(garp.lower_prio_repeat, ctx);
-            if !garp.lower_prio_delay.is_zero() {
-                ctx.timers.set(
-                    VrrpTimer::GarpLower(self.id),
-                    ctx.now + garp.lower_prio_delay,
-                );
-            }
+        self.announce_all(owed.rounds, ctx);
+    }
+
+    /// A unicast instance that works again tells its peers where it is, as the original does: they
+    /// may know its address by the hardware address of a former interface.
+    fn announce_source(&self, ctx: &mut Ctx<'_>) {
+        let unicast = matches!(
+            ctx.bound.instance(self.id).destination,
+            Destination::Unicast(_)
+        );
+        if let (true, Some(ifindex), Some(addr)) = (unicast, self.ifindex, self.source) {
+            announce_at_once(ifindex, addr, ctx.links, ctx.out);
         }
     }
 
@@ -147,7 +218,7 @@ impl Instance {
         };
         let awaited = master.awaited.remove(&key);
         let last = awaited && master.awaited.is_empty();
-        announce(key, ctx.links, ctx.out);
+        ctx.announce(key);
         if last {
             self.repeat_announcements(ctx);
         }
@@ -172,6 +243,7 @@ impl Instance {
             VrrpTimer::MasterDown(_) => self.on_master_down(at, ctx),
             VrrpTimer::GarpDelay(_) => self.announce_all(garp.master_repeat, ctx),
             VrrpTimer::GarpLower(_) => self.announce_all(garp.lower_prio_repeat, ctx),
+            VrrpTimer::Answer(_) => self.on_answer_due(ctx),
             VrrpTimer::GarpRefresh(_) => {
                 self.announce_all(garp.refresh_repeat, ctx);
                 ctx.timers.set(timer, ctx.now + garp.refresh);
@@ -181,8 +253,8 @@ impl Instance {
                     backup.preempt = PreemptDelay::Over;
                 }
             }
-            // The node's, who has the sockets.
-            VrrpTimer::Reopen(_) => {}
+            // The node's, who has the sockets and the queues.
+            VrrpTimer::Reopen(_) | VrrpTimer::AnnounceQueue(_) => {}
         }
     }
 
@@ -190,6 +262,11 @@ impl Instance {
         let config = ctx.bound.instance(self.id);
         let sent = emit::send_adverts(self, config, self.priority, ctx.ident, ctx.out);
         self.stats.adverts_sent += sent;
+        if config.timer_expired_backup.is_some()
+            && let State::Master(master) = &mut self.state
+        {
+            master.spoke = Some(ctx.now);
+        }
     }
 
     /// The next advert is due one interval after the last *deadline*, so that there is no drift;
@@ -197,6 +274,9 @@ impl Instance {
     /// long that a backup may have taken over, and that nothing it has heard since told to yield,
     /// says at once that it is there and where the addresses are.
     fn on_advert_due(&mut self, at: Instant, ctx: &mut Ctx<'_>) {
+        if self.steps_back(ctx) {
+            return;
+        }
         self.send_advert(ctx);
         let config = ctx.bound.instance(self.id);
         let (interval, late) = (config.advert_interval, ctx.now - at);
@@ -235,12 +315,35 @@ impl Instance {
         }
         let cause = match backup.released_by {
             Some(src) => Cause::PriorityZero { src },
+            None if backup.down_interval.is_zero() => Cause::Owner,
             None => Cause::MasterDown {
                 after: backup.down_interval,
                 last_master: backup.master,
             },
         };
         self.become_master(cause, ctx);
+    }
+
+    /// `timer_expired_backup`: after so long a sleep that a router of that priority has taken over,
+    /// a master listens first (behaviour.md 3.6). True if it does.
+    fn steps_back(&mut self, ctx: &mut Ctx<'_>) -> bool {
+        let config = ctx.bound.instance(self.id);
+        let State::Master(master) = &self.state else {
+            return false;
+        };
+        let (Some(priority), Some(spoke)) = (config.timer_expired_backup, master.spoke) else {
+            return false;
+        };
+        let interval = config.advert_interval;
+        let theirs = config.down_timer_adverts;
+        let limit = timing::master_down_interval(config.version, priority, interval, theirs);
+        let by = ctx.now.since(spoke);
+        if by < limit {
+            return false;
+        }
+        let wait = self.master_down_interval(config);
+        self.become_backup(Cause::Slept { by, priority }, wait, false, ctx);
+        true
     }
 
     fn send_priority_zero(&mut self, ctx: &mut Ctx<'_>) {
@@ -260,6 +363,7 @@ impl Instance {
             VrrpTimer::GarpLower(id),
             VrrpTimer::PreemptDelay(id),
             VrrpTimer::Reopen(id),
+            VrrpTimer::Answer(id),
         ] {
             ctx.timers.stop(timer);
         }
@@ -308,9 +412,14 @@ impl Instance {
         let State::Master(master) = &mut self.state else {
             return;
         };
-        // A burst that is still under way already tells everybody.
-        if rounds > 0 && !std::mem::replace(&mut master.announcing, true) {
-            ctx.jobs.push_back(Job {
+        if rounds == 0 {
+            return;
+        }
+        if std::mem::replace(&mut master.announcing, true) {
+            // One burst follows another; a third would say nothing new.
+            master.next_rounds = master.next_rounds.max(rounds);
+        } else {
+            ctx.announcements.jobs.push_back(Job {
                 instance: self.id,
                 epoch: self.epoch,
                 rounds,

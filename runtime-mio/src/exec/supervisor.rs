@@ -47,6 +47,8 @@ pub(crate) struct SupervisorExecutor {
     words: Vec<OsString>,
     text: File,
     read_config: ReadConfig,
+    /// The text has been replaced.
+    reloaded: bool,
     registry: Option<Registry>,
     children: Vec<Held>,
     feedback: VecDeque<SupervisorEvent>,
@@ -93,6 +95,7 @@ impl SupervisorExecutor {
             words,
             text,
             read_config,
+            reloaded: false,
             registry: None,
             children: Vec::new(),
             feedback: VecDeque::new(),
@@ -124,6 +127,7 @@ impl SupervisorExecutor {
                 let text = (self.read_config)();
                 let wanted = text.map(|text| {
                     self.text = text.file;
+                    self.reloaded = true;
                     text.wanted
                 });
                 self.feedback
@@ -166,6 +170,7 @@ impl SupervisorExecutor {
             kind,
             text: text.as_raw_fd(),
             parent: theirs.as_raw_fd(),
+            reloaded: self.reloaded,
         };
         let mut words = vec![inheritance.to_word()];
         words.extend_from_slice(&self.words);

@@ -610,3 +610,7 @@ fn log_note(bound: &Bound, note: &Note) {
 #[cfg(test)]
 #[path = "vrrp_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "quiet_tests.rs"]
+mod quiet_tests;

@@ -1,6 +1,8 @@
 //! The only unsafe code of the project: thin, checked wrappers around system calls.
 
 pub(crate) mod caps;
+#[cfg(test)]
+pub(crate) mod counting;
 pub(crate) mod interfaces;
 pub(crate) mod localtime;
 pub(crate) mod lock;
@@ -16,6 +18,8 @@ pub(crate) mod timerfd;
 /// Calls a libc function and turns -1 into the error that errno names.
 macro_rules! syscall {
     ($name:ident ( $($arg:expr),* $(,)? )) => {{
+        #[cfg(test)]
+        $crate::sys::counting::note_call(stringify!($name));
         // SAFETY: the caller's expression passes pointers that are valid for the call; see there.
         let result = unsafe { libc::$name($($arg),*) };
         if result == -1 { Err(std::io::Error::last_os_error()) } else { Ok(result) }

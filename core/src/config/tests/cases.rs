@@ -87,6 +87,16 @@ fn words_that_are_not_built() {
 }
 
 #[test]
+fn strict_mode() {
+    check(STRICT);
+}
+
+#[test]
+fn announcement_intervals() {
+    check(INTERVALS);
+}
+
+#[test]
 fn braces_and_quotes() {
     check(BRACES);
 }
@@ -182,6 +192,51 @@ const VALUES: &[Case] = &[
 ];
 
 const CLEANUPS: &[Case] = &[
+    (
+        With("unicast_peer {\n10.0.0.3\n}\nold_unicast_checksum bla"),
+        &["9:22 error ignored"],
+        5,
+    ),
+    (
+        With("old_unicast_checksum never"),
+        &["6:1 deprecated group"],
+        5,
+    ),
+    (
+        With(
+            "unicast_peer {\n10.0.0.2 min_ttl 3 max_ttl 2\n10.0.0.3 min_ttl 256\n10.0.0.4 max_ttl\n10.0.0.6 ttl 3\n10.0.0.7 min_ttl 4 max_ttl 9\n}",
+        ),
+        &[
+            "7:10 error every packet",
+            "8:18 error out of range",
+            "9:10 error needs a value",
+            "10:10 error not an option",
+        ],
+        5,
+    ),
+    (With("nopreempt\ntimer_expired_backup"), &[], 0),
+    (With("nopreempt\nthread_timer_expired 200"), &[], 0),
+    (
+        With("nopreempt\ntimer_expired_backup 255"),
+        &["7:22 error out of range"],
+        5,
+    ),
+    (
+        With("timer_expired_backup 200"),
+        &["6:22 error without `nopreempt`"],
+        5,
+    ),
+    (
+        Whole(
+            "global_defs {\nvrrp_startup_delay 0\nvrrp_delay_after_boot x\nv3_checksum_as_v2 off\n}",
+        ),
+        &[
+            "2:20 error out of range",
+            "3:23 error not a number",
+            "4:19 warning is on",
+        ],
+        5,
+    ),
     (With("state MASTER\nnopreempt"), &["7:1 error MASTER"], 5),
     (
         With("priority 255\nnopreempt"),
@@ -407,6 +462,135 @@ const INSTANCES: &[Case] = &[
     ),
 ];
 
+const STRICT: &[Case] = &[
+    (
+        With("strict_mode"),
+        &["6:1 refused dropping the packets to the addresses of `A`"],
+        5,
+    ),
+    (
+        Whole(
+            "global_defs {\nvrrp_strict\n}\nvrrp_instance A {\ninterface eth0\nvirtual_router_id 1\nvirtual_ipaddress {\n10.0.0.1\n}\n}",
+        ),
+        &["2:1 refused dropping"],
+        5,
+    ),
+    (With("version 3\naccept\nstrict_mode"), &[], 0),
+    (
+        With("accept\nstrict_mode"),
+        &["6:1 error version 2", "7:1 refused dropping"],
+        5,
+    ),
+    (
+        With("version 3\naccept\nstrict_mode\nstate MASTER"),
+        &["9:7 error BACKUP is used"],
+        5,
+    ),
+    (With("strict_mode\npriority 255"), &[], 0),
+    (
+        With("strict_mode\npriority 255\nstate BACKUP"),
+        &["8:7 error MASTER is used"],
+        5,
+    ),
+    (
+        With("strict_mode\npriority 255\nauthentication {\nauth_type PASS\nauth_pass x\n}"),
+        &["9:11 error no authentication"],
+        5,
+    ),
+    (
+        With("version 3\naccept\nstrict_mode\npreempt_delay 4"),
+        &["9:15 error strict mode"],
+        5,
+    ),
+    (
+        With("version 3\naccept\nstrict_mode\ndown_timer_adverts 4"),
+        &["1:15 error three missed"],
+        5,
+    ),
+    (
+        With("version 3\naccept\nstrict_mode\ngarp_lower_prio_repeat 1\nlower_prio_no_advert off"),
+        &[
+            "1:15 error `garp_lower_prio_repeat`",
+            "1:15 error `lower_prio_no_advert off`",
+        ],
+        5,
+    ),
+    (
+        With("version 3\naccept\nstrict_mode\nhigher_prio_send_advert"),
+        &["1:15 error `higher_prio_send_advert`"],
+        5,
+    ),
+    (
+        With("version 3\naccept\nstrict_mode\nunicast_peer {\n10.0.0.3\n}"),
+        &["9:1 fatal no unicast"],
+        5,
+    ),
+    (
+        Bare("version 3\naccept\nstrict_mode\nno_virtual_ipaddress"),
+        &["1:15 fatal strict mode needs one"],
+        5,
+    ),
+    (
+        Bare("version 2\naccept\nstrict_mode\nvirtual_ipaddress {\nfe80::1\n}"),
+        &["4:1 error version 3 only"],
+        5,
+    ),
+    (
+        Bare("accept\nstrict_mode\nvirtual_ipaddress {\nfd00::1\n}"),
+        &["7:1 error link-local"],
+        5,
+    ),
+];
+
+const INTERVALS: &[Case] = &[
+    (
+        Whole("global_defs {\nvrrp_garp_interval 0.001\nvrrp_gna_interval 4294.967295\n}"),
+        &[],
+        0,
+    ),
+    (
+        Whole("global_defs {\nvrrp_garp_interval 0\nvrrp_gna_interval -1\n}"),
+        &["2:20 error out of range", "3:19 error negative"],
+        5,
+    ),
+    (
+        Whole("global_defs {\nvrrp_gna_interval\n}"),
+        &["2:1 fatal needs"],
+        2,
+    ),
+    (
+        Whole("garp_group {\n}"),
+        &["1:1 error no `garp_interval`"],
+        5,
+    ),
+    (
+        Whole("garp_group {\ngarp_interval x\ngna_interval 2148\ninterface eth0\n}"),
+        &[
+            "1:1 error left out",
+            "2:15 error not a number",
+            "3:14 error out of range",
+        ],
+        5,
+    ),
+    (
+        Whole("garp_group {\ngarp_interval 1\n}"),
+        &["1:1 error no interface"],
+        5,
+    ),
+    (
+        Whole(
+            "garp_group {\ngarp_interval 1\ninterfaces {\neth0 eth1\neth1\n}\n}\n\
+             garp_group {\ngna_interval 0.5\ninterface eth0\ninterface eth2\nintervall 3\n}",
+        ),
+        &[
+            "5:1 error already",
+            "10:11 error already",
+            "12:1 error `intervall`",
+        ],
+        5,
+    ),
+];
+
 const NOT_BUILT: &[Case] = &[
     (With("prority 100"), &["6:1 error `prority`"], 5),
     (
@@ -427,18 +611,13 @@ const NOT_BUILT: &[Case] = &[
     ),
     (With("use_vmac"), &["6:1 refused `use_vmac`"], 5),
     (With("no_accept"), &["6:1 refused `no_accept`"], 5),
-    (With("strict_mode"), &["6:1 refused `strict_mode`"], 5),
     (With("strict_mode off\naccept"), &[], 0),
     (
         With("authentication {\nauth_type AH\n}"),
         &["7:11 refused `auth_type AH`"],
         5,
     ),
-    (
-        With("unicast_peer {\n10.0.0.3 min_ttl 3\n}"),
-        &["7:10 refused `min_ttl`"],
-        5,
-    ),
+    (With("unicast_peer {\n10.0.0.3 min_ttl 3\n}"), &[], 0),
     (
         Bare("version 2\nvirtual_ipaddress {\nfe80::1\n}"),
         &["4:1 refused version 2 with IPv6"],
@@ -455,8 +634,8 @@ const NOT_BUILT: &[Case] = &[
         5,
     ),
     (
-        Whole("garp_group {\n}\nuse_pid_dir"),
-        &["1:1 warning", "3:1 warning"],
+        Whole("instance a\nuse_pid_dir"),
+        &["1:1 warning", "2:1 warning"],
         0,
     ),
     (
@@ -499,7 +678,6 @@ const NOT_BUILT: &[Case] = &[
         &["2:1 warning without it", "5:1 warning without it"],
         0,
     ),
-    (Whole("global_defs {\nvrrp_strict\n}"), &["2:1 refused"], 5),
     (Whole("global_defs {\nvrrp_strict no\n}"), &[], 0),
 ];
 

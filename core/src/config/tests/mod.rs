@@ -18,6 +18,7 @@ fn facts() -> HostFacts {
     };
     HostFacts {
         hostname: "host".to_owned(),
+        uptime: Duration::from_secs(3_600),
         interfaces: vec![
             interface("lo", true, false),
             interface("eth0", false, true),
@@ -149,6 +150,67 @@ fn global_settings_reach_instances_wherever_they_stand() {
         (1, 0, 1)
     );
     assert_eq!(least.master_delay, Duration::ZERO);
+}
+
+#[test]
+fn strict_mode_leaves_what_the_rfcs_know() {
+    let text = "global_defs {\nvrrp_strict\n}\n".to_owned();
+    let strict = instance(&(text.clone() + &with("version 3\naccept")));
+    assert!(strict.lower_prio_no_advert && strict.owner_ignore_adverts);
+    assert_eq!(strict.garp.lower_prio_repeat, 0);
+    let lax = instance(&(text + &with("version 3\nstrict_mode off")));
+    assert!(!lax.lower_prio_no_advert && !lax.owner_ignore_adverts);
+    assert_eq!(lax.garp.lower_prio_repeat, 5);
+}
+
+#[test]
+fn checksums_are_of_the_instance_before_those_of_all() {
+    use bound::ChecksumStyle::{AsV2, Auto, Never, OldUnicast};
+    let of = |global: &str, extra: &str| {
+        let text = format!("global_defs {{\n{global}\n}}\n") + &with(extra);
+        read(&text).0.instances[0].checksum.style
+    };
+    assert_eq!(of("", ""), Auto);
+    assert_eq!(of("", "old_unicast_checksum"), OldUnicast);
+    assert_eq!(of("", "old_unicast_checksum never"), Never);
+    assert_eq!(of("v3_checksum_as_v2", "old_unicast_checksum"), AsV2);
+    assert_eq!(of("v3_checksum_as_v2", "v3_checksum_as_v2 off"), Auto);
+    assert_eq!(of("", "v3_checksum_as_v2"), AsV2);
+}
+
+/// The facts say that the host was booted an hour ago.
+#[test]
+fn the_start_is_delayed_by_what_ends_later() {
+    let of = |global: &str| {
+        let (bound, found) = read(&format!("global_defs {{\n{global}\n}}\n"));
+        assert_eq!(found, []);
+        bound.global.startup_delay.as_micros()
+    };
+    assert_eq!(of(""), 0);
+    assert_eq!(of("vrrp_startup_delay 2.5"), 2_500_000);
+    assert_eq!(of("vrrp_delay_after_boot 60"), 0);
+    assert_eq!(of("vrrp_delay_after_boot 3600.25"), 250_000);
+    assert_eq!(
+        of("vrrp_delay_after_boot 3603\nvrrp_startup_delay 2"),
+        3_000_000
+    );
+    assert_eq!(
+        of("vrrp_delay_after_boot 3601\nvrrp_startup_delay 2"),
+        2_000_000
+    );
+}
+
+#[test]
+fn garp_groups_are_bound_as_written() {
+    let text = "garp_group {\ngarp_interval 0.000001\ninterface eth0\ninterfaces {\neth1 eth2\n\
+                eth3\n}\n}\nglobal_defs {\nvrrp_garp_interval 1.5\n}\n";
+    let (bound, found) = read(text);
+    assert_eq!(found, []);
+    assert_eq!(bound.global.garp_interval, Duration::from_millis(1_500));
+    assert!(bound.global.gna_interval.is_zero());
+    let group = &bound.global.garp_groups[0];
+    assert_eq!(group.interfaces, ["eth0", "eth1", "eth2", "eth3"]);
+    assert_eq!(group.garp_interval.as_micros(), 1);
 }
 
 #[test]
