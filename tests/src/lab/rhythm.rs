@@ -52,12 +52,15 @@ impl Rhythm {
         if self.gaps.len() + 3 < expected || self.gaps.len() > expected + 2 {
             return Err(format!("about {expected} adverts were due: {self}"));
         }
-        let wrong =
-            |gap: &&i64| **gap < nanos(interval) * 6 / 10 || **gap > nanos(interval) + nanos(slack);
-        match self.gaps.iter().find(wrong) {
-            None => Ok(()),
-            Some(gap) => Err(format!("{} between two adverts: {self}", ms(*gap))),
+        let (least, most) = (nanos(interval) * 6 / 10, nanos(interval) + nanos(slack));
+        let mut before = nanos(interval);
+        for &gap in &self.in_order {
+            if gap > most || (gap < least && before + gap < nanos(interval) * 17 / 10) {
+                return Err(format!("{} between two adverts: {self}", ms(gap)));
+            }
+            before = gap;
         }
+        Ok(())
     }
 }
 
