@@ -104,6 +104,8 @@ impl Capture {
                 "-B",
                 "16384",
             ])
+            // The usual buffer holds some thirty packets, too few for a machine that stalls.
+            .args(["-s", "2048", "-B", "8192"])
             .args(["--time-stamp-precision=nano", "-Z", "root", "-w"])
             .arg(&path)
             .arg(format!("({wanted}){more}"))
