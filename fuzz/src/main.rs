@@ -25,7 +25,7 @@ relevo-fuzz --replay TARGET FILE...
 const HANG: Duration = Duration::from_secs(20);
 
 /// Inputs that `--keep` adds to one corpus, and octets of each.
-const KEEP_MAX: usize = 60;
+const KEEP_MAX: usize = 32;
 const KEEP_LEN: usize = 1_200;
 
 /// Counts runs, so that a watchdog sees whether there is life.
@@ -227,6 +227,12 @@ fn keep(target: &Target, found: &[Vec<u8>]) {
     }
     let mut found: Vec<&Vec<u8>> = found.iter().filter(|one| one.len() <= KEEP_LEN).collect();
     found.sort_by_key(|input| input.len());
+    // Every test run replays them.
+    let most = if target.weight > 2 {
+        KEEP_MAX / 2
+    } else {
+        KEEP_MAX
+    };
     let mut kept = 0;
     for input in found {
         let mut trail = Trail::with_words();
@@ -248,7 +254,7 @@ fn keep(target: &Target, found: &[Vec<u8>]) {
         if !path.exists() && std::fs::write(&path, input).is_ok() {
             kept += 1;
         }
-        if kept == KEEP_MAX {
+        if kept == most {
             break;
         }
     }

@@ -170,8 +170,9 @@ pub fn scenario(data: &[u8], trail: &mut Trail) {
             assert!(!error.is_empty());
             // Without the names and numbers in it.
             let plain = |word: &&str| word.chars().all(|c| c.is_ascii_lowercase() || c == '-');
-            let words: Vec<_> = error.split(' ').filter(plain).collect();
-            let words = &words[..words.len().min(5)];
+            let before = error.split(['\'', '[', '=']).next().unwrap_or("");
+            let words: Vec<_> = before.split(' ').filter(plain).collect();
+            let words = &words[..words.len().min(3)];
             let known = words.iter().all(|word| REASONS.contains(word));
             let words = if known {
                 words.join(" ")

@@ -52,6 +52,8 @@ pub(super) struct Player<'a, 't> {
     /// Addresses of which an honest kernel may not have what it should: refused, or foreign.
     blemished: BTreeSet<AddressKey>,
     told_to_stop: bool,
+    /// A table is being told: what it replaces is lost, and not yet known to be.
+    telling: bool,
     promises: Promises,
     records: Vec<Record>,
     trail: Option<&'t mut Trail>,
@@ -77,6 +79,7 @@ impl<'a, 't> Player<'a, 't> {
             pending: Vec::new(),
             blemished: BTreeSet::new(),
             told_to_stop: false,
+            telling: false,
             promises: Promises::new(Arc::clone(&bound)),
             records: Vec::new(),
             bound,
@@ -365,10 +368,12 @@ impl<'a, 't> Player<'a, 't> {
             self.deliver(VrrpEvent::Done { op, result });
         }
         let rows = self.host.table();
+        self.telling = true;
         self.deliver(VrrpEvent::Kernel(KernelEvent::DumpStart));
         for row in rows {
             self.deliver(VrrpEvent::Kernel(row.event()));
         }
+        self.telling = false;
         self.deliver(VrrpEvent::Kernel(KernelEvent::DumpEnd));
     }
 
@@ -459,13 +464,14 @@ impl<'a, 't> Player<'a, 't> {
         for action in self.out.actions() {
             self.tell(|| trace::action_line(self.now, action, &self.out, &self.bound));
         }
-        let host = self.honest.then_some(&self.host);
+        let host = Some(&self.host).filter(|_| self.honest && !self.telling);
         self.promises
             .check(&self.node, before, &self.out, self.now, host);
         if let Some(trail) = &mut self.trail {
             self.promises
                 .mark(kind, &self.node, before, &self.out, trail);
-            for action in self.out.actions() {
+            // A burst is much of the same.
+            for action in self.out.actions().iter().take(40) {
                 let line = trace::action_line(self.now, action, &self.out, &self.bound);
                 assert!(!line.contains(char::is_control), "{line:?}");
             }
