@@ -97,6 +97,23 @@ fn times(pair: &Pair, who: Who, since: i64) -> Vec<i64> {
     adverts.map(|(at, _)| at).collect()
 }
 
+/// Multicast packets that the kernel of a host has sent, and how long its daemon has waited for a processor:
+/// tells apart what was not sent, what was lost on the way, and what was late.
+fn sent_by_kernel(pair: &Pair, who: Who) -> Result<[u64; 2]> {
+    let side = pair.side(who);
+    let text = output(side.host.command("cat").arg("/proc/net/netstat"))?;
+    let mut rows = text.lines().filter(|line| line.starts_with("IpExt:"));
+    let [names, values] = [rows.next(), rows.next()].map(Option::unwrap_or_default);
+    let mut fields = names.split_whitespace().zip(values.split_whitespace());
+    let sent = fields.find(|(name, _)| *name == "OutMcastPkts");
+    let sent = sent.and_then(|(_, value)| value.parse().ok()).unwrap_or(0);
+    let pid = side.daemon.as_ref().ok_or("no daemon")?.vrrp_pid()?;
+    let text = fs::read_to_string(format!("/proc/{pid}/schedstat")).unwrap_or_default();
+    let waited = text.split_whitespace().nth(1);
+    let waited = waited.and_then(|value| value.parse().ok()).unwrap_or(0);
+    Ok([sent, waited])
+}
+
 /// The backup has said nothing, has no address, and the master has not missed a beat.
 fn only_the_master_spoke(pair: &Pair, since: i64) -> Result<()> {
     let until = now_ns();
@@ -140,12 +157,20 @@ fn backup_sleeps(flavour: Flavour) -> Result<()> {
             .then(|| Attack::start(&other, &frames, rate, length + watch))
             .transpose()?;
         let before = dropped(&pair, Who::B)?;
+        let [sent, waited] = sent_by_kernel(&pair, Who::A)?;
         signal(&pair, Who::B, "STOP")?;
         sleep(length);
         signal(&pair, Who::B, "CONT")?;
         sleep(watch);
-        told(&pair, only_the_master_spoke(&pair, since))
-            .map_err(|error| format!("round {round}: {error}"))?;
+        let end = only_the_master_spoke(&pair, since);
+        let [sent_now, waited_now] = sent_by_kernel(&pair, Who::A)?;
+        told(&pair, end).map_err(|error| {
+            let (sent, waited) = (sent_now - sent, (waited_now - waited) / 1_000_000);
+            format!(
+                "round {round} (its kernel sent {sent} multicast packets, its daemon waited {waited} ms \
+                 for a processor): {error}"
+            )
+        })?;
         if let Some(attack) = attack {
             attack.finish()?;
             lost += dropped(&pair, Who::B)? - before;
