@@ -191,8 +191,33 @@ impl Promises {
                 }
             }
         }
+        self.check_farewells(node, before, out);
         self.check_states(node);
         self.check_deadline(node, now);
+    }
+
+    /// A master that leaves for good, or for a fault, says so; without a source in IPv6 it cannot.
+    fn check_farewells(&self, node: &VrrpNode, before: &[StateName], out: &Out<VrrpAction>) {
+        for ((id, config), former) in self.bound.iter().zip(before) {
+            let leaves = match node.state(id) {
+                StateName::Init => true,
+                StateName::Fault => config.family == Family::V4,
+                StateName::Backup | StateName::Master => false,
+            };
+            if *former == StateName::Master && leaves {
+                let peers = match &config.destination {
+                    Destination::Multicast(_) => 1,
+                    Destination::Unicast(peers) => peers.len(),
+                };
+                let said = self.farewells.get(&id).map_or(0, BTreeSet::len);
+                assert_eq!(
+                    said,
+                    peers,
+                    "{id:?} leaves without a word: {:?}",
+                    out.actions()
+                );
+            }
+        }
     }
 
     /// Every state has been told of, and is counted.
