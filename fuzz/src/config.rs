@@ -3,12 +3,13 @@
 
 use std::sync::OnceLock;
 
-use relevo_core::config::bound::Bound;
+use relevo_core::config::bound::{Auth, Bound, Destination, InstanceConfig};
 use relevo_core::config::fuzzing::{Piece, keywords, pieces};
 use relevo_core::config::{
     Diagnostic, EXIT_CONFIG, HostFacts, InterfaceFact, bind, check_exit_code, load, parse,
     start_exit_code,
 };
+use relevo_core::ids::{Family, Version};
 use relevo_core::limits;
 use relevo_core::time::Duration;
 
@@ -186,9 +187,6 @@ fn first_words(message: &str) -> &str {
 
 /// The ranges that `bound` and the original's manual document.
 fn check_ranges(bound: &Bound) {
-    use relevo_core::config::bound::{Auth, Destination};
-    use relevo_core::ids::{Family, Version};
-    use relevo_core::time::Duration;
     let timers_max = Duration::from_secs(u64::from(u32::MAX));
     for config in &bound.instances {
         let longest = match config.version {
@@ -227,40 +225,44 @@ fn check_ranges(bound: &Bound) {
                 "{address:?}"
             );
         }
-        assert!(
-            config
-                .addresses
-                .iter()
-                .all(|one| Family::of(one.addr) == config.family),
-            "{config:?}"
-        );
-        assert!(
-            config
-                .source
-                .is_none_or(|addr| Family::of(addr) == config.family),
-            "{config:?}"
-        );
-        match &config.destination {
-            Destination::Multicast(group) => {
-                assert!(
-                    group.is_multicast() && Family::of(*group) == config.family,
-                    "{config:?}"
-                );
-                assert_eq!(config.hop_limit, 255, "{config:?}");
-            }
-            Destination::Unicast(peers) => {
-                assert!(!peers.is_empty(), "{config:?}");
-                assert!(
-                    peers.iter().all(|peer| Family::of(*peer) == config.family),
-                    "{config:?}"
-                );
-            }
+        check_families(config);
+    }
+}
+
+/// Everything that adverts consist of is of one family.
+fn check_families(config: &InstanceConfig) {
+    assert!(
+        config
+            .addresses
+            .iter()
+            .all(|one| Family::of(one.addr) == config.family),
+        "{config:?}"
+    );
+    assert!(
+        config
+            .source
+            .is_none_or(|addr| Family::of(addr) == config.family),
+        "{config:?}"
+    );
+    match &config.destination {
+        Destination::Multicast(group) => {
+            assert!(
+                group.is_multicast() && Family::of(*group) == config.family,
+                "{config:?}"
+            );
+            assert_eq!(config.hop_limit, 255, "{config:?}");
+        }
+        Destination::Unicast(peers) => {
+            assert!(!peers.is_empty(), "{config:?}");
+            assert!(
+                peers.iter().all(|peer| Family::of(*peer) == config.family),
+                "{config:?}"
+            );
         }
     }
 }
 
 fn describe(bound: &Bound, trail: &mut Trail) {
-    use relevo_core::config::bound::{Auth, Destination};
     for config in &bound.instances {
         trail.mark(format_args!(
             "starts: v{} {} auth {} owner {} master {} preempt {} unicast {}",

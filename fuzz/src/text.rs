@@ -121,29 +121,7 @@ pub fn trace_event(data: &[u8], trail: &mut Trail) {
     let result = if flags & 1 == 0 { Ok(()) } else { Err(errno) };
     let rest = bytes.rest();
     let event = match kind {
-        0 => VrrpEvent::Kernel(KernelEvent::Link(Link {
-            ifindex: IfIndex(number),
-            name: &name,
-            mac: rest,
-            admin_up: flags & 1 != 0,
-            running: flags & 2 != 0,
-            loopback: flags & 4 != 0,
-            no_arp: flags & 8 != 0,
-            multicast: flags & 16 != 0,
-            forwarding: flags & 32 != 0,
-            mtu: number,
-        })),
-        1 => VrrpEvent::Kernel(KernelEvent::Address {
-            key,
-            tentative: flags & 1 != 0,
-            dad_failed: flags & 2 != 0,
-            secondary: flags & 4 != 0,
-            protocol: flags,
-        }),
-        2 => VrrpEvent::Kernel(KernelEvent::AddressGone { key }),
-        3 => VrrpEvent::Kernel(KernelEvent::LinkGone {
-            ifindex: IfIndex(number),
-        }),
+        0..=3 => VrrpEvent::Kernel(kernel_event(kind, key, flags, &name, rest)),
         4 => VrrpEvent::Packet {
             socket: SocketId(number),
             packet: Ingress::V4 { datagram: rest },
@@ -181,6 +159,40 @@ pub fn trace_event(data: &[u8], trail: &mut Trail) {
         (at, Ok(Input::Event(event.clone()))),
         "{text}"
     );
+}
+
+/// Something that the kernel may tell.
+fn kernel_event<'a>(
+    kind: u8,
+    key: AddressKey,
+    flags: u8,
+    name: &'a str,
+    mac: &'a [u8],
+) -> KernelEvent<'a> {
+    let ifindex = key.ifindex;
+    match kind {
+        0 => KernelEvent::Link(Link {
+            ifindex,
+            name,
+            mac,
+            admin_up: flags & 1 != 0,
+            running: flags & 2 != 0,
+            loopback: flags & 4 != 0,
+            no_arp: flags & 8 != 0,
+            multicast: flags & 16 != 0,
+            forwarding: flags & 32 != 0,
+            mtu: ifindex.0,
+        }),
+        1 => KernelEvent::Address {
+            key,
+            tentative: flags & 1 != 0,
+            dad_failed: flags & 2 != 0,
+            secondary: flags & 4 != 0,
+            protocol: flags,
+        },
+        2 => KernelEvent::AddressGone { key },
+        _ => KernelEvent::LinkGone { ifindex },
+    }
 }
 
 /// A snapshot of whatever version: what is not known means a cold start.

@@ -189,14 +189,7 @@ pub fn vrrp_emit(data: &[u8], trail: &mut Trail) {
         Auth::None
     };
     let (vrid, priority) = (bytes.u8(), bytes.u8());
-    let mut addresses = Vec::new();
-    while !bytes.is_empty() {
-        addresses.push(if bytes.one_in(5) != (family == Family::V6) {
-            IpAddr::from(bytes.array::<16>())
-        } else {
-            IpAddr::from(bytes.array::<4>())
-        });
-    }
+    let addresses = address_list(&mut bytes, family);
     // Many addresses from few octets.
     let times = if priority % 4 == 1 { 40 } else { 1 };
     let addresses = addresses.repeat(times);
@@ -248,6 +241,19 @@ pub fn vrrp_emit(data: &[u8], trail: &mut Trail) {
         expected.len() < addresses.len(),
         read.interval == interval
     ));
+}
+
+/// Addresses, most of them of `family`.
+fn address_list(bytes: &mut Bytes<'_>, family: Family) -> Vec<IpAddr> {
+    let mut addresses = Vec::new();
+    while !bytes.is_empty() {
+        addresses.push(if bytes.one_in(5) != (family == Family::V6) {
+            IpAddr::from(bytes.array::<16>())
+        } else {
+            IpAddr::from(bytes.array::<4>())
+        });
+    }
+    addresses
 }
 
 /// ARP over Ethernet.

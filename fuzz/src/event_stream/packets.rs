@@ -117,10 +117,10 @@ pub(super) fn almost(config: &InstanceConfig, bytes: &mut Bytes<'_>) -> Packet {
     let start = if config.family == Family::V4 { 20 } else { 0 };
     match how % 24 {
         20 => {
-            // Any change of one octet breaks the checksum.
+            // Whatever bit it is, the checksum is wrong.
             let at = start + bytes.below(packet.octets.len() - start);
             packet.octets[at] ^= 1 << bytes.below(8);
-            packet.flaw = Flaw::Perhaps;
+            packet.flaw = Flaw::Fatal;
         }
         21 => {
             packet

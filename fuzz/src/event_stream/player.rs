@@ -10,7 +10,7 @@ use relevo_core::machine::{Machine, Out};
 use relevo_core::time::{Duration, Instant};
 use relevo_core::trace;
 use relevo_core::vrrp::{
-    Command, Discard, Ingress, SocketSpec, StateName, VrrpAction, VrrpEvent, VrrpNode,
+    Command, Discard, Ingress, Note, SocketSpec, StateName, VrrpAction, VrrpEvent, VrrpNode,
 };
 
 use super::host::{Flags, Host, News, Row, own_key};
@@ -51,6 +51,8 @@ pub(super) struct Player<'a, 't> {
     pending: Vec<SocketId>,
     /// Addresses of which an honest kernel may not have what it should: refused, or foreign.
     blemished: BTreeSet<AddressKey>,
+    /// An interface has been removed, with its addresses.
+    interface_gone: bool,
     told_to_stop: bool,
     /// A table is being told: what it replaces is lost, and not yet known to be.
     telling: bool,
@@ -78,6 +80,7 @@ impl<'a, 't> Player<'a, 't> {
             sockets: BTreeMap::new(),
             pending: Vec::new(),
             blemished: BTreeSet::new(),
+            interface_gone: false,
             told_to_stop: false,
             telling: false,
             promises: Promises::new(Arc::clone(&bound)),
@@ -319,7 +322,10 @@ impl<'a, 't> Player<'a, 't> {
                 .host
                 .change(ifindex, |row| row.admin_up = !row.admin_up),
             2 => self.host.change(ifindex, |row| row.no_arp = !row.no_arp),
-            3 => self.host.remove(ifindex),
+            3 => {
+                self.interface_gone = true;
+                self.host.remove(ifindex);
+            }
             _ => self.host.change(ifindex, |row| row.running = true),
         }
     }
@@ -496,6 +502,10 @@ impl<'a, 't> Player<'a, 't> {
                 }
                 VrrpAction::SendGarp { frame, .. } | VrrpAction::SendNa { frame, .. } => {
                     packets.push(self.out.bytes(*frame).to_vec());
+                }
+                VrrpAction::Note(Note::AddressTaken { key, .. }) => {
+                    let reason = self.blemished.contains(key) || self.interface_gone;
+                    assert!(reason || !self.honest, "nobody has taken {key:?}");
                 }
                 VrrpAction::Note(_) | VrrpAction::Exit(_) => {}
             }

@@ -5,13 +5,13 @@ use std::fmt::Debug;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use relevo_core::config::bound::{Bound, Destination};
+use relevo_core::config::bound::{Bound, Destination, InstanceConfig};
 use relevo_core::ids::{Errno, Family, IfIndex, InstanceId, OpId, SocketId, Version};
 use relevo_core::kernel::{AddressKey, KernelEvent, KernelOp, ROUTE_PROTOCOL};
 use relevo_core::limits::SLICE;
 use relevo_core::machine::{Machine, Out};
 use relevo_core::time::{Duration, Instant};
-use relevo_core::vrrp::{Note, SocketSpec, StateName, VrrpAction, VrrpEvent, VrrpNode};
+use relevo_core::vrrp::{Note, SocketSpec, StateName, VrrpAction, VrrpEvent, VrrpNode, timing};
 use relevo_core::wire::{arp, ethernet, ipv4, ipv6, ndisc, vrrp};
 
 use super::host::{Host, News};
@@ -191,6 +191,37 @@ impl Promises {
                 }
             }
         }
+        self.check_farewells(node, before, out);
+        self.check_states(node);
+        self.check_deadline(node, now);
+    }
+
+    /// A master that leaves for good, or for a fault, says so; without a source in IPv6 it cannot.
+    fn check_farewells(&self, node: &VrrpNode, before: &[StateName], out: &Out<VrrpAction>) {
+        for ((id, config), former) in self.bound.iter().zip(before) {
+            let leaves = match node.state(id) {
+                StateName::Init => true,
+                StateName::Fault => config.family == Family::V4,
+                StateName::Backup | StateName::Master => false,
+            };
+            if *former == StateName::Master && leaves {
+                let peers = match &config.destination {
+                    Destination::Multicast(_) => 1,
+                    Destination::Unicast(peers) => peers.len(),
+                };
+                let said = self.farewells.get(&id).map_or(0, BTreeSet::len);
+                assert_eq!(
+                    said,
+                    peers,
+                    "{id:?} leaves without a word: {:?}",
+                    out.actions()
+                );
+            }
+        }
+    }
+
+    /// Every state has been told of, and is counted.
+    fn check_states(&self, node: &VrrpNode) {
         for (id, _) in self.bound.iter() {
             let state = node.state(id);
             // Leaving for good is told as a whole.
@@ -209,7 +240,6 @@ impl Promises {
             );
         }
         self.check_conditions(node);
-        self.check_deadline(node, now);
     }
 
     /// An instance is in FAULT exactly while a condition is unmet, and sends from the address that
@@ -234,7 +264,10 @@ impl Promises {
         let next = node.next_timeout().map(|(at, _)| at);
         for (id, config) in self.bound.iter() {
             let longest = match node.state(id) {
-                StateName::Master => config.advert_interval,
+                // The last one may have left a little early, together with others.
+                StateName::Master => {
+                    config.advert_interval + timing::advert_grouping(config.advert_interval)
+                }
                 // The longest interval of version 3, as often as may be missed, and the skew.
                 StateName::Backup => {
                     let times = u64::from(config.down_timer_adverts) + 2;
@@ -257,8 +290,8 @@ impl Promises {
         {
             let index = instance.0 as usize;
             self.told[index] = *state;
-            if *state == StateName::Master {
-                office[index] = true;
+            office[index] = *state == StateName::Master;
+            if office[index] {
                 self.farewells.remove(instance);
             }
         }
@@ -289,36 +322,17 @@ impl Promises {
             self.sockets.get(socket)
         );
         assert_eq!(*hop_limit, config.hop_limit);
-        let mut message = out.bytes(*packet);
-        if config.family == Family::V4 {
-            let header = ipv4::Packet::new_checked(message).expect("a whole header");
-            let repr = ipv4::Repr::parse(&header).expect("a right header");
-            assert_eq!((IpAddr::V4(repr.src), IpAddr::V4(repr.dst)), (*src, *dst));
-            assert_eq!((repr.ttl, repr.protocol), (*hop_limit, vrrp::PROTOCOL));
-            message = &message[ipv4::HEADER_LEN..];
-        }
-        let pseudo = vrrp::Pseudo::new(*src, *dst).filter(|_| config.version == Version::V3);
-        let packet = vrrp::Packet::new_checked(message).expect("a whole message");
-        let mut listed = Vec::new();
-        let repr = vrrp::Repr::parse(&packet, config.family, pseudo, &mut listed);
-        let repr = repr.expect("an advert that others accept");
-        assert_eq!((repr.version, repr.vrid), (config.version, config.vrid));
-        assert_eq!(
-            (repr.interval, repr.auth),
-            (config.advert_interval, config.auth)
-        );
-        let ours = config.addresses.iter().map(|address| address.addr);
-        assert!(repr.addresses.iter().copied().eq(ours), "{repr:?}");
+        let priority = check_packet(config, *src, *dst, out.bytes(*packet));
         let borrowed = !config.is_owner() && config.holds(*src);
         assert!(!borrowed, "{instance:?} speaks from a virtual address");
         let index = instance.0 as usize;
-        if repr.priority == 0 {
+        if priority == 0 {
             assert!(office[index], "{instance:?}: a farewell of no master");
             let once = self.farewells.entry(*instance).or_default().insert(*dst);
             assert!(once, "{instance:?}: priority 0 twice");
             return;
         }
-        assert_eq!(repr.priority, node.effective_priority(*instance));
+        assert_eq!(priority, node.effective_priority(*instance));
         assert!(
             !self.stop,
             "{instance:?}: an advert after the order to stop"
@@ -424,6 +438,32 @@ impl Promises {
             }
         }
     }
+}
+
+/// Octets that the other routers accept and that say what was configured; gives the priority.
+fn check_packet(config: &InstanceConfig, src: IpAddr, dst: IpAddr, packet: &[u8]) -> u8 {
+    let mut message = packet;
+    if config.family == Family::V4 {
+        let header = ipv4::Packet::new_checked(message).expect("a whole header");
+        let repr = ipv4::Repr::parse(&header).expect("a right header");
+        assert_eq!((IpAddr::V4(repr.src), IpAddr::V4(repr.dst)), (src, dst));
+        assert_eq!(
+            (repr.ttl, repr.protocol),
+            (config.hop_limit, vrrp::PROTOCOL)
+        );
+        message = &message[ipv4::HEADER_LEN..];
+    }
+    let pseudo = vrrp::Pseudo::new(src, dst).filter(|_| config.version == Version::V3);
+    let packet = vrrp::Packet::new_checked(message).expect("a whole message");
+    let mut listed = Vec::new();
+    let repr = vrrp::Repr::parse(&packet, config.family, pseudo, &mut listed);
+    let repr = repr.expect("an advert that others accept");
+    assert_eq!((repr.version, repr.vrid), (config.version, config.vrid));
+    let said = (repr.interval, repr.auth);
+    assert_eq!(said, (config.advert_interval, config.auth));
+    let ours = config.addresses.iter().map(|address| address.addr);
+    assert!(repr.addresses.iter().copied().eq(ours), "{repr:?}");
+    repr.priority
 }
 
 /// The frame says of its address what its receivers must believe.
