@@ -3,18 +3,18 @@
 //! leaves it, loses its carrier or its address, comes late, is checked for duplicates, and the kernel's
 //! news of all that are lost. Each time the daemon stops, and works again as soon as it can.
 //!
-//! `RELEVO_LINK_ROUNDS=1000` for the long run of the first test.
+//! The first test has a thousand rounds in `make soak`.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use relevo_tests::lab::{
-    Capture, Daemon, Flavour, Host, Lab, Program, Result, need, now_ns, wait_until,
+    Capture, Daemon, Flavour, Host, Lab, Program, Result, need, now_ns, soak, wait_until,
 };
 
 /// Rounds of the first test in an ordinary run.
-const ROUNDS: u32 = 20;
+const ROUNDS: u64 = 20;
 /// How long the daemon may take for what takes it less than half a second when the machine is idle.
 const LIMIT: Duration = Duration::from_secs(10);
 /// What the daemon's memory may grow by after the first rounds, in KiB.
@@ -157,8 +157,7 @@ fn an_interface_that_is_deleted_and_made_again_is_used_again() {
     let Some(mut stage) = Stage::master(|text| text) else {
         return;
     };
-    let rounds = std::env::var("RELEVO_LINK_ROUNDS").ok();
-    let rounds = rounds.and_then(|text| text.parse().ok()).unwrap_or(ROUNDS);
+    let rounds = soak::rounds(ROUNDS, 1_000);
     let child = stage.child();
     let (mut files, mut memory) = stage.costs();
     let begin = Instant::now();
@@ -190,6 +189,12 @@ fn an_interface_that_is_deleted_and_made_again_is_used_again() {
         }
     }
     assert_eq!(stage.child(), child, "the child was started again");
+    soak::row(
+        "links: delete and create",
+        "relevo",
+        "rounds, descriptors, memory after ten and at the end",
+        &format!("{rounds}, {files}, {memory} KiB, {} KiB", stage.costs().1),
+    );
     // What it said: the states always, the conditions only so often.
     let log = stage.daemon.log();
     let faults = stage.count("Entering FAULT STATE");
