@@ -212,7 +212,7 @@ pub fn faults(data: &[u8], trail: &mut Trail) {
             let again = fault.text(&names);
             trail.mark(format_args!(
                 "fault {}",
-                again.split(' ').next().unwrap_or("")
+                again.split_whitespace().next().unwrap_or("")
             ));
             assert_eq!(Fault::parse(&again, &names), Ok(fault), "{again:?}");
         }
@@ -226,7 +226,7 @@ pub fn faults(data: &[u8], trail: &mut Trail) {
         if let Ok(expectation) = Expectation::parse(key, value, &names) {
             trail.mark(format_args!(
                 "expect {}",
-                key.split(' ').next().unwrap_or("")
+                key.split_whitespace().next().unwrap_or("")
             ));
             assert_eq!(Expectation::parse(key, value, &names), Ok(expectation));
         }
