@@ -300,6 +300,10 @@ impl Instance {
 
     /// RFC 9568 section 6.4.3, with the original's answer to lower priorities (K-4).
     fn on_advert_as_master(&mut self, heard: Heard, ctx: &mut Ctx<'_>) {
+        // What waited in the socket comes before the timers: the rival that took over is heard first.
+        if self.steps_back(ctx) {
+            return self.on_advert_as_backup(heard, ctx);
+        }
         let config = ctx.bound.instance(self.id);
         if heard.priority == 0 {
             self.answer_farewell(ctx);

@@ -326,7 +326,7 @@ impl Instance {
 
     /// `timer_expired_backup`: after so long a sleep that a router of that priority has taken over,
     /// a master listens first (behaviour.md 3.6). True if it does.
-    fn steps_back(&mut self, ctx: &mut Ctx<'_>) -> bool {
+    pub(crate) fn steps_back(&mut self, ctx: &mut Ctx<'_>) -> bool {
         let config = ctx.bound.instance(self.id);
         let State::Master(master) = &self.state else {
             return false;
