@@ -105,6 +105,9 @@ impl Line {
                 socket: SocketId(self.number(1).ok_or_else(bad)?),
                 result: self.result(2).ok_or_else(bad)?,
             },
+            "packets-lost" => VrrpEvent::PacketsLost {
+                socket: SocketId(self.number(1).ok_or_else(bad)?),
+            },
             "send-failed" => VrrpEvent::SendFailed {
                 instance: InstanceId(self.number(1).ok_or_else(bad)?),
                 dst: self.number(2).ok_or_else(bad)?,
@@ -228,6 +231,7 @@ pub fn event_line(at: Instant, event: &VrrpEvent<'_>) -> String {
                 )
             }
         },
+        VrrpEvent::PacketsLost { socket } => write!(line, " packets-lost {}", socket.0),
         VrrpEvent::Kernel(event) => write_kernel_event(&mut line, event),
         VrrpEvent::Done { op, result } => write!(line, " done {} {}", op.0, Answer(*result)),
         VrrpEvent::Socket { socket, result } => {

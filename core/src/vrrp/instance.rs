@@ -67,8 +67,11 @@ pub(crate) struct Backup {
     pub(crate) released_by: Option<IpAddr>,
     /// What the master-down timer was last set to.
     pub(crate) down_interval: Duration,
-    /// How often in a row the timer was put off because the wake-up came late.
+    /// How often in a row the timer was put off because adverts may have been missed.
     pub(crate) put_off: u8,
+    /// The socket has lost packets since a master was heard, or since the timer was put off. A
+    /// farewell does not count: the successor's adverts may be among them.
+    pub(crate) packets_lost: bool,
     pub(crate) preempt: PreemptDelay,
 }
 
@@ -257,6 +260,13 @@ impl Instance {
         }
     }
 
+    /// The socket overflowed: the master's adverts may be among what is lost.
+    pub(crate) fn on_packets_lost(&mut self) {
+        if let State::Backup(backup) = &mut self.state {
+            backup.packets_lost = true;
+        }
+    }
+
     /// An acceptable advert arrived: the table of RFC 9568 section 6.4 (RFC 3768 section 6.4).
     pub(crate) fn on_advert(&mut self, heard: Heard, ctx: &mut Ctx<'_>) {
         match &self.state {
@@ -347,6 +357,7 @@ impl Instance {
             self.told = Told::default();
         }
         backup.released_by = None;
+        backup.packets_lost = false;
         let interval = self.master_down_interval(config);
         self.set_master_down(interval, ctx);
     }

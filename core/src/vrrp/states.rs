@@ -17,8 +17,8 @@ use crate::vrrp::timing;
 /// Into how many parts an interval is cut, in each of which a master answers its rivals once.
 const ANSWER_GAPS: u64 = 20;
 
-/// How often in a row a late master-down timer is put off. A host whose every wake-up is late must
-/// still take over some day.
+/// How often in a row a master-down timer is put off. A host whose every wake-up is late, or whose
+/// socket always overflows, must still take over some day.
 const PUT_OFF_MAX: u8 = 3;
 
 impl Instance {
@@ -294,8 +294,9 @@ impl Instance {
         ctx.timers.set(VrrpTimer::Advert(self.id), next);
     }
 
-    /// No advert for the master-down interval. If the wake-up itself was late, the silence may be
-    /// our own: what was sent meanwhile can have been lost, so one more interval is granted.
+    /// No advert for the master-down interval. If the wake-up itself was late, or the socket
+    /// overflowed meanwhile, as it does in a flood while nobody reads, the silence may be our own:
+    /// what was sent can have been lost, so one more interval is granted.
     fn on_master_down(&mut self, at: Instant, ctx: &mut Ctx<'_>) {
         let config = ctx.bound.instance(self.id);
         let skew = self.skew_time(config);
@@ -306,11 +307,17 @@ impl Instance {
         let State::Backup(backup) = &mut self.state else {
             return;
         };
-        if late > skew.max(half_interval) && backup.put_off < PUT_OFF_MAX {
+        let is_late = late > skew.max(half_interval);
+        let packets_lost = std::mem::take(&mut backup.packets_lost);
+        if (is_late || packets_lost) && backup.put_off < PUT_OFF_MAX {
             backup.put_off += 1;
             ctx.timers
                 .set(VrrpTimer::MasterDown(self.id), ctx.now + grace);
-            ctx.note(Note::Late { instance, by: late });
+            ctx.note(if is_late {
+                Note::Late { instance, by: late }
+            } else {
+                Note::PacketsLost { instance }
+            });
             return;
         }
         let cause = match backup.released_by {
