@@ -142,6 +142,23 @@ fn rivals_that_come_together_are_answered_together() {
     }
 }
 
+/// However long the interval is: two masters at a time are no matter of seconds.
+#[test]
+fn a_rival_never_waits_long_for_its_answer() {
+    for family in FAMILIES {
+        let mut config = v3(family);
+        config.advert_interval = Duration::from_secs(40);
+        let mut host = OneHost::master(config);
+        host.run_for(Duration::from_secs(10));
+        assert_eq!(priorities(&host.hear_neighbour(6, 90)), [100]);
+        host.settle();
+        host.hear_neighbour(7, 90);
+        let effects = host.run_for(Duration::from_millis(60));
+        assert_eq!(priorities(&effects), [100]);
+        assert_eq!(announced(&effects).len(), 10);
+    }
+}
+
 /// After a cut has healed the rival may leave without having been contradicted: its neighbours
 /// still believe it.
 #[test]

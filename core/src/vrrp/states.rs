@@ -17,6 +17,9 @@ use crate::vrrp::timing;
 /// Into how many parts an interval is cut, in each of which a master answers its rivals once.
 const ANSWER_GAPS: u64 = 20;
 
+/// The longest such part: with a long interval too a second rival is told soon.
+const ANSWER_GAP_MAX: Duration = Duration::from_millis(50);
+
 /// How often in a row a master-down timer is put off. A host whose every wake-up is late, or whose
 /// socket always overflows, must still take over some day.
 const PUT_OFF_MAX: u8 = 3;
@@ -136,12 +139,12 @@ impl Instance {
     }
 
     /// Answers a rival; true if at once. The first is answered at once, and those that come within
-    /// [`ANSWER_GAPS`] behind it together at its end: what waited in a socket while we slept, or a
+    /// a part ([`ANSWER_GAPS`]) of the interval behind it together at its end: what waited in a socket while we slept, or a
     /// flood, is no reason for an advert and announcements each. Nobody stays unanswered, because
     /// the answer goes out after everything that it answers.
     fn answer(&mut self, answer: Answer, ctx: &mut Ctx<'_>) -> bool {
         let interval = ctx.bound.instance(self.id).advert_interval;
-        let gap = Duration::from_micros(interval.as_micros() / ANSWER_GAPS);
+        let gap = Duration::from_micros(interval.as_micros() / ANSWER_GAPS).min(ANSWER_GAP_MAX);
         let State::Master(master) = &mut self.state else {
             return false;
         };
