@@ -1,8 +1,8 @@
 //! Our own clock values: whole microseconds, the resolution of keepalived's TIMER_HZ.
 //!
-//! [`Instant`] is a reading of CLOCK_BOOTTIME, so it means the same in every process of one
-//! host, and a suspended host has slept when it wakes; it is plain data and can be printed, compared, stored and replayed. Arithmetic
-//! saturates: a deadline beyond the end of time is the end of time.
+//! [`Instant`] is a reading of CLOCK_BOOTTIME, so it means the same in every process of one host,
+//! and a suspended host has slept when it wakes; it is plain data and can be printed, compared,
+//! stored and replayed. Arithmetic saturates: a deadline beyond the end of time is the end of time.
 
 use std::fmt;
 use std::ops::{Add, AddAssign, Mul, Sub};

@@ -10,6 +10,7 @@
 //! MICROS dump-start | dump-end
 //! MICROS packet4 SOCKET HEX                        (whole datagram)
 //! MICROS packet6 SOCKET SRC DST HOPS HEX           (payload)
+//! MICROS packets-lost SOCKET
 //! MICROS done OP ok | errno=N
 //! MICROS socket SOCKET ok | errno=N
 //! MICROS send-failed INSTANCE DST errno=N
@@ -106,6 +107,9 @@ impl Line {
             "socket" => VrrpEvent::Socket {
                 socket: SocketId(self.number(1).ok_or_else(bad)?),
                 result: self.result(2).ok_or_else(bad)?,
+            },
+            "packets-lost" => VrrpEvent::PacketsLost {
+                socket: SocketId(self.number(1).ok_or_else(bad)?),
             },
             "send-failed" => VrrpEvent::SendFailed {
                 instance: InstanceId(self.number(1).ok_or_else(bad)?),
@@ -235,6 +239,7 @@ pub fn event_line(at: Instant, event: &VrrpEvent<'_>) -> String {
                 )
             }
         },
+        VrrpEvent::PacketsLost { socket } => write!(line, " packets-lost {}", socket.0),
         VrrpEvent::Kernel(event) => write_kernel_event(&mut line, event),
         VrrpEvent::Done { op, result } => write!(line, " done {} {}", op.0, Answer(*result)),
         VrrpEvent::Socket { socket, result } => {
@@ -477,7 +482,8 @@ mod tests {
 12 socket 0 errno=19
 13 send-failed 0 224.0.0.18 errno=101
 14 stop
-15 continue";
+15 continue
+16 packets-lost 1";
 
     #[test]
     fn every_event_survives_the_way_to_text_and_back() {
@@ -500,6 +506,7 @@ mod tests {
             "1",
             "1 what",
             "1 done",
+            "1 packets-lost",
             "1 done 2 maybe",
             "1 link 3 eth0",
         ] {

@@ -109,12 +109,14 @@ pub(crate) fn run<M: Machine, E: Executor<M>>(machine: &mut M, executor: &mut E)
         let packets_only = !turns.ready.is_empty() && turns.ready.iter().all(packet);
         turns.on_waited(wait, packets_only);
         turns.serve(machine, executor, &mut out)?;
-        let now = clock::now();
+        let mut now = clock::now();
         if machine.next_timeout().is_some_and(|(at, _)| at <= now) {
+            // One reading of the clock for the question and the act: a deadline that passes between
+            // two would be acted on without that look.
             if machine.packets_first(now) {
                 turns.serve_packets(machine, executor, &mut out)?;
+                now = clock::now();
             }
-            let now = clock::now();
             machine.handle_timeout(now, &mut out);
             executor.execute(machine, &mut out, now)?;
             debug_assert!(machine.more() || machine.next_timeout().is_none_or(|(at, _)| at > now));

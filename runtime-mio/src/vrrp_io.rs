@@ -10,7 +10,7 @@ use relevo_core::vrrp::event::{Ingress, SocketSpec};
 
 use crate::sys::msg::{Control, Name, Received, Scratch, SendBatch};
 use crate::sys::socket::{
-    Buffer, bind_to_interface, discard_waiting, grow_buffer, open, set_bytes, set_int,
+    Buffer, bind_to_interface, discard_waiting, dropped, grow_buffer, open, set_bytes, set_int,
 };
 
 /// The IP protocol (RFC 9568 section 5.1.1.4).
@@ -57,6 +57,8 @@ struct RawSocket {
     batch: SendBatch,
     /// Whose the adverts of the batch are.
     tags: Vec<(InstanceId, IpAddr)>,
+    /// Packets that found no room, as far as the machine knows.
+    dropped: u32,
 }
 
 impl VrrpIo {
@@ -74,6 +76,7 @@ impl VrrpIo {
             spec,
             batch: SendBatch::default(),
             tags: Vec::new(),
+            dropped: dropped(raw).unwrap_or(0),
         };
         self.sockets.insert(socket, opened);
         Ok(raw)
@@ -101,6 +104,16 @@ impl VrrpIo {
     pub(crate) fn get(&self, socket: SocketId) -> Option<(RawFd, Family)> {
         let open = self.sockets.get(&socket)?;
         Some((open.fd.as_raw_fd(), open.spec.family))
+    }
+
+    /// True if packets found no room in a socket since it was last asked. A kernel that does not
+    /// count them (before Linux 4.12) is taken to lose none.
+    pub(crate) fn take_overflow(&mut self, socket: SocketId) -> bool {
+        let Some(open) = self.sockets.get_mut(&socket) else {
+            return false;
+        };
+        let now = dropped(open.fd.as_raw_fd()).unwrap_or(open.dropped);
+        now != std::mem::replace(&mut open.dropped, now)
     }
 
     /// Number of adverts collected and not sent.

@@ -7,7 +7,7 @@ use relevo_core::ids::{Errno, Family, IfIndex, InstanceId, SocketId};
 use relevo_core::vrrp::event::{Ingress, SocketSpec};
 
 use super::{Advert, Unsent, VrrpIo, ingress};
-use crate::sys::msg::{RECEIVE_MAX, ReceiveBatch};
+use crate::sys::msg::{RECEIVE_BATCH, RECEIVE_MAX, ReceiveBatch};
 use crate::sys::socket::get_int;
 use crate::testnet::{await_local, cable, in_namespace, index_of, ip};
 
@@ -213,6 +213,31 @@ fn a_datagram_that_is_too_long_is_cut_not_lost() {
         assert_eq!(batch.fill(fd).expect("reads"), 1);
         let lengths: Vec<_> = batch.iter().map(|received| received.bytes.len()).collect();
         assert_eq!(lengths, [RECEIVE_MAX]);
+    });
+}
+
+#[test]
+fn packets_that_find_no_room_are_noticed_once() {
+    in_namespace(|| {
+        cable();
+        let mut io = pair(Some(GROUP_V4.into()), Family::V4);
+        let src = Ipv4Addr::new(10, 9, 0, 1);
+        let datagram = datagram_v4(src, GROUP_V4, &[0x31; 20]);
+        let send = |io: &mut VrrpIo, count| {
+            for number in 0..count {
+                io.push(advert(number, src, GROUP_V4), &datagram, &mut no_failure);
+            }
+            io.flush(&mut no_failure);
+        };
+        send(&mut io, 100);
+        assert_eq!(arrivals(&io, B).len(), 100);
+        assert!(!io.take_overflow(B));
+        send(&mut io, 10_000);
+        let kept = arrivals(&io, B).len();
+        assert!((RECEIVE_BATCH..10_000).contains(&kept), "{kept} had room");
+        assert!(io.take_overflow(B));
+        assert!(!io.take_overflow(B));
+        assert!(!io.take_overflow(A) && !io.take_overflow(SocketId(9)));
     });
 }
 

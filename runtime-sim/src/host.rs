@@ -68,6 +68,8 @@ pub struct Socket {
     /// Its interface is gone, even if another one has the number now.
     pub deaf: bool,
     buffer: VecDeque<Rc<Advert>>,
+    /// There was no room for a packet, and the machine has not been told.
+    overflowed: bool,
 }
 
 /// A running daemon: the machine and what waits to be delivered to it.
@@ -140,6 +142,7 @@ impl Process {
                 open,
                 deaf,
                 buffer,
+                overflowed: false,
             },
         );
     }
@@ -200,6 +203,8 @@ impl Process {
             if socket.buffer.len() < SOCKET_BUFFER {
                 socket.buffer.push_back(Rc::clone(advert));
                 taken += 1;
+            } else {
+                socket.overflowed = true;
             }
         }
         taken
@@ -212,6 +217,16 @@ impl Process {
             .iter_mut()
             .find(|(_, socket)| !socket.buffer.is_empty())?;
         Some((*id, socket.buffer.pop_front()?))
+    }
+
+    /// Takes note of a socket that had no room for a packet since it was last asked for.
+    pub fn next_overflow(&mut self) -> Option<SocketId> {
+        let (id, socket) = self
+            .sockets
+            .iter_mut()
+            .find(|(_, socket)| socket.overflowed)?;
+        socket.overflowed = false;
+        Some(*id)
     }
 
     /// True if a packet waits.

@@ -18,6 +18,7 @@ use crate::world::World;
 enum Input {
     Told(Told),
     Packet(SocketId, Rc<Advert>),
+    PacketsLost(SocketId),
     Timeout,
     Continue,
 }
@@ -34,6 +35,9 @@ impl World {
         }
         while let Some((socket, advert)) = self.next_packet(host) {
             self.hand_in(host, Input::Packet(socket, advert), 0);
+        }
+        while let Some(socket) = self.next_overflow(host) {
+            self.hand_in(host, Input::PacketsLost(socket), 0);
         }
         if self.timer_is_due(host) {
             self.hand_in(host, Input::Timeout, 0);
@@ -53,6 +57,10 @@ impl World {
 
     fn next_packet(&mut self, host: usize) -> Option<(SocketId, Rc<Advert>)> {
         self.hosts[host].process.as_mut()?.next_packet()
+    }
+
+    fn next_overflow(&mut self, host: usize) -> Option<SocketId> {
+        self.hosts[host].process.as_mut()?.next_overflow()
     }
 
     fn has_more(&self, host: usize) -> bool {
@@ -96,6 +104,10 @@ impl World {
                     let event = VrrpEvent::Packet { socket, packet };
                     process.node.handle(event, local, &mut out);
                 }
+            }
+            Input::PacketsLost(socket) => {
+                let event = VrrpEvent::PacketsLost { socket: *socket };
+                process.node.handle(event, local, &mut out);
             }
             Input::Timeout => process.node.handle_timeout(local, &mut out),
             Input::Continue => process.node.handle(VrrpEvent::Continue, local, &mut out),
@@ -221,6 +233,7 @@ impl World {
             Input::Told(_) => self.trace.mix(&[1]),
             Input::Timeout => self.trace.mix(&[2]),
             Input::Continue => self.trace.mix(&[3]),
+            Input::PacketsLost(_) => self.trace.mix(&[4]),
         }
         let local = Instant::from_micros(local);
         match input {
@@ -235,6 +248,9 @@ impl World {
                 format!("{line}  # from {src}, priority {priority}{damage}")
             }),
             Input::Told(told) => self.line(host, || trace::event_line(local, &told.event())),
+            Input::PacketsLost(socket) => self.line(host, || {
+                trace::event_line(local, &VrrpEvent::PacketsLost { socket: *socket })
+            }),
             Input::Timeout => self.line(host, || trace::timeout_line(local)),
             Input::Continue => {
                 self.line(host, || trace::event_line(local, &VrrpEvent::Continue));

@@ -1,6 +1,8 @@
 //! What a master tells its neighbours and its rivals, and when: keepalived's options.
 #![forbid(unsafe_code)]
 
+use std::net::IpAddr;
+
 use relevo_core::config::bound::{Bound, Destination, Global, InstanceConfig};
 use relevo_core::ids::{Family, Version};
 use relevo_core::machine::Machine;
@@ -138,6 +140,23 @@ fn rivals_that_come_together_are_answered_together() {
             host.settle();
         }
         assert!((19..=22).contains(&sent), "{sent} adverts");
+    }
+}
+
+/// However long the interval is: two masters at a time are no matter of seconds.
+#[test]
+fn a_rival_never_waits_long_for_its_answer() {
+    for family in FAMILIES {
+        let mut config = v3(family);
+        config.advert_interval = Duration::from_secs(40);
+        let mut host = OneHost::master(config);
+        host.run_for(Duration::from_secs(10));
+        assert_eq!(priorities(&host.hear_neighbour(6, 90)), [100]);
+        host.settle();
+        host.hear_neighbour(7, 90);
+        let effects = host.run_for(Duration::from_millis(60));
+        assert_eq!(priorities(&effects), [100]);
+        assert_eq!(announced(&effects).len(), 10);
     }
 }
 
@@ -292,6 +311,31 @@ fn a_master_that_slept_too_long_listens_first_if_it_is_told_to() {
         assert_eq!(slept(Some(200), before), (StateName::Master, 1));
         assert_eq!(slept(Some(200), limit), (StateName::Backup, 0));
         assert_eq!(slept(Some(254), before), (StateName::Backup, 0));
+    }
+}
+
+/// What it finds in its socket when it wakes is the rival that the option is for.
+#[test]
+fn a_master_that_slept_too_long_does_not_answer_the_router_that_took_over() {
+    for family in FAMILIES {
+        let mut config = v3(family);
+        config.preempt = false;
+        config.timer_expired_backup = Some(200);
+        for rival in [90, 200] {
+            let mut host = OneHost::master(config.clone());
+            host.pass(Duration::from_secs(60));
+            let mut effects = host.hear_neighbour(9, rival);
+            effects.extend(host.hear_neighbour(9, rival));
+            effects.extend(host.look_at_timers());
+            effects.extend(host.settle());
+            assert_eq!(host.state(), StateName::Backup, "rival of {rival}");
+            assert_eq!(priorities(&effects), []);
+            assert_eq!(announced(&effects), Vec::<IpAddr>::new());
+        }
+        // One that was not away for so long answers.
+        let mut host = OneHost::master(config);
+        host.pass(Duration::from_secs(3));
+        assert_eq!(priorities(&host.hear_neighbour(9, 90)), [100]);
     }
 }
 

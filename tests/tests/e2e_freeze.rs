@@ -151,10 +151,11 @@ fn the_master_is_steady(pair: &Pair, since: i64, until: i64) -> Result<()> {
     Rhythm::of(&times).judge(pair.flavour.interval(), SLACK, time)
 }
 
-/// The backup sleeps; every other time bad packets fill its buffer meanwhile and go on when it wakes.
+/// The backup sleeps; every other time bad packets fill its buffer meanwhile and go on when it wakes. Some
+/// of these sleeps end when its master-down timer is due, so that the wake-up itself is not late.
 fn backup_sleeps(flavour: Flavour) -> Result<()> {
     let mut pair = started(flavour)?;
-    let (length, rate) = if soak::on() {
+    let (long, rate) = if soak::on() {
         (Duration::from_secs(10), 5_000)
     } else {
         (Duration::from_millis(3_500), 3_000)
@@ -162,9 +163,14 @@ fn backup_sleeps(flavour: Flavour) -> Result<()> {
     let other = pair.lab.host("other").clone();
     let hosts = [pair.a.host.clone(), pair.b.host.clone()];
     let frames = spoil::everything(flavour, flavour.source(&other), &[&hosts[0], &hosts[1]]);
-    let rounds = soak::rounds(3, 50);
+    let rounds = soak::rounds(4, 50);
     let (mut lost, mut missed) = (0, 0);
     for round in 0..rounds {
+        let length = if round % 4 == 3 {
+            flavour.master_down(Pair::LOW)
+        } else {
+            long
+        };
         let since = now_ns();
         let watch = flavour.master_down(Pair::LOW) + flavour.interval() * 2;
         let attack = (round % 2 == 1)

@@ -1,11 +1,11 @@
 #![forbid(unsafe_code)]
 //! What a master counts from: its last deadline, not its last wake-up, and its own interval, not the one
-//! it followed as a backup.
+//! it followed as a backup. And what is no silence of the master: packets that the own socket lost.
 
-use relevo_core::ids::{Family, Version};
+use relevo_core::ids::{Family, SocketId, Version};
 use relevo_core::time::Duration;
-use relevo_core::vrrp::{StateName, VrrpTimer};
-use relevo_tests::one_host::{Advert, ID, OneHost, config, priorities, virtual_addresses};
+use relevo_core::vrrp::{Note, StateName, VrrpEvent, VrrpTimer};
+use relevo_tests::one_host::{Advert, ID, OneHost, config, notes, priorities, virtual_addresses};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -52,4 +52,64 @@ fn a_new_master_forgets_the_interval_that_it_followed() {
         host.timer(),
         Some((VrrpTimer::MasterDown(ID), Duration::from_micros(609_375)))
     );
+}
+
+/// What a full socket did not keep may have been the master's adverts: a backup grants it one more
+/// interval for each loss, a few times in a row, and no longer once it has heard it.
+#[test]
+fn lost_packets_are_no_silence() {
+    let config = config(Version::V3, Family::V4);
+    let (down, grace) = (
+        Duration::from_micros(3_609_375),
+        Duration::from_micros(1_609_375),
+    );
+    let lose = |host: &mut OneHost| {
+        let socket = host.socket;
+        assert_eq!(host.deliver(VrrpEvent::PacketsLost { socket }), []);
+    };
+    let mut host = OneHost::backup(config.clone());
+    host.hear_neighbour(9, 200);
+    lose(&mut host);
+    for _ in 0..3 {
+        let effects = host.fire();
+        assert_eq!(notes(&effects), [Note::PacketsLost { instance: ID }]);
+        assert_eq!(host.timer(), Some((VrrpTimer::MasterDown(ID), grace)));
+        lose(&mut host);
+    }
+    host.fire();
+    assert_eq!(
+        host.state(),
+        StateName::Master,
+        "some day it must take over"
+    );
+
+    let mut host = OneHost::backup(config.clone());
+    lose(&mut host);
+    host.hear_neighbour(9, 200);
+    assert_eq!(host.timer(), Some((VrrpTimer::MasterDown(ID), down)));
+    host.fire();
+    assert_eq!(host.state(), StateName::Master, "heard after the loss");
+
+    let mut host = OneHost::backup(config.clone());
+    host.hear_neighbour(9, 200);
+    lose(&mut host);
+    host.hear_neighbour(9, 0);
+    host.fire();
+    assert_eq!(
+        host.state(),
+        StateName::Backup,
+        "its successor may have spoken"
+    );
+    host.fire();
+    assert_eq!(host.state(), StateName::Master, "nothing was lost since");
+
+    // A master goes on, and so does one that does not work.
+    let mut host = OneHost::master(config);
+    lose(&mut host);
+    assert_eq!(priorities(&host.fire()), [100]);
+    host.set_link(false);
+    lose(&mut host);
+    host.deliver(VrrpEvent::PacketsLost {
+        socket: SocketId(99),
+    });
 }

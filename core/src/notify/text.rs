@@ -175,6 +175,12 @@ impl Rendered<'_> {
                  gets one more interval before we take over",
                 name(instance)
             ),
+            Note::PacketsLost { instance } => write!(
+                f,
+                "({}) packets came faster than they were read: adverts may be among those that were \
+                 lost, so the master gets one more interval before we take over",
+                name(instance)
+            ),
             Note::Slept { instance, by } => write!(
                 f,
                 "({}) woke up {by} s late as master: another may have taken over meanwhile, so we \
@@ -271,6 +277,7 @@ impl Rendered<'_> {
             | Note::TwoOwners { .. }
             | Note::StartupDelay { .. }
             | Note::Late { .. }
+            | Note::PacketsLost { .. }
             | Note::Slept { .. }
             | Note::SendFailed { .. }
             | Note::Leftover { .. }

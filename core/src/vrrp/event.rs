@@ -38,6 +38,11 @@ pub enum VrrpEvent<'a> {
         /// The packet.
         packet: Ingress<'a>,
     },
+    /// A socket had no room for packets, nobody knows which. Told behind those that it kept.
+    PacketsLost {
+        /// Which socket.
+        socket: SocketId,
+    },
     /// The kernel tells of links and addresses.
     Kernel(KernelEvent<'a>),
     /// The kernel's answer to a [`VrrpAction::Kernel`].

@@ -72,8 +72,11 @@ pub(crate) struct Backup {
     pub(crate) released_by: Option<IpAddr>,
     /// What the master-down timer was last set to.
     pub(crate) down_interval: Duration,
-    /// How often in a row the timer was put off because the wake-up came late.
+    /// How often in a row the timer was put off because adverts may have been missed.
     pub(crate) put_off: u8,
+    /// The socket has lost packets since a master was heard, or since the timer was put off. A
+    /// farewell does not count: the successor's adverts may be among them.
+    pub(crate) packets_lost: bool,
     pub(crate) preempt: PreemptDelay,
 }
 
@@ -264,6 +267,13 @@ impl Instance {
         }
     }
 
+    /// The socket overflowed: the master's adverts may be among what is lost.
+    pub(crate) fn on_packets_lost(&mut self) {
+        if let State::Backup(backup) = &mut self.state {
+            backup.packets_lost = true;
+        }
+    }
+
     /// An acceptable advert arrived: the table of RFC 9568 section 6.4 (RFC 3768 section 6.4).
     pub(crate) fn on_advert(&mut self, heard: Heard, ctx: &mut Ctx<'_>) {
         match &self.state {
@@ -307,6 +317,10 @@ impl Instance {
 
     /// RFC 9568 section 6.4.3, with the original's answer to lower priorities (K-4).
     fn on_advert_as_master(&mut self, heard: Heard, ctx: &mut Ctx<'_>) {
+        // What waited in the socket comes before the timers: the rival that took over is heard first.
+        if self.steps_back(ctx) {
+            return self.on_advert_as_backup(heard, ctx);
+        }
         let config = ctx.bound.instance(self.id);
         if heard.priority == 0 {
             self.answer_farewell(ctx);
@@ -350,6 +364,7 @@ impl Instance {
             self.told = Told::default();
         }
         backup.released_by = None;
+        backup.packets_lost = false;
         let interval = self.master_down_interval(config);
         self.set_master_down(interval, ctx);
     }

@@ -574,6 +574,7 @@ impl Machine for VrrpNode {
             | VrrpEvent::Kernel(KernelEvent::DumpEnd)
             | VrrpEvent::Continue => true,
             VrrpEvent::Packet { .. }
+            | VrrpEvent::PacketsLost { .. }
             | VrrpEvent::Kernel(_)
             | VrrpEvent::Done { .. }
             | VrrpEvent::SendFailed { .. } => false,
@@ -581,6 +582,11 @@ impl Machine for VrrpNode {
         let is_answer = matches!(event, VrrpEvent::Done { .. });
         match event {
             VrrpEvent::Packet { socket, packet } => self.on_packet(socket, packet, now, out),
+            VrrpEvent::PacketsLost { socket } => {
+                for id in self.sockets.users(socket) {
+                    self.instances[id.0 as usize].on_packets_lost();
+                }
+            }
             VrrpEvent::Kernel(event) => self.on_kernel(event, now, out),
             VrrpEvent::Done { op, result } => self.on_done(op, result, now, out),
             VrrpEvent::Socket { socket, result } => self.on_socket(socket, result, now, out),

@@ -131,6 +131,11 @@ pub enum Note {
         /// How late.
         by: Duration,
     },
+    /// The master-down timer expired and packets were lost while it ran: it was put off once more.
+    PacketsLost {
+        /// Which instance.
+        instance: InstanceId,
+    },
     /// A master slept for longer than a backup waits: it sends its advert and announces again.
     Slept {
         /// Which instance.
@@ -408,6 +413,7 @@ impl Note {
             | Self::IntervalDiffers { .. }
             | Self::TwoOwners { .. }
             | Self::Late { .. }
+            | Self::PacketsLost { .. }
             | Self::Slept { .. }
             | Self::AddressTaken { .. }
             | Self::SendFailed { .. } => Level::Warning,

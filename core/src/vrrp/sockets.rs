@@ -144,6 +144,12 @@ impl Sockets {
         here.map(|(_, socket)| *socket).collect()
     }
 
+    /// The instances of a socket.
+    pub(crate) fn users(&self, socket: SocketId) -> Vec<InstanceId> {
+        let entry = self.table.get(&socket);
+        entry.map_or_else(Vec::new, |entry| entry.routers.ids())
+    }
+
     pub(crate) fn status(&self, socket: SocketId) -> Option<Status> {
         self.table.get(&socket).map(|entry| entry.status)
     }

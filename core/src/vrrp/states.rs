@@ -17,8 +17,11 @@ use crate::vrrp::timing;
 /// Into how many parts an interval is cut, in each of which a master answers its rivals once.
 const ANSWER_GAPS: u64 = 20;
 
-/// How often in a row a late master-down timer is put off. A host whose every wake-up is late must
-/// still take over some day.
+/// The longest such part: with a long interval too a second rival is told soon.
+const ANSWER_GAP_MAX: Duration = Duration::from_millis(50);
+
+/// How often in a row a master-down timer is put off. A host whose every wake-up is late, or whose
+/// socket always overflows, must still take over some day.
 const PUT_OFF_MAX: u8 = 3;
 
 impl Instance {
@@ -136,12 +139,12 @@ impl Instance {
     }
 
     /// Answers a rival; true if at once. The first is answered at once, and those that come within
-    /// [`ANSWER_GAPS`] behind it together at its end: what waited in a socket while we slept, or a
+    /// a part ([`ANSWER_GAPS`]) of the interval behind it together at its end: what waited in a socket while we slept, or a
     /// flood, is no reason for an advert and announcements each. Nobody stays unanswered, because
     /// the answer goes out after everything that it answers.
     fn answer(&mut self, answer: Answer, ctx: &mut Ctx<'_>) -> bool {
         let interval = ctx.bound.instance(self.id).advert_interval;
-        let gap = Duration::from_micros(interval.as_micros() / ANSWER_GAPS);
+        let gap = Duration::from_micros(interval.as_micros() / ANSWER_GAPS).min(ANSWER_GAP_MAX);
         let State::Master(master) = &mut self.state else {
             return false;
         };
@@ -294,8 +297,9 @@ impl Instance {
         ctx.timers.set(VrrpTimer::Advert(self.id), next);
     }
 
-    /// No advert for the master-down interval. If the wake-up itself was late, the silence may be
-    /// our own: what was sent meanwhile can have been lost, so one more interval is granted.
+    /// No advert for the master-down interval. If the wake-up itself was late, or the socket
+    /// overflowed meanwhile, as it does in a flood while nobody reads, the silence may be our own:
+    /// what was sent can have been lost, so one more interval is granted.
     fn on_master_down(&mut self, at: Instant, ctx: &mut Ctx<'_>) {
         let config = ctx.bound.instance(self.id);
         let skew = self.skew_time(config);
@@ -306,11 +310,17 @@ impl Instance {
         let State::Backup(backup) = &mut self.state else {
             return;
         };
-        if late > skew.max(half_interval) && backup.put_off < PUT_OFF_MAX {
+        let is_late = late > skew.max(half_interval);
+        let packets_lost = std::mem::take(&mut backup.packets_lost);
+        if (is_late || packets_lost) && backup.put_off < PUT_OFF_MAX {
             backup.put_off += 1;
             ctx.timers
                 .set(VrrpTimer::MasterDown(self.id), ctx.now + grace);
-            ctx.note(Note::Late { instance, by: late });
+            ctx.note(if is_late {
+                Note::Late { instance, by: late }
+            } else {
+                Note::PacketsLost { instance }
+            });
             return;
         }
         let cause = match backup.released_by {
@@ -326,7 +336,7 @@ impl Instance {
 
     /// `timer_expired_backup`: after so long a sleep that a router of that priority has taken over,
     /// a master listens first (behaviour.md 3.6). True if it does.
-    fn steps_back(&mut self, ctx: &mut Ctx<'_>) -> bool {
+    pub(crate) fn steps_back(&mut self, ctx: &mut Ctx<'_>) -> bool {
         let config = ctx.bound.instance(self.id);
         let State::Master(master) = &self.state else {
             return false;

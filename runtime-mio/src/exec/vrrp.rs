@@ -329,27 +329,47 @@ impl VrrpExecutor {
         })
     }
 
+    /// Reads packets; then tells of those that found no room. A socket that overflowed has at
+    /// least a batch to read: the others are not asked.
     fn read_packets<M: VrrpMachine>(
         &mut self,
         socket: SocketId,
         machine: &mut M,
         out: &mut Out<VrrpAction>,
     ) -> Drained {
+        let (drained, taken) = self.take_packets(socket, machine, out);
+        if taken >= RECEIVE_BATCH && self.hands.io.take_overflow(socket) {
+            let now = clock::now();
+            machine.handle(VrrpEvent::PacketsLost { socket }, now, out);
+            self.hands.settle(machine, out, now);
+        }
+        drained
+    }
+
+    /// Reads packets, at most a budget of them; says how many.
+    fn take_packets<M: VrrpMachine>(
+        &mut self,
+        socket: SocketId,
+        machine: &mut M,
+        out: &mut Out<VrrpAction>,
+    ) -> (Drained, usize) {
         let (mut taken, mut errors) = (0, 0);
         while taken < PACKET_BUDGET {
             let Some((fd, family)) = self.hands.io.get(socket) else {
-                return Drained::Yes;
+                return (Drained::Yes, taken);
             };
             // Before the call: what it returns was there already, and deadlines count from here.
             let now = clock::now();
             let count = match self.received.fill(fd) {
                 Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Drained::Yes,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return (Drained::Yes, taken);
+                }
                 Err(error) => {
                     log::debug!("a raw socket could not be read: {error}");
                     errors += 1;
                     if errors == ERROR_BUDGET {
-                        return Drained::Yes;
+                        return (Drained::Yes, taken);
                     }
                     continue;
                 }
@@ -364,12 +384,12 @@ impl VrrpExecutor {
                 }
             }
             self.hands.settle(machine, out, now);
-            if count < RECEIVE_BATCH {
-                return Drained::Yes;
-            }
             taken += count;
+            if count < RECEIVE_BATCH {
+                return (Drained::Yes, taken);
+            }
         }
-        Drained::No
+        (Drained::No, taken)
     }
 
     fn read_commands<M: VrrpMachine>(

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use relevo_core::config::bound::ReceiveBuffer;
 use relevo_core::ids::{Errno, IfIndex, OpId};
 use relevo_core::kernel::{AddressAttrs, AddressKey, KernelEvent, KernelOp};
+use relevo_core::rng::Rng;
 
 use super::socket::{Commands, Done, Monitor};
 use crate::clock;
@@ -331,6 +332,59 @@ fn lost_answers_are_settled_by_a_whole_table() {
         });
         assert_eq!(all, expected.collect::<Vec<_>>());
     });
+}
+
+/// Only the last change of a datagram asks for an answer; the others are judged by what is refused.
+/// Several datagrams under way, refusals anywhere, answers read now and then, or lost for want of
+/// room: each change is answered once, and nothing is said to be done that is not.
+#[test]
+fn whatever_is_refused_or_lost_each_change_has_one_true_answer() {
+    for seed in 0..24 {
+        in_namespace(move || {
+            cable();
+            let va = index_of("va");
+            let mut rng = Rng::new(seed);
+            let mut commands = Commands::new().expect("opens");
+            let mut monitor = Monitor::new().expect("opens");
+            let cramped = seed % 2 == 1;
+            if cramped {
+                set_int(commands.raw(), libc::SOL_SOCKET, libc::SO_RCVBUF, 1).expect("smaller");
+            }
+            let mut all = Vec::new();
+            let mut good = Vec::new();
+            for number in 0..1_500 {
+                good.push(rng.chance(1, 2));
+                let ifindex = if good[number as usize] { va } else { 9_999 };
+                let change = add(key(ifindex, number as u16));
+                commands.push(OpId(number), &change, &mut |done| all.push(done));
+                if commands.is_full() || rng.chance(1, 40) {
+                    commands.flush(&mut |done| all.push(done));
+                }
+                if rng.chance(1, 90) {
+                    commands.read(&mut |done| all.push(done)).expect("reads");
+                }
+            }
+            commands.flush(&mut |done| all.push(done));
+            all.extend(answers(&mut commands));
+            if commands.take_table_wanted() {
+                monitor.want_table();
+            }
+            read_all(&mut monitor, |event| {
+                commands.observe(&event);
+                if event == KernelEvent::DumpEnd && commands.can_settle_unknown() {
+                    commands.settle_unknown(&mut |done| all.push(done));
+                }
+            });
+            all.sort_unstable_by_key(|done| done.op);
+            let ops: Vec<OpId> = all.iter().map(|done| done.op).collect();
+            assert_eq!(ops, (0..1_500).map(OpId).collect::<Vec<_>>(), "seed {seed}");
+            let lost = all.iter().any(|done| done.result == Err(Errno::ENOBUFS));
+            assert_eq!(lost, cramped, "seed {seed}");
+            for (done, good) in all.iter().zip(good) {
+                assert_eq!(done.result.is_ok(), good, "seed {seed}: {done:?}");
+            }
+        });
+    }
 }
 
 #[test]

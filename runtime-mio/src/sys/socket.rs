@@ -41,6 +41,25 @@ pub(crate) fn get_int(fd: RawFd, level: i32, name: i32) -> io::Result<i32> {
     Ok(value)
 }
 
+/// How many packets a socket had no room for since it was opened.
+pub(crate) fn dropped(fd: RawFd) -> io::Result<u32> {
+    let mut values = [0u32; MEMINFO_VALUES];
+    let mut length = size_of_val(&values) as libc::socklen_t;
+    // Both pointers are to locals, and `length` is the size of the first.
+    syscall!(getsockopt(
+        fd,
+        libc::SOL_SOCKET,
+        libc::SO_MEMINFO,
+        values.as_mut_ptr().cast(),
+        &raw mut length
+    ))?;
+    Ok(values[MEMINFO_DROPS])
+}
+
+/// linux/sock_diag.h: the values of SO_MEMINFO, and which of them counts dropped packets.
+const MEMINFO_VALUES: usize = 9;
+const MEMINFO_DROPS: usize = 8;
+
 /// Which of a socket's two buffers.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Buffer {
