@@ -344,8 +344,8 @@ fn whatever_is_refused_or_lost_each_change_has_one_true_answer() {
             cable();
             let va = index_of("va");
             let mut rng = Rng::new(seed);
-            let mut commands = Commands::new().expect("opens");
-            let mut monitor = Monitor::new().expect("opens");
+            let mut commands = Commands::new(ReceiveBuffer::default()).expect("opens");
+            let mut monitor = Monitor::new(ReceiveBuffer::default()).expect("opens");
             let cramped = seed % 2 == 1;
             if cramped {
                 set_int(commands.raw(), libc::SOL_SOCKET, libc::SO_RCVBUF, 1).expect("smaller");
