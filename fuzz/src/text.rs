@@ -96,7 +96,7 @@ fn word(line: &str) -> &str {
 pub fn trace_event(data: &[u8], trail: &mut Trail) {
     let mut bytes = Bytes::new(data);
     let at = Instant::from_micros(u64::from(bytes.u32()) << (bytes.u8() % 33));
-    let kind = bytes.u8() % 11;
+    let kind = bytes.u8() % 12;
     let len = bytes.below(12);
     let name = String::from_utf8_lossy(bytes.take(len)).replace(|c: char| c.is_whitespace(), "_");
     // An interface always has a name; these look like something else.
@@ -149,6 +149,9 @@ pub fn trace_event(data: &[u8], trail: &mut Trail) {
             errno,
         },
         9 => VrrpEvent::Command(Command::Stop),
+        10 => VrrpEvent::PacketsLost {
+            socket: SocketId(number),
+        },
         _ => VrrpEvent::Continue,
     };
     let text = trace::event_line(at, &event);

@@ -481,7 +481,7 @@ impl Storm {
             addr: OWN_V4.into(),
             prefix: 24,
         });
-        let event = match self.rng.below(9) {
+        let event = match self.rng.below(10) {
             0 => VrrpEvent::Kernel(KernelEvent::DumpEnd),
             1 => VrrpEvent::Kernel(KernelEvent::DumpStart),
             2 => VrrpEvent::Kernel(KernelEvent::LinkGone { ifindex }),
@@ -504,6 +504,9 @@ impl Storm {
             7 => VrrpEvent::Socket {
                 socket: SocketId(self.rng.below(10) as u32),
                 result: Err(Errno::EPERM),
+            },
+            8 => VrrpEvent::PacketsLost {
+                socket: SocketId(self.rng.below(10) as u32),
             },
             _ => VrrpEvent::Packet {
                 socket: SocketId(self.rng.below(10) as u32),

@@ -208,20 +208,16 @@ fn backup_sleeps(flavour: Flavour) -> Result<()> {
         return Err("the flood did not fill the sleeper's buffer".to_owned());
     }
     let test = format!("freeze of the backup, {}", flavour.name());
-    soak::row(
-        &test,
-        "relevo",
-        "rounds without an advert of the backup",
-        &rounds.to_string(),
-    );
-    soak::row(
-        &test,
-        "relevo",
-        "packets its buffer lost",
-        &lost.to_string(),
-    );
-    let what = "rounds with adverts lost behind the master's kernel";
-    soak::row(&test, "relevo", what, &missed.to_string());
+    for (what, figure) in [
+        ("rounds without an advert of the backup", rounds),
+        ("packets its buffer lost", lost),
+        (
+            "rounds with adverts lost behind the master's kernel",
+            missed,
+        ),
+    ] {
+        soak::row(&test, "relevo", what, &figure.to_string());
+    }
     // And it still knows what to do.
     pair.a.cut_power()?;
     let end = pair.wait_holders(false, true, flavour.master_down(Pair::LOW) + SLACK * 3);

@@ -281,6 +281,10 @@ impl Instance {
             return;
         }
         self.send_advert(ctx);
+        if let State::Master(master) = &mut self.state {
+            // One that leaves early, with others, counts for its deadline.
+            master.spoke = master.spoke.map(|spoke| spoke.max(at));
+        }
         let config = ctx.bound.instance(self.id);
         let (interval, late) = (config.advert_interval, ctx.now - at);
         if late > self.master_down_interval(config) {

@@ -145,6 +145,10 @@ impl<'a, 't> Player<'a, 't> {
                 self.told_to_stop = true;
                 self.deliver(VrrpEvent::Command(Command::Stop));
             }
+            28 => {
+                let socket = SocketId(u32::from(self.bytes.u8() % 8));
+                self.deliver(VrrpEvent::PacketsLost { socket });
+            }
             29 => self.twin = Some(self.node.clone()),
             30 if !self.honest => self.lie(),
             _ => self.deliver(VrrpEvent::Continue),
