@@ -454,6 +454,12 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
     /// not show. What differs otherwise, after a change that failed, is asked for again.
     pub fn on_dump_end(&mut self) -> Vec<K> {
         let now = self.generation;
+        for flight in self.in_flight.values_mut() {
+            let seen = self.have.get(&flight.key);
+            let seen = seen.is_some_and(|have| have.generation == now);
+            // Whoever removed it, if the answer says that it was not our removal.
+            flight.gone |= flight.change == Change::Delete && !seen;
+        }
         let unseen: BTreeSet<K> = self
             .have
             .iter()
@@ -562,17 +568,24 @@ mod tests {
 
     #[test]
     fn what_somebody_else_removed_is_gone_even_if_our_removal_is_refused() {
-        let mut ledger = Ledger::default();
-        ledger.want(1, ());
-        plan(&mut ledger);
-        ledger.done(OpId(1), Ok(()));
-        ledger.on_present(1, false);
-        ledger.unwant(1);
-        plan(&mut ledger);
-        ledger.on_absent(1);
-        ledger.want(1, ());
-        ledger.done(OpId(2), Err(Errno::EPERM));
-        assert_eq!(plan(&mut ledger), [(OpId(3), 1, Change::Add)]);
+        for by_table in [false, true] {
+            let mut ledger = Ledger::default();
+            ledger.want(1, ());
+            plan(&mut ledger);
+            ledger.done(OpId(1), Ok(()));
+            ledger.on_present(1, false);
+            ledger.unwant(1);
+            plan(&mut ledger);
+            if by_table {
+                ledger.on_dump_start();
+                ledger.on_dump_end();
+            } else {
+                ledger.on_absent(1);
+            }
+            ledger.want(1, ());
+            ledger.done(OpId(2), Err(Errno::EPERM));
+            assert_eq!(plan(&mut ledger), [(OpId(3), 1, Change::Add)]);
+        }
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub(super) struct Promises {
     /// Addresses that may be announced: their addition was answered, if only with a refusal while
     /// the kernel shows them, or they were shown with our mark.
     present: BTreeSet<AddressKey>,
+    /// Addresses whose addition was answered, whatever the answer.
+    answered: BTreeSet<AddressKey>,
     /// Addresses that the kernel has shown.
     shown: BTreeSet<AddressKey>,
     /// Where priority 0 has been sent since the last time that the instance was master.
@@ -58,6 +60,7 @@ impl Promises {
             last_op: OpId(0),
             ops: BTreeMap::new(),
             present: BTreeSet::new(),
+            answered: BTreeSet::new(),
             shown: BTreeSet::new(),
             farewells: BTreeMap::new(),
             running: false,
@@ -120,15 +123,16 @@ impl Promises {
             }
             VrrpEvent::Done { op, result } => {
                 let counts = matches!(result, Ok(()) | Err(Errno::EEXIST | Errno::ENOBUFS));
-                if let Some(KernelOp::AddAddress { key, .. }) = self.ops.get(op)
-                    && (counts || self.shown.contains(key))
-                {
-                    self.present.insert(*key);
+                if let Some(KernelOp::AddAddress { key, .. }) = self.ops.get(op) {
+                    self.answered.insert(*key);
+                    if counts || self.shown.contains(key) {
+                        self.present.insert(*key);
+                    }
                 }
             }
             VrrpEvent::Kernel(KernelEvent::Address { key, protocol, .. }) => {
                 self.shown.insert(*key);
-                if *protocol == ROUTE_PROTOCOL {
+                if *protocol == ROUTE_PROTOCOL || self.answered.contains(key) {
                     self.present.insert(*key);
                 }
             }
