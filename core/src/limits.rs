@@ -20,6 +20,12 @@ pub const LATE_US: u64 = 5_000;
 /// foreign peer's receive buffer of default size holds 256.
 pub const TIMERS: usize = 128;
 
+/// So many timers in one call, and the next deadline so near (in microseconds), are a burst: more will
+/// be due before any queued work were done.
+pub const BURST_TIMERS: usize = 8;
+/// See [`BURST_TIMERS`].
+pub const BURST_WITHIN_US: u64 = 1_000;
+
 /// Calls in a row in which due timers come before queued kernel changes and announcements. A host
 /// that cannot keep up with its adverts must still get its addresses some day.
 pub const TIMERS_FIRST: u8 = 64;

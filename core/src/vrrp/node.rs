@@ -9,7 +9,10 @@ use crate::ids::{Errno, InstanceId, OpId, SocketId};
 use crate::kernel::ledger::{Change, Outcome};
 use crate::kernel::links::Links;
 use crate::kernel::{AddressKey, KernelEvent, ROUTE_PROTOCOL};
-use crate::limits::{LATE_US, SLICE, SLICE_SHORT, SLICE_SHORT_WITHIN_US, TIMERS, TIMERS_FIRST};
+use crate::limits::{
+    BURST_TIMERS, BURST_WITHIN_US, LATE_US, SLICE, SLICE_SHORT, SLICE_SHORT_WITHIN_US, TIMERS,
+    TIMERS_FIRST,
+};
 use crate::machine::{Machine, Out};
 use crate::time::{Duration, Instant};
 use crate::timers::{TimerKey, Timers};
@@ -58,7 +61,7 @@ pub struct VrrpNode {
     starts_at: Instant,
     /// The last look at the timers left some that were due.
     timers_due: bool,
-    /// For how many such looks in a row queued work has been held back.
+    /// For how many calls in a row queued work has been held back.
     held_back: u8,
     ident: u16,
     /// Instances to look at when something happens to the interface of this name.
@@ -475,15 +478,26 @@ impl VrrpNode {
         act(&mut instances[id.0 as usize], &mut ctx);
     }
 
+    fn is_deadline_near(&self, now: Instant) -> bool {
+        let near = now + Duration::from_micros(BURST_WITHIN_US);
+        self.timers.next().is_some_and(|(at, _)| at < near)
+    }
+
+    /// Holds queued work back for one more call, but not for ever.
+    fn hold_back(&mut self, wanted: bool) {
+        self.held_back = match self.held_back {
+            calls if wanted && calls < TIMERS_FIRST => calls + 1,
+            _ => 0,
+        };
+    }
+
     /// Carries queued work on, at most a slice of it: kernel changes first, then announcements.
     /// Timers that are due come before either: when a thousand virtual routers take over in one
     /// instant, every advert of theirs is on its way before the first address.
     fn pump(&mut self, now: Instant, out: &mut Out<VrrpAction>) {
         // What was left may have been put off or stopped since.
         self.timers_due &= self.timers.next().is_some_and(|(at, _)| at <= now);
-        if !self.timers_due {
-            self.held_back = 0;
-        }
+        self.hold_back(self.held_back > 0 && self.is_deadline_near(now));
         if self.phase == Phase::Stopped || self.held_back > 0 {
             return;
         }
@@ -622,10 +636,11 @@ impl Machine for VrrpNode {
             "the actions of the last call were not taken"
         );
         self.now = now;
-        for _ in 0..TIMERS {
-            let Some((at, timer)) = self.pop_timer(now) else {
-                break;
-            };
+        let mut acted_on = 0;
+        while acted_on < TIMERS
+            && let Some((at, timer)) = self.pop_timer(now)
+        {
+            acted_on += 1;
             if let VrrpTimer::Reopen(id) = timer {
                 self.look(id, now, out);
                 continue;
@@ -640,10 +655,8 @@ impl Machine for VrrpNode {
             });
         }
         self.timers_due = self.timers.next().is_some_and(|(at, _)| at <= now);
-        self.held_back = match self.held_back {
-            calls if self.timers_due && calls < TIMERS_FIRST => calls + 1,
-            _ => 0,
-        };
+        let burst = acted_on >= BURST_TIMERS && self.is_deadline_near(now);
+        self.hold_back(self.timers_due || burst);
         self.pump(now, out);
     }
 

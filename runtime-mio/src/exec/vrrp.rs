@@ -12,7 +12,7 @@ use relevo_core::ids::{Errno, SocketId};
 use relevo_core::kernel::{KernelEvent, KernelOp};
 use relevo_core::machine::{Machine, Out};
 use relevo_core::notify::text::Rendered;
-use relevo_core::time::Instant;
+use relevo_core::time::{Duration as Span, Instant};
 use relevo_core::vrrp::event::{Command, SocketSpec, VrrpAction, VrrpEvent, VrrpTimer};
 use relevo_core::vrrp::note::{Level, Note};
 
@@ -53,6 +53,11 @@ const TABLE_ROUNDS: usize = 16;
 /// Changes of the kernel whose answers are fetched as soon as they are sent. More of them take so
 /// long that the loop looks at its sockets and timers first.
 const FETCHED_AT_ONCE: usize = 32;
+
+/// How near a deadline must be for the log to wait, how long it does, and with how many lines.
+const NEAR: Span = Span::from_millis(1);
+const PATIENCE: Span = Span::from_millis(20);
+const NOTES_MAX: usize = 1_024;
 
 /// Octets of a signalfd_siginfo.
 const SIGNAL_INFO: usize = 128;
@@ -105,6 +110,8 @@ struct Hands {
     feedback: VecDeque<Feedback>,
     /// What is to be logged once everything is sent.
     notes: Vec<Note>,
+    /// When the first of them came.
+    notes_since: Instant,
     exit: Option<u8>,
 }
 
@@ -188,7 +195,12 @@ impl Hands {
                     receive_buffer,
                 } => self.open_socket(*socket, *spec, *receive_buffer),
                 VrrpAction::CloseSocket(socket) => self.close_socket(*socket),
-                VrrpAction::Note(note) => self.notes.push(note.clone()),
+                VrrpAction::Note(note) => {
+                    if self.notes.is_empty() {
+                        self.notes_since = clock::now();
+                    }
+                    self.notes.push(note.clone());
+                }
                 VrrpAction::Exit(code) => self.exit = Some(*code),
             }
         }
@@ -275,7 +287,21 @@ impl Hands {
     /// nothing is left.
     fn settle<M: VrrpMachine>(&mut self, machine: &mut M, out: &mut Out<VrrpAction>, now: Instant) {
         self.act_and_answer(machine, out, now);
-        // Last: whoever waits for the advert or the address does not wait for the log.
+        self.tell(machine.next_timeout().map(|(at, _)| at));
+    }
+
+    /// Logs what is to be told. Last: whoever waits for the advert or the address does not wait for
+    /// the log, nor do those whose deadline is near, for a while.
+    fn tell(&mut self, deadline: Option<Instant>) {
+        if self.notes.is_empty() {
+            return;
+        }
+        let now = clock::now();
+        let near = deadline.is_some_and(|at| at < now + NEAR);
+        let patient = self.notes.len() < NOTES_MAX && now - self.notes_since < PATIENCE;
+        if near && patient && self.exit.is_none() {
+            return;
+        }
         for note in self.notes.drain(..) {
             log_note(&self.bound, &note);
         }
@@ -324,6 +350,7 @@ impl VrrpExecutor {
                 arp: ArpIo::new()?,
                 feedback: VecDeque::new(),
                 notes: Vec::new(),
+                notes_since: Instant::ZERO,
                 exit: None,
             },
         })
@@ -641,6 +668,7 @@ impl<M: VrrpMachine> Executor<M> for VrrpExecutor {
         if !self.hands.feedback.is_empty() {
             self.hands.settle(machine, out, clock::now());
         }
+        self.hands.tell(machine.next_timeout().map(|(at, _)| at));
         Ok(())
     }
 
