@@ -35,6 +35,8 @@ struct Known {
     spoke: Option<Instant>,
     /// No takeover before this moment, since a live master was heard.
     quiet_until: Option<Instant>,
+    /// After a socket overflowed: how long it may listen before it takes over.
+    listens_until: Option<Instant>,
     /// When it takes over if it hears nothing more, at the latest.
     timer: Option<Instant>,
     /// How often since it was set its daemon was frozen.
@@ -90,6 +92,7 @@ impl Checker {
             frozen: false,
             spoke: None,
             quiet_until: None,
+            listens_until: None,
             timer: None,
             thaws: 0,
             owes_zero: false,
@@ -146,6 +149,7 @@ impl Checker {
             Fact::Ended(host) => self.on_ended(now, host),
             Fact::Frozen(host) => self.on_frozen(now, host, true),
             Fact::Thawed(host) => self.on_frozen(now, host, false),
+            Fact::Overflowed(host) => self.on_overflowed(now, host),
             Fact::State {
                 member,
                 from,
@@ -267,10 +271,33 @@ impl Checker {
         known.thaws = known.thaws.saturating_add(1);
     }
 
+    /// Adverts may be among what was lost: a backup listens for an interval in which nothing was.
+    fn on_overflowed(&mut self, now: Instant, host: usize) {
+        for member in self.cluster.on_host(host).to_vec() {
+            let me = self.member(member);
+            let slowest = self.cluster.slowest_interval(me.router);
+            let quickest = self.cluster.quickest_interval(me.router);
+            let grace = quickest + me.skew(quickest);
+            let longest = slowest + me.skew(slowest);
+            let early = early(grace);
+            let known = &mut self.known[member];
+            let Some(timer) = known.timer else { continue };
+            if known.thaws < PUT_OFF_MAX {
+                let until = now + (grace - early);
+                known.quiet_until = Some(known.quiet_until.map_or(until, |at| at.max(until)));
+            }
+            known.listens_until = Some(now + longest);
+            known.timer = Some(timer.max(now + longest));
+            known.thaws = known.thaws.saturating_add(1);
+        }
+    }
+
     /// The master-down timer of `member` is set to `span`.
     fn set_timer(&mut self, now: Instant, member: usize, span: Duration) {
         let known = &mut self.known[member];
-        known.timer = Some(now + span);
+        // A farewell does not make good what was lost.
+        let listens = known.listens_until.filter(|until| *until > now + span);
+        known.timer = Some(listens.unwrap_or(now + span));
         known.thaws = 0;
     }
 

@@ -124,6 +124,8 @@ pub enum Fact {
     Frozen(usize),
     /// It gets some again.
     Thawed(usize),
+    /// A socket of the daemon of this host lost packets for want of room, and the daemon knows.
+    Overflowed(usize),
     /// A member changes its state.
     State {
         /// Which member.

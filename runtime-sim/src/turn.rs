@@ -38,6 +38,7 @@ impl World {
         }
         while let Some(socket) = self.next_overflow(host) {
             self.hand_in(host, Input::PacketsLost(socket), 0);
+            self.fact(Fact::Overflowed(host));
         }
         if self.timer_is_due(host) {
             self.hand_in(host, Input::Timeout, 0);

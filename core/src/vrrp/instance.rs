@@ -74,9 +74,9 @@ pub(crate) struct Backup {
     pub(crate) down_interval: Duration,
     /// How often in a row the timer was put off because adverts may have been missed.
     pub(crate) put_off: u8,
-    /// The socket has lost packets since a master was heard, or since the timer was put off. A
-    /// farewell does not count: the successor's adverts may be among them.
-    pub(crate) packets_lost: bool,
+    /// When the socket last lost packets, unless a master has been heard since. A farewell does not
+    /// count: the successor's adverts may be among what was lost.
+    pub(crate) packets_lost: Option<Instant>,
     pub(crate) preempt: PreemptDelay,
 }
 
@@ -130,6 +130,8 @@ pub(crate) struct Told {
     send_failed: bool,
     checksum: bool,
     owners: bool,
+    /// The last advert with a checksum of the other kind: by whom, and the checksum.
+    other_checksum: Option<(IpAddr, [u8; 2])>,
 }
 
 /// What surrounds an instance while it handles an event.
@@ -268,9 +270,9 @@ impl Instance {
     }
 
     /// The socket overflowed: the master's adverts may be among what is lost.
-    pub(crate) fn on_packets_lost(&mut self) {
+    pub(crate) fn on_packets_lost(&mut self, now: Instant) {
         if let State::Backup(backup) = &mut self.state {
-            backup.packets_lost = true;
+            backup.packets_lost = Some(now);
         }
     }
 
@@ -364,7 +366,7 @@ impl Instance {
             self.told = Told::default();
         }
         backup.released_by = None;
-        backup.packets_lost = false;
+        backup.packets_lost = None;
         let interval = self.master_down_interval(config);
         self.set_master_down(interval, ctx);
     }
@@ -409,6 +411,21 @@ impl Instance {
             backup.preempt = PreemptDelay::Idle;
             ctx.timers.stop(VrrpTimer::PreemptDelay(self.id));
         }
+    }
+
+    /// Where two ways of making checksums are accepted, a packet damaged on its way may happen to be
+    /// right in the other one. Who really changes its way sends the same again.
+    pub(crate) fn trusts_checksum(
+        &mut self,
+        config: &InstanceConfig,
+        heard: &Heard,
+        checksum: &[u8],
+    ) -> bool {
+        if config.checksum.style != ChecksumStyle::Auto || heard.old_checksum == self.old_checksum {
+            return true;
+        }
+        let this = checksum.first_chunk().map(|octets| (heard.src, *octets));
+        std::mem::replace(&mut self.told.other_checksum, this) == this
     }
 
     /// A unicast peer of before 1.3.7 makes its checksums in its own way, and expects the same.

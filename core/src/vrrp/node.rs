@@ -198,7 +198,14 @@ impl VrrpNode {
         let instance = &self.instances[id.0 as usize];
         let (own, master) = (instance.source, instance.heard_master());
         match advert::judge(config, &instance.advertised, own, master, &datagram) {
-            Ok(heard) => self.with(id, now, out, |instance, ctx| instance.on_advert(heard, ctx)),
+            Ok(heard) => {
+                let style = datagram.payload.get(6..8).unwrap_or_default();
+                if !self.instances[id.0 as usize].trusts_checksum(config, &heard, style) {
+                    let reason = Discard::Checksum;
+                    return self.instances[id.0 as usize].discard(datagram.src, reason, now, out);
+                }
+                self.with(id, now, out, |instance, ctx| instance.on_advert(heard, ctx));
+            }
             Err(reason) => self.instances[id.0 as usize].discard(datagram.src, reason, now, out),
         }
     }
@@ -598,7 +605,7 @@ impl Machine for VrrpNode {
             VrrpEvent::Packet { socket, packet } => self.on_packet(socket, packet, now, out),
             VrrpEvent::PacketsLost { socket } => {
                 for id in self.sockets.users(socket) {
-                    self.instances[id.0 as usize].on_packets_lost();
+                    self.instances[id.0 as usize].on_packets_lost(now);
                 }
             }
             VrrpEvent::Kernel(event) => self.on_kernel(event, now, out),

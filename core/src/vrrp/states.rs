@@ -303,7 +303,7 @@ impl Instance {
 
     /// No advert for the master-down interval. If the wake-up itself was late, or the socket
     /// overflowed meanwhile, as it does in a flood while nobody reads, the silence may be our own:
-    /// what was sent can have been lost, so one more interval is granted.
+    /// what was sent can have been lost, so the master gets a whole interval in which nothing was.
     fn on_master_down(&mut self, at: Instant, ctx: &mut Ctx<'_>) {
         let config = ctx.bound.instance(self.id);
         let skew = self.skew_time(config);
@@ -315,16 +315,17 @@ impl Instance {
             return;
         };
         let is_late = late > skew.max(half_interval);
-        let packets_lost = std::mem::take(&mut backup.packets_lost);
-        if (is_late || packets_lost) && backup.put_off < PUT_OFF_MAX {
+        // Since the last loss nothing has been missed; that must have been for long enough.
+        let listen_until = backup.packets_lost.map(|at| at + grace);
+        let listen_until = listen_until.filter(|until| *until > ctx.now);
+        if (is_late || listen_until.is_some()) && backup.put_off < PUT_OFF_MAX {
             backup.put_off += 1;
-            ctx.timers
-                .set(VrrpTimer::MasterDown(self.id), ctx.now + grace);
-            ctx.note(if is_late {
-                Note::Late { instance, by: late }
-            } else {
-                Note::PacketsLost { instance }
-            });
+            let (until, note) = match listen_until {
+                Some(until) if !is_late => (until, Note::PacketsLost { instance }),
+                Some(_) | None => (ctx.now + grace, Note::Late { instance, by: late }),
+            };
+            ctx.timers.set(VrrpTimer::MasterDown(self.id), until);
+            ctx.note(note);
             return;
         }
         let cause = match backup.released_by {
