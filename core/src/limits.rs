@@ -8,6 +8,10 @@ pub const SLICE: usize = 200;
 /// within some milliseconds shall each send its advert in time, whatever the addresses of the first.
 pub const SLICE_SHORT: usize = 16;
 
+/// And the one of the first look in a burst of due timers: the first address is announced while the
+/// other adverts are still to be sent.
+pub const SLICE_FIRST: usize = 2;
+
 /// How near a deadline must be for slices to be short, in microseconds: about what the kernel needs
 /// for a long one.
 pub const SLICE_SHORT_WITHIN_US: u64 = 10_000;
@@ -27,7 +31,7 @@ pub const BURST_TIMERS: usize = 8;
 pub const BURST_WITHIN_US: u64 = 1_000;
 
 /// Calls in a row in which due timers come before queued kernel changes and announcements. A host
-/// that cannot keep up with its adverts must still get its addresses some day.
+/// that cannot keep up with its adverts must still get its addresses.
 pub const TIMERS_FIRST: u8 = 64;
 
 /// Addresses in one advert: the count field has eight bits (RFC 9568 section 5.2.5).

@@ -46,9 +46,12 @@ const LOOKS: usize = 64;
 const BURST_GAP: Duration = Duration::from_micros(500);
 const BURST: u8 = 3;
 
-/// How long a burst may gather in the socket before it is read in one go: far below the protocol's
-/// intervals, and many wake-ups saved.
-const GATHER: Duration = Duration::from_millis(1);
+/// How long a burst may gather in the socket before it is read in one go, which saves many wake-ups:
+/// a small part of the time to the next deadline, for by so much the timers that its packets set may
+/// be late.
+const GATHER_MAX: Duration = Duration::from_millis(2);
+const GATHER_MIN: Duration = Duration::from_micros(200);
+const GATHER_PART: u64 = 256;
 
 /// Token of the loop's own timerfd; executors number theirs from 1.
 const TIMER: Token = Token(0);
@@ -199,9 +202,13 @@ impl Turns {
     /// In a burst of packets, lets some more of them come before the next look: one wake-up then
     /// serves many. Never beyond a deadline.
     fn gather(&self, deadline: Option<Instant>) {
-        let end = clock::now() + GATHER * 2;
-        if self.short_waits >= BURST && deadline.is_none_or(|at| at > end) {
-            crate::sys::nap(GATHER);
+        if self.short_waits < BURST {
+            return;
+        }
+        let left = deadline.map_or(Duration::from_secs(1), |at| at - clock::now());
+        let span = Duration::from_micros(left.as_micros() / GATHER_PART).min(GATHER_MAX);
+        if span >= GATHER_MIN {
+            crate::sys::nap(span);
         }
     }
 

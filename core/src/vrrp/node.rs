@@ -10,8 +10,8 @@ use crate::kernel::ledger::{Change, Outcome};
 use crate::kernel::links::Links;
 use crate::kernel::{AddressKey, KernelEvent, ROUTE_PROTOCOL};
 use crate::limits::{
-    BURST_TIMERS, BURST_WITHIN_US, LATE_US, SLICE, SLICE_SHORT, SLICE_SHORT_WITHIN_US, TIMERS,
-    TIMERS_FIRST,
+    BURST_TIMERS, BURST_WITHIN_US, LATE_US, SLICE, SLICE_FIRST, SLICE_SHORT, SLICE_SHORT_WITHIN_US,
+    TIMERS, TIMERS_FIRST,
 };
 use crate::machine::{Machine, Out};
 use crate::time::{Duration, Instant};
@@ -505,7 +505,7 @@ impl VrrpNode {
         // What was left may have been put off or stopped since.
         self.timers_due &= self.timers.next().is_some_and(|(at, _)| at <= now);
         self.hold_back(self.held_back > 0 && self.is_deadline_near(now));
-        if self.phase == Phase::Stopped || self.held_back > 0 {
+        if self.held_back > 0 {
             return;
         }
         let soon = now + Duration::from_micros(SLICE_SHORT_WITHIN_US);
@@ -513,6 +513,14 @@ impl VrrpNode {
             Some((at, _)) if at < soon => SLICE_SHORT,
             _ => SLICE,
         };
+        self.carry_on(slice, now, out);
+    }
+
+    /// One slice of queued work.
+    fn carry_on(&mut self, slice: usize, now: Instant, out: &mut Out<VrrpAction>) {
+        if self.phase == Phase::Stopped {
+            return;
+        }
         let mut there = Vec::new();
         let used = self.addresses.plan(slice, out, &mut there);
         for key in there {
@@ -663,8 +671,13 @@ impl Machine for VrrpNode {
         }
         self.timers_due = self.timers.next().is_some_and(|(at, _)| at <= now);
         let burst = acted_on >= BURST_TIMERS && self.is_deadline_near(now);
+        let begins = self.held_back == 0 && (self.timers_due || burst);
         self.hold_back(self.timers_due || burst);
-        self.pump(now, out);
+        if begins {
+            self.carry_on(SLICE_FIRST, now, out);
+        } else {
+            self.pump(now, out);
+        }
     }
 
     fn next_timeout(&self) -> Option<(Instant, VrrpTimer)> {

@@ -20,7 +20,7 @@ use crate::arp_io::ArpIo;
 use crate::clock;
 use crate::daemon::{Class, Drained, Executor};
 use crate::netlink::socket::{Commands, Done, Monitor, errno_of};
-use crate::sys::msg::{RECEIVE_BATCH, ReceiveBatch, SEND_BATCH};
+use crate::sys::msg::{ReceiveBatch, SEND_BATCH};
 use crate::sys::timerfd::TimerFd;
 use crate::vrrp_io::{Advert, Unsent, VrrpIo, ingress};
 
@@ -36,6 +36,9 @@ const FIRST_SOCKET: usize = 16;
 
 /// Packets taken from one socket before other sources get their turn.
 const PACKET_BUDGET: usize = 256;
+
+/// So many at once may have been more: the kernel is asked whether it had to drop some.
+const MANY_PACKETS: usize = 32;
 
 /// Errors of one socket in a row after which it is left alone until its next edge.
 const ERROR_BUDGET: usize = 8;
@@ -54,10 +57,12 @@ const TABLE_ROUNDS: usize = 16;
 /// long that the loop looks at its sockets and timers first.
 const FETCHED_AT_ONCE: usize = 32;
 
-/// How near a deadline must be for the log to wait, how long it does, and with how many lines.
+/// How near a deadline must be for the log to wait, how long it does, with how many lines, and how
+/// many are then written at once.
 const NEAR: Span = Span::from_millis(1);
-const PATIENCE: Span = Span::from_millis(20);
-const NOTES_MAX: usize = 1_024;
+const PATIENCE: Span = Span::from_millis(50);
+const NOTES_MAX: usize = 8_192;
+const NOTES_AT_ONCE: usize = 32;
 
 /// Octets of a signalfd_siginfo.
 const SIGNAL_INFO: usize = 128;
@@ -109,7 +114,7 @@ struct Hands {
     arp: ArpIo,
     feedback: VecDeque<Feedback>,
     /// What is to be logged once everything is sent.
-    notes: Vec<Note>,
+    notes: VecDeque<Note>,
     /// When the first of them came.
     notes_since: Instant,
     exit: Option<u8>,
@@ -199,7 +204,7 @@ impl Hands {
                     if self.notes.is_empty() {
                         self.notes_since = clock::now();
                     }
-                    self.notes.push(note.clone());
+                    self.notes.push_back(note.clone());
                 }
                 VrrpAction::Exit(code) => self.exit = Some(*code),
             }
@@ -299,10 +304,12 @@ impl Hands {
         let now = clock::now();
         let near = deadline.is_some_and(|at| at < now + NEAR);
         let patient = self.notes.len() < NOTES_MAX && now - self.notes_since < PATIENCE;
-        if near && patient && self.exit.is_none() {
-            return;
-        }
-        for note in self.notes.drain(..) {
+        let count = match near && self.exit.is_none() {
+            true if patient => return,
+            true => NOTES_AT_ONCE.min(self.notes.len()),
+            false => self.notes.len(),
+        };
+        for note in self.notes.drain(..count) {
             log_note(&self.bound, &note);
         }
     }
@@ -349,7 +356,7 @@ impl VrrpExecutor {
                 io: VrrpIo::default(),
                 arp: ArpIo::new()?,
                 feedback: VecDeque::new(),
-                notes: Vec::new(),
+                notes: VecDeque::new(),
                 notes_since: Instant::ZERO,
                 exit: None,
             },
@@ -365,7 +372,7 @@ impl VrrpExecutor {
         out: &mut Out<VrrpAction>,
     ) -> Drained {
         let (drained, taken) = self.take_packets(socket, machine, out);
-        if taken >= RECEIVE_BATCH && self.hands.io.take_overflow(socket) {
+        if taken >= MANY_PACKETS && self.hands.io.take_overflow(socket) {
             let now = clock::now();
             machine.handle(VrrpEvent::PacketsLost { socket }, now, out);
             self.hands.settle(machine, out, now);
@@ -412,7 +419,7 @@ impl VrrpExecutor {
             }
             self.hands.settle(machine, out, now);
             taken += count;
-            if count < RECEIVE_BATCH {
+            if self.received.ran_dry() {
                 return (Drained::Yes, taken);
             }
         }

@@ -9,8 +9,10 @@ use std::os::fd::RawFd;
 
 use super::syscall;
 
-/// Datagrams taken from a socket in one call.
-pub(crate) const RECEIVE_BATCH: usize = 32;
+/// Datagrams taken from a socket in one call, at most and at first. In between it is about
+/// twice what came of late: the tables for a call are not free.
+pub(crate) const RECEIVE_BATCH: usize = 128;
+const RECEIVE_FEW: usize = 16;
 
 /// Datagrams given to a socket in one call.
 pub(crate) const SEND_BATCH: usize = 128;
@@ -166,6 +168,8 @@ pub(crate) struct ReceiveBatch {
     names: Box<[Name]>,
     controls: Box<[Control]>,
     lens: [usize; RECEIVE_BATCH],
+    /// How many the last call had room for, and how many it brought.
+    asked: usize,
     count: usize,
 }
 
@@ -192,23 +196,30 @@ impl ReceiveBatch {
             names: vec![name; RECEIVE_BATCH].into_boxed_slice(),
             controls: vec![Control::NONE; RECEIVE_BATCH].into_boxed_slice(),
             lens: [0; RECEIVE_BATCH],
+            asked: 0,
             count: 0,
         }
     }
 
-    /// Takes what waits at `fd`, without waiting itself; returns the number of datagrams. Fewer
-    /// than [`RECEIVE_BATCH`] means that the socket has run dry.
+    /// True if the last [`fill`](Self::fill) left nothing behind.
+    pub(crate) fn ran_dry(&self) -> bool {
+        self.count < self.asked
+    }
+
+    /// Takes what waits at `fd`, without waiting itself; returns the number of datagrams.
     pub(crate) fn fill(&mut self, fd: RawFd) -> io::Result<usize> {
+        let wanted = (self.count * 2).max(self.asked / 2);
+        self.asked = wanted.clamp(RECEIVE_FEW, RECEIVE_BATCH);
         self.count = 0;
         let mut vectors = [NO_VECTOR; RECEIVE_BATCH];
         let mut headers = [NO_HEADER; RECEIVE_BATCH];
-        for (vector, data) in vectors.iter_mut().zip(&mut self.data) {
+        for (vector, data) in vectors.iter_mut().zip(&mut self.data).take(self.asked) {
             vector.iov_base = data.as_mut_ptr().cast();
             vector.iov_len = data.len();
         }
         let buffers = self.names.iter_mut().zip(&mut self.controls);
-        for ((header, vector), (name, control)) in headers.iter_mut().zip(&mut vectors).zip(buffers)
-        {
+        let tables = headers.iter_mut().zip(&mut vectors).zip(buffers);
+        for ((header, vector), (name, control)) in tables.take(self.asked) {
             let header = &mut header.msg_hdr;
             header.msg_iov = vector;
             header.msg_iovlen = 1;
@@ -221,11 +232,11 @@ impl ReceiveBatch {
         let count = syscall!(recvmmsg(
             fd,
             headers.as_mut_ptr(),
-            RECEIVE_BATCH as libc::c_uint,
+            self.asked as libc::c_uint,
             libc::MSG_DONTWAIT as _,
             std::ptr::null_mut(),
         ))?;
-        self.count = (count.cast_unsigned() as usize).min(RECEIVE_BATCH);
+        self.count = (count.cast_unsigned() as usize).min(self.asked);
         for (index, header) in headers.iter().take(self.count).enumerate() {
             self.lens[index] = (header.msg_len as usize).min(RECEIVE_MAX);
             self.names[index].len = header.msg_hdr.msg_namelen.min(NAME_MAX as u32) as u8;
