@@ -2,10 +2,13 @@
 //! What a master counts from: its last deadline, not its last wake-up, and its own interval, not the one
 //! it followed as a backup. And what is no silence of the master: packets that the own socket lost.
 
+use relevo_core::config::bound::Destination;
 use relevo_core::ids::{Family, SocketId, Version};
 use relevo_core::time::Duration;
 use relevo_core::vrrp::{Note, StateName, VrrpEvent, VrrpTimer};
-use relevo_tests::one_host::{Advert, ID, OneHost, config, notes, priorities, virtual_addresses};
+use relevo_tests::one_host::{
+    Advert, ID, OneHost, config, group, neighbour, notes, priorities, virtual_addresses,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -124,4 +127,32 @@ fn lost_packets_are_no_silence() {
     host.deliver(VrrpEvent::PacketsLost {
         socket: SocketId(99),
     });
+}
+
+/// A unicast advert whose checksum is right in the old way is believed when it comes again; until then it is
+/// no silence either: two routers that start together do not become two masters by it.
+#[test]
+fn an_advert_that_is_not_trusted_yet_is_no_silence() {
+    let mut config = config(Version::V3, Family::V4);
+    config.destination = Destination::Unicast(vec![neighbour(Family::V4, 9)]);
+    let old = |host: &mut OneHost| {
+        let config = host.config();
+        let advert = Advert::from_neighbour(&config, 9, 200);
+        // The checksum counts the multicast group in place of our address.
+        let mut to_group = advert.clone();
+        to_group.dst = group(Family::V4);
+        let mut octets = advert.octets();
+        octets.truncate(20);
+        octets.extend_from_slice(&to_group.octets()[20..]);
+        host.hear_octets(&advert, &octets)
+    };
+    let mut host = OneHost::backup(config);
+    let (_, down) = host.timer().expect("the master-down timer");
+    host.pass(down - Duration::from_millis(5));
+    old(&mut host);
+    host.fire();
+    assert_eq!(host.state(), StateName::Backup, "no silence");
+    old(&mut host);
+    let (timer, left) = host.timer().expect("the master-down timer");
+    assert_eq!((timer, left), (VrrpTimer::MasterDown(ID), down), "followed");
 }

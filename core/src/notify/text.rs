@@ -177,8 +177,8 @@ impl Rendered<'_> {
             ),
             Note::PacketsLost { instance } => write!(
                 f,
-                "({}) packets came faster than they were read: adverts may be among those that were \
-                 lost, so the master gets one more interval before we take over",
+                "({}) adverts may be among the packets that came faster than they were read, or that \
+                 are not trusted yet: the master gets one more interval before we take over",
                 name(instance)
             ),
             Note::Slept { instance, by } => write!(

@@ -200,9 +200,11 @@ impl VrrpNode {
         match advert::judge(config, &instance.advertised, own, master, &datagram) {
             Ok(heard) => {
                 let style = datagram.payload.get(6..8).unwrap_or_default();
-                if !self.instances[id.0 as usize].trusts_checksum(config, &heard, style) {
-                    let reason = Discard::Checksum;
-                    return self.instances[id.0 as usize].discard(datagram.src, reason, now, out);
+                let instance = &mut self.instances[id.0 as usize];
+                if !instance.trusts_checksum(config, &heard, style) {
+                    // It may be a master's all the same: there is no silence yet.
+                    instance.on_packets_lost(now);
+                    return instance.discard(datagram.src, Discard::Checksum, now, out);
                 }
                 self.with(id, now, out, |instance, ctx| instance.on_advert(heard, ctx));
             }
