@@ -2,9 +2,11 @@
 //!
 //! - [`route`]: messages, as bytes and as meaning; no socket, so that they can be fuzzed
 //! - [`pace`]: when whole tables may be asked for, and what is told of losses
+//! - [`picture`]: from tables to a picture of the whole that can be trusted
 //! - [`socket`]: the socket for changes and the socket for news
 
 mod pace;
+mod picture;
 pub(crate) mod route;
 pub(crate) mod socket;
 

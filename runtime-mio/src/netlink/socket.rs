@@ -14,6 +14,7 @@ use relevo_core::kernel::{AddressKey, KernelEvent, KernelOp};
 use relevo_core::time::Instant;
 
 use super::pace::{Losses, Pace};
+use super::picture::{Next, Picture, Telling};
 use super::route::{self, Malformed, Meaning, Message, Table};
 use crate::clock;
 use crate::daemon::Drained;
@@ -40,10 +41,6 @@ const BUDGET: usize = 64;
 
 /// Times in a row that the kernel may refuse to tell a table for a reason that does not go by.
 const TABLE_ATTEMPTS: u32 = 16;
-
-/// Tables in a row that changed while they were told. Each may have missed a row; what none of so
-/// many has named is not there.
-const TABLES_UNITED: u32 = 4;
 
 /// Errors of a table that go by: no room now, or an older table is still being told.
 const PASSING: [i32; 5] = [
@@ -380,14 +377,6 @@ pub(crate) fn errno_of(error: &io::Error) -> Errno {
     Errno(error.raw_os_error().unwrap_or(libc::EIO))
 }
 
-/// Which table is being told.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-enum Telling {
-    Nothing,
-    Links,
-    Addresses,
-}
-
 /// The socket for news.
 ///
 /// Whole tables are asked for on the same socket, so that they and the news come in one order. A
@@ -399,16 +388,7 @@ pub(crate) struct Monitor {
     socket: NlSocket,
     buffer: Box<[u8]>,
     request: Cursor<Vec<u8>>,
-    telling: Telling,
-    table_wanted: bool,
-    /// A picture has begun and not ended.
-    open: bool,
-    /// The picture that is being told must not be completed.
-    void: bool,
-    /// The table that is being told changed meanwhile, or could not be told to its end.
-    dirty: bool,
-    /// Such tables since the picture began.
-    united: u32,
+    picture: Picture,
     refusals: u32,
     seq: u32,
     pace: Pace,
@@ -426,12 +406,7 @@ impl Monitor {
             socket: open(&GROUPS, receive)?,
             buffer: vec![0; DATAGRAM].into_boxed_slice(),
             request: Cursor::new(Vec::new()),
-            telling: Telling::Nothing,
-            table_wanted: false,
-            open: false,
-            void: false,
-            dirty: false,
-            united: 0,
+            picture: Picture::default(),
             refusals: 0,
             seq: 0,
             pace: Pace::default(),
@@ -448,18 +423,13 @@ impl Monitor {
     /// Whole tables shall be told. Those that are being told are not completed: instead of
     /// `DumpEnd` another `DumpStart` follows.
     pub(crate) fn want_table(&mut self) {
-        self.table_wanted = true;
-        self.void = self.open;
+        self.picture.want();
     }
 
     /// True if [`begin_table`](Self::begin_table) shall be called as soon as
     /// [`read`](Self::read) has run dry.
     pub(crate) fn table_is_due(&self, now: Instant) -> bool {
-        self.table_waits() && self.pace.allows(now)
-    }
-
-    fn table_waits(&self) -> bool {
-        self.table_wanted && self.telling == Telling::Nothing
+        self.picture.waits() && self.pace.allows(now)
     }
 
     /// The table was due and could not begin: [`read`](Self::read) does not run dry.
@@ -469,10 +439,10 @@ impl Monitor {
 
     /// When [`on_time`](Self::on_time) shall be called, whether anything has come or not.
     pub(crate) fn wake_at(&self) -> Option<Instant> {
-        let table = if self.telling != Telling::Nothing {
+        let table = if self.picture.is_being_told() {
             Some(self.pace.stalls_at())
         } else {
-            self.table_wanted.then(|| self.pace.next())
+            self.picture.waits().then(|| self.pace.next())
         };
         table.into_iter().chain(self.losses.tell_at()).min()
     }
@@ -484,10 +454,8 @@ impl Monitor {
     /// nothing waiting would stay where it is for ever. Asking again helps in either case: the new
     /// table begins, or its refusal is something to read.
     pub(crate) fn on_time(&mut self, now: Instant) {
-        if self.telling != Telling::Nothing && now >= self.pace.stalls_at() {
-            self.telling = Telling::Nothing;
-            self.table_wanted = true;
-            self.dirty = true;
+        if self.picture.is_being_told() && now >= self.pace.stalls_at() {
+            self.picture.on_failed();
         }
         if let Some(count) = self.losses.take(now) {
             log::warn!(
@@ -500,13 +468,13 @@ impl Monitor {
     /// True if no table is wanted or being told.
     #[cfg(test)]
     pub(crate) fn is_at_rest(&self) -> bool {
-        !self.table_wanted && self.telling == Telling::Nothing
+        self.picture.is_at_rest()
     }
 
     /// As if a table had been asked for of which nothing will ever be heard.
     #[cfg(test)]
     pub(crate) fn pretend_to_be_told(&mut self) {
-        self.telling = Telling::Links;
+        self.picture.on_asked(Telling::Links);
         self.pace.on_asked(clock::now());
     }
 
@@ -516,14 +484,10 @@ impl Monitor {
         now: Instant,
         deliver: &mut impl FnMut(KernelEvent<'_>),
     ) -> io::Result<()> {
-        self.table_wanted = false;
         self.pace.on_asked(now);
-        if !self.open || std::mem::take(&mut self.void) {
-            self.open = true;
-            self.united = 0;
+        if self.picture.begin() {
             deliver(KernelEvent::DumpStart);
         }
-        self.dirty = false;
         self.ask(Table::Links)
     }
 
@@ -545,14 +509,13 @@ impl Monitor {
 
     /// True, once, if news were lost and everything is known again.
     pub(crate) fn take_made_good(&mut self) -> bool {
-        let known = !self.table_wanted && self.telling == Telling::Nothing;
-        known && std::mem::take(&mut self.lost)
+        self.picture.is_at_rest() && std::mem::take(&mut self.lost)
     }
 
     fn on_lost(&mut self) {
         self.lost = true;
         self.losses.add(1, clock::now());
-        self.table_wanted = true;
+        self.picture.on_lost();
         let Some(octets) = &mut self.receive_buffer else {
             return;
         };
@@ -571,19 +534,17 @@ impl Monitor {
         if let Err(error) = self.socket.send(self.request.get_ref(), Msg::empty()) {
             return self.on_refused(errno_of(&error));
         }
-        self.telling = match table {
+        self.picture.on_asked(match table {
             Table::Links => Telling::Links,
             Table::Addresses => Telling::Addresses,
-        };
+        });
         Ok(())
     }
 
     /// The kernel does not tell the table. For want of room it may do so a little later, and while
     /// an older one is being told, after that.
     fn on_refused(&mut self, errno: Errno) -> io::Result<()> {
-        self.telling = Telling::Nothing;
-        self.table_wanted = true;
-        self.dirty = true;
+        self.picture.on_failed();
         if PASSING.contains(&errno.0) {
             return Ok(());
         }
@@ -605,18 +566,25 @@ impl Monitor {
                 log::debug!("a malformed message from the kernel was skipped");
                 break;
             };
-            let ours = self.telling != Telling::Nothing && message.seq == self.seq;
-            // The mark may stand on any message of the table, the last included.
-            self.dirty |= ours && message.interrupted();
+            let ours = self.picture.is_being_told() && message.seq == self.seq;
             if ours {
                 self.pace.on_heard(clock::now());
+                // The mark may stand on any message of the table, the last included.
+                if message.interrupted() {
+                    self.picture.on_interrupted();
+                }
             }
             match message.decode() {
-                Ok(Meaning::Event(event)) => deliver(event),
+                Ok(Meaning::Event(event)) => {
+                    if !ours {
+                        self.picture.on_news();
+                    }
+                    deliver(event);
+                }
                 Ok(Meaning::Answer(result) | Meaning::TableEnd(result)) if ours => {
                     end = Some(result);
                 }
-                Ok(Meaning::Overrun) => self.table_wanted = true,
+                Ok(Meaning::Overrun) => self.picture.on_lost(),
                 Ok(Meaning::Answer(_) | Meaning::TableEnd(_) | Meaning::Nothing) => {}
                 Err(Malformed) => log::debug!("an odd message from the kernel was skipped"),
             }
@@ -632,34 +600,17 @@ impl Monitor {
         if let Err(errno) = result {
             return self.on_refused(errno);
         }
-        let told = std::mem::replace(&mut self.telling, Telling::Nothing);
-        if self.void {
-            return Ok(());
-        }
-        match told {
-            Telling::Links => self.ask(Table::Addresses),
-            Telling::Addresses => {
-                self.on_picture(deliver);
+        match self.picture.on_end() {
+            Next::Wait => Ok(()),
+            Next::Addresses => self.ask(Table::Addresses),
+            Next::Complete => {
+                self.refusals = 0;
+                if self.picture.is_at_rest() {
+                    self.losses.on_made_good();
+                }
+                deliver(KernelEvent::DumpEnd);
                 Ok(())
             }
-            Telling::Nothing => Ok(()),
         }
-    }
-
-    /// Both tables have been told to their end.
-    fn on_picture(&mut self, deliver: &mut impl FnMut(KernelEvent<'_>)) {
-        self.refusals = 0;
-        if self.dirty {
-            self.table_wanted = true;
-            self.united += 1;
-            if self.united < TABLES_UNITED {
-                return;
-            }
-        }
-        self.open = false;
-        if !self.table_wanted {
-            self.losses.on_made_good();
-        }
-        deliver(KernelEvent::DumpEnd);
     }
 }
