@@ -599,8 +599,14 @@ impl VrrpExecutor {
             && let Some(wish) = talk.next_wish()
         {
             match wish {
-                Wish::Reload { n, .. } => talk.reloaded(n, Outcome::Restart, ""),
-                Wish::Ask { n, .. } => talk.told(n, b"", None),
+                Wish::Reload { n, text } => {
+                    drop(text);
+                    talk.reloaded(n, Outcome::Restart, "");
+                }
+                Wish::Ask { n, what } => {
+                    log::debug!("a question of {} octets is not understood", what.len());
+                    talk.told(n, b"", None);
+                }
                 Wish::Leave => self.on_parent_gone(machine, out),
             }
         }
