@@ -637,6 +637,10 @@ fn in_the_background_the_caller_returns_and_the_pid_file_names_the_daemon() {
     assert_eq!(terminal, "0");
     let stderr = fs::read_link(format!("/proc/{child}/fd/2")).expect("alive");
     assert_eq!(stderr, Path::new("/dev/null"));
+    wait_until("it is ready", || {
+        let log = fs::read_to_string(place.join("x.log")).unwrap_or_default();
+        log.contains(": Startup complete\n")
+    });
     kill(parent, "TERM");
     wait_until("both are gone", || !alive(parent) && !alive(child));
     assert!(!parent_file.exists() && !child_file.exists());
