@@ -13,6 +13,7 @@ use relevo_core::time::Duration;
 use relevo_core::vrrp::VrrpNode;
 
 use crate::cli::Options;
+use crate::exec::reload::Reloads;
 use crate::exec::talk::Talk;
 use crate::exec::vrrp::{Setup, VrrpExecutor};
 use crate::logger::{self, Logger};
@@ -152,6 +153,7 @@ fn vrrp(
         ignore_sigint: options.ignore_sigint,
         parent: Some(parent),
     })?;
+    executor.take_reloads(Reloads::new(&options.config_file));
     // A parent that is gone already shows when the loop looks at its socket.
     executor.say_ready();
     // Whatever ends the loop now, a successor may do better: it must at least tidy up.
