@@ -625,7 +625,10 @@ impl VrrpExecutor {
                     Some(reloads) => reloads.ask(n, text, &self.hands.bound),
                     None => talk.reloaded(n, Outcome::Restart, ""),
                 },
-                Wish::Ask { n, .. } => talk.told(n, b"", None),
+                Wish::Ask { n, what } => {
+                    log::debug!("a question of {} octets is not understood", what.len());
+                    talk.told(n, b"", None);
+                }
                 Wish::Leave => self.on_parent_gone(machine, out),
             }
         }
