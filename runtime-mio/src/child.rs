@@ -2,9 +2,8 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::fd::RawFd;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,6 +13,7 @@ use relevo_core::time::Duration;
 use relevo_core::vrrp::VrrpNode;
 
 use crate::cli::Options;
+use crate::exec::talk::Talk;
 use crate::exec::vrrp::{Setup, VrrpExecutor};
 use crate::logger::{self, Logger};
 use crate::pidfile::{self, PidFile, Refused};
@@ -31,8 +31,7 @@ pub(crate) struct Inheritance {
     pub(crate) kind: Kind,
     /// The descriptor of the configuration's text.
     pub(crate) text: RawFd,
-    /// The descriptor of the socket to the parent: an octet says that the child is ready, its end
-    /// of file that the parent is gone.
+    /// The descriptor of the socket to the parent.
     pub(crate) parent: RawFd,
     /// The configuration was read again since the daemon started: it does not start now.
     pub(crate) reloaded: bool,
@@ -131,8 +130,7 @@ fn vrrp(
     }
     let mut text = Vec::new();
     File::from(process::inherited(inheritance.text)?).read_to_end(&mut text)?;
-    let mut parent = UnixStream::from(process::inherited(inheritance.parent)?);
-    parent.set_nonblocking(true)?;
+    let parent = Talk::new(process::inherited(inheritance.parent)?);
     let loaded = configuration::from_bytes(&options.config_file, text)?;
     // The parent has told everything already, unless the host has changed since.
     if let Some(code) = start_exit_code(&loaded.diagnostics) {
@@ -148,15 +146,14 @@ fn vrrp(
     }
     let bound = Arc::new(bound);
     let mut node = VrrpNode::new(Arc::clone(&bound), seed()?, clock::now());
-    let liveness = parent.try_clone()?;
     let mut executor = VrrpExecutor::new(Setup {
         bound,
         signals: Some(signals.into_owned()),
         ignore_sigint: options.ignore_sigint,
-        parent: Some(liveness.into()),
+        parent: Some(parent),
     })?;
     // A parent that is gone already shows when the loop looks at its socket.
-    _ = parent.write(b"R");
+    executor.say_ready();
     // Whatever ends the loop now, a successor may do better: it must at least tidy up.
     let code = daemon::run(&mut node, &mut executor).unwrap_or_else(|error| {
         log::error!("VRRP child process cannot go on: {error}");

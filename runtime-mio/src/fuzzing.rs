@@ -19,6 +19,7 @@ use crate::diagnose::{self, Style};
 use crate::netlink::{route, socket};
 use crate::sys::{caps, msg};
 use crate::syslog::Facility;
+use crate::voice::{FromChild, MESSAGE_MAX, ToChild};
 use crate::{logger, pidfile, sd_notify, vrrp_io};
 
 /// Where the marks of an input go.
@@ -229,6 +230,33 @@ pub fn child_word(word: &[u8], mark: &mut Mark<'_>) {
         );
         let again = Inheritance::from_word(&inheritance.to_word());
         assert_eq!(again, Some(inheritance));
+    }
+}
+
+/// A packet between parent and child: never both kinds at once, and written as it was read.
+pub fn voice(packet: &[u8], mark: &mut Mark<'_>) {
+    let packet = packet.get(..MESSAGE_MAX).unwrap_or(packet);
+    let mut again = Vec::new();
+    let (to, from) = (ToChild::decode(packet), FromChild::decode(packet));
+    assert!(to.is_err() || from.is_err(), "{to:?} and {from:?}");
+    if let Ok(message) = to {
+        message.encode(&mut again);
+        assert_eq!(again, packet);
+    }
+    if let Ok(message) = from {
+        message.encode(&mut again);
+        assert_eq!(again, packet);
+    }
+    let octet = packet.first().copied().map(char::from);
+    let read = to.is_ok() || from.is_ok();
+    let outcome = match from {
+        Ok(FromChild::Reloaded { outcome, .. }) => Some(outcome),
+        _ => None,
+    };
+    if read {
+        mark(format_args!("{octet:?} {outcome:?}"));
+    } else {
+        mark(format_args!("unreadable"));
     }
 }
 

@@ -3,9 +3,8 @@
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
-use std::os::unix::net::UnixStream;
 
 use mio::{Interest, Registry, Token, unix::SourceFd};
 use relevo_core::ids::{ChildId, Errno};
@@ -22,6 +21,7 @@ use crate::daemon::{Class, Drained, Executor};
 use crate::sd_notify;
 use crate::sys::process::{self, ChildProcess};
 use crate::sys::signalfd::{SignalFd, SignalSet};
+use crate::voice::{FromChild, Heard, MESSAGE_MAX, Voice};
 
 const SIGNALS: Token = Token(1);
 /// Children have two tokens each from here on: the process, then its voice.
@@ -60,7 +60,7 @@ struct Held {
     id: ChildId,
     process: ChildProcess,
     /// What the child says; it hears our end by the other end being closed.
-    voice: UnixStream,
+    voice: Voice,
 }
 
 impl Held {
@@ -75,7 +75,7 @@ impl Held {
     fn sources(&self) -> [(RawFd, Token); 2] {
         [
             (self.process.raw(), self.process_token()),
-            (self.voice.as_raw_fd(), self.voice_token()),
+            (self.voice.raw(), self.voice_token()),
         ]
     }
 }
@@ -164,8 +164,7 @@ impl SupervisorExecutor {
     fn try_start(&self, id: ChildId, kind: Kind) -> io::Result<Held> {
         // Opened anew: a duplicate would share the place up to which the last child has read.
         let text = File::open(format!("/proc/self/fd/{}", self.text.as_raw_fd()))?;
-        let (voice, theirs) = UnixStream::pair()?;
-        voice.set_nonblocking(true)?;
+        let (voice, theirs) = Voice::pair()?;
         let inheritance = Inheritance {
             kind,
             text: text.as_raw_fd(),
@@ -209,15 +208,26 @@ impl SupervisorExecutor {
         }))
     }
 
-    /// Every octet means the same: the child is ready. True if one was there.
-    fn hear(&mut self, index: usize) -> bool {
-        let mut heard = false;
-        let mut buffer = [0; 64];
-        // Its end of file, like any error, will be explained by the end of the process.
-        while let Ok(1..) = self.children[index].voice.read(&mut buffer) {
-            heard = true;
+    /// The next thing that a child says, for the machine; `None` when nothing is waiting.
+    fn hear(&mut self, index: usize) -> Option<SupervisorEvent> {
+        let held = self.children.get(index)?;
+        let child = held.id;
+        let mut buffer = [0; MESSAGE_MAX];
+        loop {
+            let length = match held.voice.hear(&mut buffer) {
+                Ok((length, Heard::Packet(_))) => length,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                // Its end of file, like any error, will be explained by the end of the process.
+                Ok((_, Heard::Silence | Heard::Gone)) | Err(_) => return None,
+            };
+            match FromChild::decode(buffer.get(..length).unwrap_or_default()) {
+                Ok(FromChild::Ready) => return Some(SupervisorEvent::Ready { child }),
+                Ok(
+                    FromChild::Here { .. } | FromChild::Reloaded { .. } | FromChild::Told { .. },
+                ) => {}
+                Err(_) => log::warn!("a child process said something unreadable"),
+            }
         }
-        heard
     }
 }
 
@@ -265,9 +275,8 @@ impl Executor<Supervisor> for SupervisorExecutor {
             return Ok(Drained::Yes);
         };
         if token == self.children[index].voice_token() {
-            let child = self.children[index].id;
-            if self.hear(index) {
-                self.deliver(SupervisorEvent::Ready { child }, machine, out)?;
+            while let Some(event) = self.hear(index) {
+                self.deliver(event, machine, out)?;
             }
         } else if let Some(event) = self.reap(index)? {
             self.deliver(event, machine, out)?;
