@@ -26,6 +26,7 @@ mod netlink;
 mod options;
 mod parent;
 mod pidfile;
+mod recorder;
 mod sd_notify;
 mod sys;
 mod syslog;
