@@ -15,6 +15,7 @@
 //! MICROS socket SOCKET ok | errno=N
 //! MICROS send-failed INSTANCE DST errno=N
 //! MICROS stop | continue | timeout
+//! MICROS reload NUMBER                             (which configuration, the reader knows)
 //! ```
 //!
 //! Actions follow the event that caused them, as `MICROS -> ...`. Words are separated by one blank.
@@ -62,6 +63,8 @@ pub struct Line {
 pub enum Input<'a> {
     /// A deadline has come: call `handle_timeout`.
     Timeout,
+    /// The configuration of this number shall be in force: deliver [`VrrpEvent::Reload`].
+    Reload(u64),
     /// An event.
     Event(VrrpEvent<'a>),
 }
@@ -98,6 +101,7 @@ impl Line {
         let bad = || problem("has a bad or missing word");
         let event = match self.word(0).ok_or_else(bad)? {
             "timeout" => return Ok(Input::Timeout),
+            "reload" => return Ok(Input::Reload(self.number(1).ok_or_else(bad)?)),
             "continue" => VrrpEvent::Continue,
             "stop" => VrrpEvent::Command(Command::Stop),
             "done" => VrrpEvent::Done {
@@ -264,6 +268,7 @@ pub fn write_event(line: &mut String, event: &VrrpEvent<'_>) {
             )
         }
         VrrpEvent::Command(Command::Stop) => write!(line, " stop"),
+        VrrpEvent::Reload { number, .. } => write!(line, " reload {number}"),
         VrrpEvent::Continue => write!(line, " continue"),
     };
 }
@@ -328,6 +333,13 @@ pub fn action_line(
                 line,
                 "open-socket {number} {ifindex} {family} {group} buffer={receive_buffer}"
             )
+        }
+        VrrpAction::GrowSocket {
+            socket,
+            receive_buffer,
+        } => write!(line, "grow-socket {} buffer={receive_buffer}", socket.0),
+        VrrpAction::InForce(bound) => {
+            write!(line, "in-force instances={}", bound.instances.len())
         }
         VrrpAction::CloseSocket(socket) => write!(line, "close-socket {}", socket.0),
         VrrpAction::Note(note) => {
@@ -499,6 +511,13 @@ mod tests {
             };
             assert_eq!(event_line(line.at, &event), text);
         }
+        let event = VrrpEvent::Reload {
+            number: 3,
+            bound: Default::default(),
+        };
+        let text = event_line(Instant::from_micros(9), &event);
+        let line = Line::parse(&text).unwrap();
+        assert_eq!(line.input(), Ok(Input::Reload(3)));
         let timeout = Line::parse(&timeout_line(Instant::from_micros(9))).unwrap();
         assert_eq!(timeout.input(), Ok(Input::Timeout));
     }
@@ -512,6 +531,7 @@ mod tests {
             "1 what",
             "1 done",
             "1 packets-lost",
+            "1 reload",
             "1 done 2 maybe",
             "1 link 3 eth0",
         ] {

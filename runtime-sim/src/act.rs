@@ -117,6 +117,8 @@ impl World {
                     process.close(*socket);
                 }
             }
+            VrrpAction::GrowSocket { .. } => {}
+            VrrpAction::InForce(bound) => self.hosts[host].bound = std::sync::Arc::clone(bound),
             VrrpAction::Note(note) => self.take_note(host, note),
             VrrpAction::Exit(code) => self.exit(host, *code),
         }

@@ -180,8 +180,12 @@ pub enum Effect {
     Announce(IpAddr),
     /// A socket shall be opened.
     Open(SocketId, SocketSpec),
+    /// A socket shall have a larger buffer.
+    Grow(SocketId),
     /// A socket shall be closed.
     Close(SocketId),
+    /// Numbers of virtual routers mean another configuration from here on.
+    InForce,
     /// The operator is told.
     Note(Note),
     /// The daemon is done.
@@ -518,7 +522,9 @@ impl OneHost {
                 self.socket = *socket;
                 Effect::Open(*socket, *spec)
             }
+            VrrpAction::GrowSocket { socket, .. } => Effect::Grow(*socket),
             VrrpAction::CloseSocket(socket) => Effect::Close(*socket),
+            VrrpAction::InForce(_) => Effect::InForce,
             VrrpAction::Note(note) => Effect::Note(note.clone()),
             VrrpAction::Exit(code) => Effect::Exit(*code),
         });

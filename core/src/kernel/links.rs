@@ -261,6 +261,11 @@ impl Links {
         self.by_index.keys().copied()
     }
 
+    /// Every address that is known.
+    pub fn keys(&self) -> impl Iterator<Item = AddressKey> {
+        self.addresses.keys().copied()
+    }
+
     /// Begins a whole picture.
     pub fn on_dump_start(&mut self) {
         self.generation = self.generation.wrapping_add(1);

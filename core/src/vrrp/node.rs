@@ -29,8 +29,10 @@ use crate::vrrp::stats::Stats;
 use crate::vrrp::timing;
 
 mod look;
+mod reload;
 
 use look::readiness_of;
+use reload::Reload;
 
 /// Version byte of a snapshot that carries nothing: the successor starts cold.
 const SNAPSHOT_COLD: u8 = 0;
@@ -71,6 +73,8 @@ pub struct VrrpNode {
     virtual_addresses: BTreeSet<(IpAddr, u8)>,
     /// For what is told of interfaces.
     tell_budget: TellBudget,
+    /// What a new configuration has left to do.
+    reload: Reload,
 }
 
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -91,23 +95,7 @@ impl VrrpNode {
             .iter()
             .map(|(id, config)| Instance::new(id, config))
             .collect();
-        let mut watchers: BTreeMap<String, Vec<InstanceId>> = BTreeMap::new();
-        let mut virtual_addresses = BTreeSet::new();
-        for (id, config) in bound.iter() {
-            let devices = config
-                .all_addresses()
-                .filter_map(|address| address.dev.clone());
-            let names: BTreeSet<String> = devices.chain([config.interface.clone()]).collect();
-            for name in names {
-                watchers.entry(name).or_default().push(id);
-            }
-            if !config.is_owner() {
-                let borrowed = config
-                    .all_addresses()
-                    .map(|address| (address.addr, address.prefix));
-                virtual_addresses.extend(borrowed);
-            }
-        }
+        let (watchers, virtual_addresses) = (watchers_of(&bound), virtual_addresses_of(&bound));
         let announcements = Announcements::new(&bound);
         let starts_at = now + bound.global.startup_delay;
         Self {
@@ -128,6 +116,7 @@ impl VrrpNode {
             watchers,
             virtual_addresses,
             tell_budget: TellBudget::default(),
+            reload: Reload::default(),
         }
     }
 
@@ -414,6 +403,7 @@ impl VrrpNode {
             Phase::Stopping | Phase::Stopped => return,
         }
         self.phase = Phase::Stopping;
+        self.end_reload();
         for index in 0..self.instances.len() {
             let id = InstanceId(index as u32);
             self.with(id, now, out, |instance, ctx| {
@@ -524,7 +514,9 @@ impl VrrpNode {
             return;
         }
         let mut there = Vec::new();
-        let used = self.addresses.plan(slice, out, &mut there);
+        let reloaded = self.carry_reload_on(slice, now, out);
+        let rest = slice.saturating_sub(reloaded);
+        let used = reloaded + self.addresses.plan(rest, out, &mut there);
         for key in there {
             self.on_present(key, false, now, out);
         }
@@ -601,6 +593,7 @@ impl Machine for VrrpNode {
         self.now = now;
         let carries_on = match event {
             VrrpEvent::Command(_)
+            | VrrpEvent::Reload { .. }
             | VrrpEvent::Socket { .. }
             | VrrpEvent::Kernel(KernelEvent::DumpEnd)
             | VrrpEvent::Continue => true,
@@ -636,6 +629,7 @@ impl Machine for VrrpNode {
                 }
             }
             VrrpEvent::Command(command) => self.on_command(command, now, out),
+            VrrpEvent::Reload { bound, .. } => self.on_reload(bound, now, out),
             VrrpEvent::Continue => {}
         }
         // News and answers come in hundreds: what leads to nothing does not carry queued work on,
@@ -698,14 +692,46 @@ impl Machine for VrrpNode {
     }
 
     fn more(&self) -> bool {
-        let queued = || self.addresses.ledger.may_go_on() || !self.announcements.jobs.is_empty();
+        let queued = || {
+            self.addresses.ledger.may_go_on()
+                || !self.announcements.jobs.is_empty()
+                || self.reload_may_go_on()
+        };
         let may_leave = || self.phase == Phase::Stopping && self.addresses.ledger.is_settled();
         self.phase != Phase::Stopped && (self.timers_due || queued() || may_leave())
+    }
+
+    fn is_reloading(&self) -> bool {
+        self.reload_is_under_way()
     }
 
     fn snapshot(&self, into: &mut Vec<u8>) {
         into.push(SNAPSHOT_COLD);
     }
+}
+
+/// Who is to look when something happens to the interface of a name.
+fn watchers_of(bound: &Bound) -> BTreeMap<String, Vec<InstanceId>> {
+    let mut watchers: BTreeMap<String, Vec<InstanceId>> = BTreeMap::new();
+    for (id, config) in bound.iter() {
+        let devices = config
+            .all_addresses()
+            .filter_map(|address| address.dev.clone());
+        let names: BTreeSet<String> = devices.chain([config.interface.clone()]).collect();
+        for name in names {
+            watchers.entry(name).or_default().push(id);
+        }
+    }
+    watchers
+}
+
+/// Address and prefix length of every virtual address that nobody here owns.
+fn virtual_addresses_of(bound: &Bound) -> BTreeSet<(IpAddr, u8)> {
+    let borrowing = bound.instances.iter().filter(|config| !config.is_owner());
+    borrowing
+        .flat_map(|config| config.all_addresses())
+        .map(|address| (address.addr, address.prefix))
+        .collect()
 }
 
 impl VrrpTimer {
@@ -722,6 +748,21 @@ impl VrrpTimer {
             | Self::Answer(id) => Some(id),
             Self::AnnounceQueue(_) => None,
         }
+    }
+
+    /// The same deadline of the virtual router that has another number now; `None` if it is gone.
+    fn renumbered(self, number: impl Fn(InstanceId) -> Option<InstanceId>) -> Option<Self> {
+        Some(match self {
+            Self::Advert(id) => Self::Advert(number(id)?),
+            Self::MasterDown(id) => Self::MasterDown(number(id)?),
+            Self::GarpDelay(id) => Self::GarpDelay(number(id)?),
+            Self::GarpRefresh(id) => Self::GarpRefresh(number(id)?),
+            Self::GarpLower(id) => Self::GarpLower(number(id)?),
+            Self::PreemptDelay(id) => Self::PreemptDelay(number(id)?),
+            Self::Reopen(id) => Self::Reopen(number(id)?),
+            Self::Answer(id) => Self::Answer(number(id)?),
+            Self::AnnounceQueue(queue) => Self::AnnounceQueue(queue),
+        })
     }
 }
 

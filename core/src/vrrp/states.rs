@@ -368,7 +368,7 @@ impl Instance {
     }
 
     /// Stops the timers of the present state and returns the state for its clean-up.
-    fn leave_state(&mut self, ctx: &mut Ctx<'_>) -> State {
+    pub(crate) fn leave_state(&mut self, ctx: &mut Ctx<'_>) -> State {
         let id = self.id;
         for timer in [
             VrrpTimer::Advert(id),
@@ -429,7 +429,7 @@ impl Instance {
         self.announce_all(repeat.saturating_sub(1), ctx);
     }
 
-    fn announce_all(&mut self, rounds: u32, ctx: &mut Ctx<'_>) {
+    pub(crate) fn announce_all(&mut self, rounds: u32, ctx: &mut Ctx<'_>) {
         let State::Master(master) = &mut self.state else {
             return;
         };
@@ -461,7 +461,7 @@ impl Instance {
 }
 
 /// The interface that an address goes on.
-fn address_interface(dev: Option<&str>, own: IfIndex, ctx: &Ctx<'_>) -> Option<IfIndex> {
+pub(crate) fn address_interface(dev: Option<&str>, own: IfIndex, ctx: &Ctx<'_>) -> Option<IfIndex> {
     match dev {
         None => Some(own),
         Some(name) => ctx.links.named(name).map(|(ifindex, _)| ifindex),

@@ -208,7 +208,12 @@ impl Hands {
                     spec,
                     receive_buffer,
                 } => self.open_socket(*socket, *spec, *receive_buffer),
+                VrrpAction::GrowSocket {
+                    socket,
+                    receive_buffer,
+                } => self.io.grow(*socket, *receive_buffer),
                 VrrpAction::CloseSocket(socket) => self.close_socket(*socket),
+                VrrpAction::InForce(bound) => self.change_configuration(bound),
                 VrrpAction::Note(note) => {
                     if self.notes.is_empty() {
                         self.notes_since = clock::now();
@@ -219,6 +224,17 @@ impl Hands {
             }
         }
         out.clear();
+    }
+
+    /// What was collected or noted until now speaks of the former numbers and names.
+    fn change_configuration(&mut self, bound: &Arc<Bound>) {
+        self.flush();
+        self.feedback
+            .retain(|feedback| !matches!(feedback, Feedback::Unsent(_)));
+        for note in self.notes.drain(..) {
+            log_note(&self.bound, &note);
+        }
+        self.bound = Arc::clone(bound);
     }
 
     fn flush_adverts(&mut self) {
