@@ -225,6 +225,12 @@ fn options(words: &[String]) -> impl Iterator<Item = &str> {
 /// The line of an event.
 pub fn event_line(at: Instant, event: &VrrpEvent<'_>) -> String {
     let mut line = at.as_micros().to_string();
+    write_event(&mut line, event);
+    line
+}
+
+/// Appends the words of an event's line that follow its time, each behind a blank.
+pub fn write_event(line: &mut String, event: &VrrpEvent<'_>) {
     // Writing to a String cannot fail.
     let _ = match event {
         VrrpEvent::Packet { socket, packet } => match packet {
@@ -244,7 +250,7 @@ pub fn event_line(at: Instant, event: &VrrpEvent<'_>) -> String {
             }
         },
         VrrpEvent::PacketsLost { socket } => write!(line, " packets-lost {}", socket.0),
-        VrrpEvent::Kernel(event) => write_kernel_event(&mut line, event),
+        VrrpEvent::Kernel(event) => write_kernel_event(line, event),
         VrrpEvent::Done { op, result } => write!(line, " done {} {}", op.0, Answer(*result)),
         VrrpEvent::Socket { socket, result } => {
             write!(line, " socket {} {}", socket.0, Answer(*result))
@@ -265,7 +271,6 @@ pub fn event_line(at: Instant, event: &VrrpEvent<'_>) -> String {
         VrrpEvent::Reload { number, .. } => write!(line, " reload {number}"),
         VrrpEvent::Continue => write!(line, " continue"),
     };
-    line
 }
 
 /// The line of a call of `handle_timeout`.

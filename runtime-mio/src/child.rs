@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use relevo_core::config::start_exit_code;
+use relevo_core::journal::Secrets;
 use relevo_core::supervisor::Kind;
 use relevo_core::time::Duration;
 use relevo_core::vrrp::VrrpNode;
@@ -18,6 +19,7 @@ use crate::exec::talk::Talk;
 use crate::exec::vrrp::{Setup, VrrpExecutor};
 use crate::logger::{self, Logger};
 use crate::pidfile::{self, PidFile, Refused};
+use crate::recorder::{self, Recorder};
 use crate::sys::process;
 use crate::sys::signalfd::SignalFd;
 use crate::{clock, configuration, daemon, exec, exit};
@@ -91,7 +93,7 @@ impl Inheritance {
 }
 
 /// The signals that a child heeds: the parent's.
-pub(crate) fn signals() -> [i32; 7] {
+pub(crate) fn signals() -> [i32; 8] {
     exec::supervisor::signals()
 }
 
@@ -160,7 +162,10 @@ fn vrrp(
         bound.global.startup_delay = Duration::ZERO;
     }
     let bound = Arc::new(bound);
-    let mut node = VrrpNode::new(Arc::clone(&bound), seed()?, clock::now());
+    let (seed, now) = (seed()?, clock::now());
+    let node = VrrpNode::new(Arc::clone(&bound), seed, now);
+    let mut node = Recorder::new(node, Secrets::of(&bound), seed, now);
+    recorder::write_after_panic();
     let mut executor = VrrpExecutor::new(Setup {
         bound,
         signals: Some(signals.into_owned()),

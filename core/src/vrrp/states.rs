@@ -201,8 +201,15 @@ impl Instance {
     /// The daemon ends, and this is a master's. Its addresses are not wanted any more, but stay
     /// until every priority-0 advert of the host has gone out.
     pub(crate) fn say_farewell(&mut self, ctx: &mut Ctx<'_>) {
-        self.send_priority_zero(ctx);
+        self.release_mastership(ctx);
         self.stop(ctx);
+    }
+
+    /// A master lets go, without having given anything back yet.
+    pub(crate) fn release_mastership(&mut self, ctx: &mut Ctx<'_>) {
+        if matches!(self.state, State::Master(_)) {
+            self.send_priority_zero(ctx);
+        }
     }
 
     /// The daemon ends.

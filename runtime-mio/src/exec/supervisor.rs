@@ -288,6 +288,7 @@ impl SupervisorExecutor {
             libc::SIGUSR2 => SupervisorCommand::Forward(ChildSignal::Stats),
             other if other == stats_clear() => SupervisorCommand::Forward(ChildSignal::StatsClear),
             other if other == json() => SupervisorCommand::Forward(ChildSignal::Json),
+            other if other == journal() => SupervisorCommand::Forward(ChildSignal::Journal),
             _ => return None,
         })
     }
@@ -444,7 +445,7 @@ impl Executor<Supervisor> for SupervisorExecutor {
 }
 
 /// The signals that the parent heeds.
-pub(crate) fn signals() -> [i32; 7] {
+pub(crate) fn signals() -> [i32; 8] {
     [
         libc::SIGTERM,
         libc::SIGINT,
@@ -453,6 +454,7 @@ pub(crate) fn signals() -> [i32; 7] {
         libc::SIGUSR2,
         stats_clear(),
         json(),
+        journal(),
     ]
 }
 
@@ -464,6 +466,11 @@ fn json() -> i32 {
     libc::SIGRTMIN() + 2
 }
 
+/// The original has something like it (a dump of its threads) where it is built for debugging.
+pub(crate) fn journal() -> i32 {
+    libc::SIGRTMAX()
+}
+
 fn number(signal: ChildSignal) -> i32 {
     match signal {
         ChildSignal::Terminate => libc::SIGTERM,
@@ -472,6 +479,7 @@ fn number(signal: ChildSignal) -> i32 {
         ChildSignal::Stats => libc::SIGUSR2,
         ChildSignal::StatsClear => stats_clear(),
         ChildSignal::Json => json(),
+        ChildSignal::Journal => journal(),
     }
 }
 

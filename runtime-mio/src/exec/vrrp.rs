@@ -13,12 +13,13 @@ use relevo_core::kernel::{KernelEvent, KernelOp};
 use relevo_core::machine::{Machine, Out};
 use relevo_core::notify::text::Rendered;
 use relevo_core::time::{Duration as Span, Instant};
+use relevo_core::vrrp::VrrpNode;
 use relevo_core::vrrp::event::{Command, SocketSpec, VrrpAction, VrrpEvent, VrrpTimer};
 use relevo_core::vrrp::note::{Level, Note};
 
 use crate::arp_io::ArpIo;
-use crate::clock;
 use crate::daemon::{Class, Drained, Executor};
+use crate::exec::answer;
 use crate::exec::reload::Reloads;
 use crate::exec::talk::{Talk, Wish};
 use crate::netlink::socket::{Commands, Done, Monitor, errno_of};
@@ -26,6 +27,7 @@ use crate::sys::msg::{ReceiveBatch, SEND_BATCH};
 use crate::sys::timerfd::TimerFd;
 use crate::voice::Outcome;
 use crate::vrrp_io::{Advert, Unsent, VrrpIo, ingress};
+use crate::{clock, exec, recorder};
 
 const COMMANDS: Token = Token(1);
 const MONITOR: Token = Token(2);
@@ -76,11 +78,16 @@ const SIGNAL_INFO: usize = 128;
 pub(crate) trait VrrpMachine:
     for<'a> Machine<Event<'a> = VrrpEvent<'a>, Action = VrrpAction, Timer = VrrpTimer>
 {
+    /// What there is to be told about, if it is a whole host.
+    fn node(&self) -> Option<&VrrpNode> {
+        None
+    }
 }
 
-impl<M> VrrpMachine for M where
-    M: for<'a> Machine<Event<'a> = VrrpEvent<'a>, Action = VrrpAction, Timer = VrrpTimer>
-{
+impl VrrpMachine for VrrpNode {
+    fn node(&self) -> Option<&VrrpNode> {
+        Some(self)
+    }
 }
 
 /// What an executor is given.
@@ -574,6 +581,7 @@ impl VrrpExecutor {
             match u32::from_ne_bytes([a, b, c, d]).cast_signed() {
                 libc::SIGINT if self.ignore_sigint => {}
                 libc::SIGTERM | libc::SIGINT => self.stop(machine, out),
+                signal if signal == exec::supervisor::journal() => recorder::write_aside(),
                 signal => self.on_other_signal(signal),
             }
         }
@@ -625,10 +633,9 @@ impl VrrpExecutor {
                     Some(reloads) => reloads.ask(n, text, &self.hands.bound),
                     None => talk.reloaded(n, Outcome::Restart, ""),
                 },
-                Wish::Ask { n, what } => {
-                    log::debug!("a question of {} octets is not understood", what.len());
-                    talk.told(n, b"", None);
-                }
+                Wish::Ask { n, what } => answer::tell(talk, n, &what, machine.node()),
+                Wish::Reload { n, .. } => talk.reloaded(n, Outcome::Restart, ""),
+                Wish::Ask { n, what } => answer::tell(talk, n, &what, machine.node()),
                 Wish::Leave => self.on_parent_gone(machine, out),
             }
         }
