@@ -14,6 +14,7 @@
 //! MICROS done OP ok | errno=N
 //! MICROS socket SOCKET ok | errno=N
 //! MICROS send-failed INSTANCE DST errno=N
+//! MICROS clear-stats FIRST COUNT
 //! MICROS stop | continue | timeout
 //! ```
 //!
@@ -100,6 +101,10 @@ impl Line {
             "timeout" => return Ok(Input::Timeout),
             "continue" => VrrpEvent::Continue,
             "stop" => VrrpEvent::Command(Command::Stop),
+            "clear-stats" => VrrpEvent::Command(Command::ClearStats {
+                first: InstanceId(self.number(1).ok_or_else(bad)?),
+                count: self.number(2).ok_or_else(bad)?,
+            }),
             "done" => VrrpEvent::Done {
                 op: OpId(self.number(1).ok_or_else(bad)?),
                 result: self.result(2).ok_or_else(bad)?,
@@ -258,6 +263,9 @@ pub fn event_line(at: Instant, event: &VrrpEvent<'_>) -> String {
             )
         }
         VrrpEvent::Command(Command::Stop) => write!(line, " stop"),
+        VrrpEvent::Command(Command::ClearStats { first, count }) => {
+            write!(line, " clear-stats {} {count}", first.0)
+        }
         VrrpEvent::Continue => write!(line, " continue"),
     };
     line
