@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use relevo_core::config::start_exit_code;
+use relevo_core::status::data::Facts;
 use relevo_core::supervisor::Kind;
 use relevo_core::time::Duration;
 use relevo_core::vrrp::VrrpNode;
@@ -19,7 +20,7 @@ use crate::logger::{self, Logger};
 use crate::pidfile::{self, PidFile, Refused};
 use crate::sys::process;
 use crate::sys::signalfd::SignalFd;
-use crate::{clock, configuration, daemon, exec, exit};
+use crate::{clock, configuration, daemon, exec, exit, parent};
 
 /// How the hidden first word of a child's command line begins.
 const WORD: &str = "--relevo-child=";
@@ -155,6 +156,10 @@ fn vrrp(
         ignore_sigint: options.ignore_sigint,
         parent: Some(liveness.into()),
     })?;
+    executor.set_facts(Facts {
+        umask: options.umask.unwrap_or(parent::UMASK),
+        ..Facts::default()
+    });
     // A parent that is gone already shows when the loop looks at its socket.
     _ = parent.write(b"R");
     // Whatever ends the loop now, a successor may do better: it must at least tidy up.

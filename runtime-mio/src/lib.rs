@@ -16,6 +16,7 @@ mod clock;
 mod configuration;
 mod daemon;
 mod diagnose;
+mod dump;
 mod exec;
 mod exit;
 #[doc(hidden)]

@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 
 use mio::{Interest, Registry, Token, unix::SourceFd};
+use relevo_core::config::bound::Global;
 use relevo_core::ids::{ChildId, Errno};
 use relevo_core::machine::{Machine, Out};
 use relevo_core::supervisor::{
@@ -19,6 +20,7 @@ use relevo_core::time::Instant;
 use crate::child::{self, Inheritance};
 use crate::clock;
 use crate::daemon::{Class, Drained, Executor};
+use crate::dump::ParentDump;
 use crate::sd_notify;
 use crate::sys::process::{self, ChildProcess};
 use crate::sys::signalfd::{SignalFd, SignalSet};
@@ -34,6 +36,8 @@ pub(crate) struct Text {
     pub(crate) file: File,
     /// The kinds.
     pub(crate) wanted: Kinds,
+    /// What it says of the daemon.
+    pub(crate) global: Global,
 }
 
 /// Reads the configuration again; `None`, and told, if it cannot be used.
@@ -46,6 +50,8 @@ pub(crate) struct SupervisorExecutor {
     /// The daemon's own words, which the children get too.
     words: Vec<OsString>,
     text: File,
+    global: Global,
+    dump: ParentDump,
     read_config: ReadConfig,
     /// The text has been replaced.
     reloaded: bool,
@@ -86,14 +92,17 @@ impl SupervisorExecutor {
         signals: SignalFd,
         ignore_sigint: bool,
         words: Vec<OsString>,
-        text: File,
+        text: Text,
+        dump: ParentDump,
         read_config: ReadConfig,
     ) -> Self {
         Self {
             signals,
             ignore_sigint,
             words,
-            text,
+            text: text.file,
+            global: text.global,
+            dump,
             read_config,
             reloaded: false,
             registry: None,
@@ -127,6 +136,7 @@ impl SupervisorExecutor {
                 let text = (self.read_config)();
                 let wanted = text.map(|text| {
                     self.text = text.file;
+                    self.global = text.global;
                     self.reloaded = true;
                     text.wanted
                 });
@@ -254,6 +264,9 @@ impl Executor<Supervisor> for SupervisorExecutor {
     ) -> io::Result<Drained> {
         if token == SIGNALS {
             while let Some(signal) = self.signals.read()? {
+                if signal == libc::SIGUSR1 {
+                    self.dump.write(&self.global);
+                }
                 if let Some(command) = self.command(signal) {
                     self.deliver(SupervisorEvent::Command(command), machine, out)?;
                 }

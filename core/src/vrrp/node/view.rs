@@ -12,6 +12,12 @@ use crate::vrrp::addresses::key_of;
 use crate::vrrp::event::VrrpTimer;
 use crate::vrrp::instance::{PreemptDelay, State};
 
+impl AsRef<Self> for VrrpNode {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 impl VrrpNode {
     /// The configuration in force, shared.
     pub(crate) fn shared_bound(&self) -> &Arc<Bound> {
