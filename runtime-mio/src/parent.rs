@@ -8,11 +8,13 @@ use std::path::{Path, PathBuf};
 
 use relevo_core::config::bound::Bound;
 use relevo_core::config::{Diagnostic, Severity, check_exit_code, start_exit_code};
+use relevo_core::status::data::Facts;
 use relevo_core::supervisor::{Kind, Kinds, Settings, Supervisor, Terms};
 
 use crate::cli::{Options, Report};
 use crate::configuration::{self, Loaded};
 use crate::diagnose::{self, Style};
+use crate::dump::ParentDump;
 use crate::exec::supervisor::{self, ReadConfig, SupervisorExecutor, Text};
 use crate::logger::{self, Logger};
 use crate::pidfile::{self, PidFile, Refused};
@@ -22,7 +24,7 @@ use crate::sys::{caps, memfd, process};
 use crate::{daemon, exit, options, sd_notify, version};
 
 /// Owner only, unless `-u` says otherwise: dumps may hold passwords.
-const UMASK: u32 = 0o177;
+pub(crate) const UMASK: u32 = 0o177;
 
 /// The exit code of a configuration test for a wrong value on the command line.
 const TEST_ERROR: u8 = 5;
@@ -160,7 +162,12 @@ fn prepare(options: &mut Options, logger: &Logger) -> Result<Prepared, Refusal> 
     let file = memfd::sealed(loaded.text.as_bytes())?;
     let pid_file = pid_file(options)?;
     let terms = Terms::new(wanted, &loaded.bound);
-    let text = Text { file, terms };
+    let global = loaded.bound.global;
+    let text = Text {
+        file,
+        terms,
+        global,
+    };
     let diagnostics = loaded.diagnostics;
     Ok(Prepared {
         text,
@@ -272,11 +279,16 @@ fn watch(
         // By its full name; the last one counts.
         child_words.extend(["-r".into(), file.clone().into_os_string()]);
     }
+    let facts = Facts {
+        umask: options.umask.unwrap_or(UMASK),
+        ..Facts::default()
+    };
     let mut executor = SupervisorExecutor::new(
         signals,
         options.ignore_sigint,
         child_words,
-        text.file,
+        text,
+        ParentDump::new(facts),
         read_config(options.clone(), diagnostics),
     );
     let code = daemon::run(&mut machine, &mut executor);
@@ -312,7 +324,12 @@ fn read_config(options: Options, mut known: Vec<Diagnostic>) -> ReadConfig {
             Ok(file) => {
                 let terms = Terms::new(wanted(&options, &loaded.bound), &loaded.bound);
                 known = loaded.diagnostics;
-                Some(Text { file, terms })
+                let global = loaded.bound.global;
+                Some(Text {
+                    file,
+                    terms,
+                    global,
+                })
             }
             Err(error) => {
                 log::error!("The new configuration cannot be handed on: {error}");

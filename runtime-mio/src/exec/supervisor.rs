@@ -8,6 +8,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use mio::{Interest, Registry, Token, unix::SourceFd};
+use relevo_core::config::bound::Global;
 use relevo_core::ids::{ChildId, Errno};
 use relevo_core::machine::{Machine, Out};
 use relevo_core::supervisor::{
@@ -19,6 +20,7 @@ use relevo_core::time::Instant;
 use crate::child::{self, Inheritance};
 use crate::clock;
 use crate::daemon::{Class, Drained, Executor};
+use crate::dump::ParentDump;
 use crate::sd_notify;
 use crate::sys::process::{self, ChildProcess};
 use crate::sys::signalfd::{SignalFd, SignalSet};
@@ -35,6 +37,8 @@ pub(crate) struct Text {
     pub(crate) file: File,
     /// What it says to the parent.
     pub(crate) terms: Terms,
+    /// What it says of the daemon.
+    pub(crate) global: Global,
 }
 
 /// Reads the configuration again; `None`, and told, if it cannot be used.
@@ -47,6 +51,8 @@ pub(crate) struct SupervisorExecutor {
     /// The daemon's own words, which the children get too.
     words: Vec<OsString>,
     text: File,
+    global: Global,
+    dump: ParentDump,
     read_config: ReadConfig,
     /// The text has been replaced.
     reloaded: bool,
@@ -94,14 +100,17 @@ impl SupervisorExecutor {
         signals: SignalFd,
         ignore_sigint: bool,
         words: Vec<OsString>,
-        text: File,
+        text: Text,
+        dump: ParentDump,
         read_config: ReadConfig,
     ) -> Self {
         Self {
             signals,
             ignore_sigint,
             words,
-            text,
+            text: text.file,
+            global: text.global,
+            dump,
             read_config,
             reloaded: false,
             registry: None,
@@ -143,6 +152,7 @@ impl SupervisorExecutor {
                 let text = (self.read_config)();
                 let terms = text.map(|text| {
                     self.text = text.file;
+                    self.global = text.global;
                     self.reloaded = true;
                     text.terms
                 });
@@ -391,6 +401,9 @@ impl Executor<Supervisor> for SupervisorExecutor {
     ) -> io::Result<Drained> {
         if token == SIGNALS {
             while let Some(signal) = self.signals.read()? {
+                if signal == libc::SIGUSR1 {
+                    self.dump.write(&self.global);
+                }
                 if let Some(command) = self.command(signal) {
                     self.deliver(SupervisorEvent::Command(command), machine, out)?;
                 }

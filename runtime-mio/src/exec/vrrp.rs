@@ -12,6 +12,7 @@ use relevo_core::ids::{Errno, SocketId};
 use relevo_core::kernel::{KernelEvent, KernelOp};
 use relevo_core::machine::{Machine, Out};
 use relevo_core::notify::text::Rendered;
+use relevo_core::status::data::Facts;
 use relevo_core::time::{Duration as Span, Instant};
 use relevo_core::vrrp::VrrpNode;
 use relevo_core::vrrp::event::{Command, SocketSpec, VrrpAction, VrrpEvent, VrrpTimer};
@@ -19,6 +20,7 @@ use relevo_core::vrrp::note::{Level, Note};
 
 use crate::arp_io::ArpIo;
 use crate::daemon::{Class, Drained, Executor};
+use crate::dump::{Kind, NodeDumps};
 use crate::exec::answer;
 use crate::exec::reload::Reloads;
 use crate::exec::talk::{Talk, Wish};
@@ -110,8 +112,7 @@ pub(crate) struct VrrpExecutor {
     news_timer: TimerFd,
     news_timer_at: Option<Instant>,
     signals: Option<File>,
-    /// Signals already told of, as bits.
-    signals_told: u128,
+    dumps: NodeDumps,
     ignore_sigint: bool,
     parent: Option<Talk>,
     /// None where every reload needs a new process.
@@ -376,7 +377,7 @@ impl VrrpExecutor {
             news_timer: TimerFd::new()?,
             news_timer_at: None,
             signals: setup.signals.map(File::from),
-            signals_told: 0,
+            dumps: NodeDumps::default(),
             ignore_sigint: setup.ignore_sigint,
             parent: setup.parent,
             reloads: None,
@@ -392,6 +393,11 @@ impl VrrpExecutor {
                 exit: None,
             },
         })
+    }
+
+    /// Takes note of what the process knows of itself, for dumps.
+    pub(crate) fn set_facts(&mut self, facts: Facts) {
+        self.dumps.set_facts(facts);
     }
 
     /// Reads packets; then tells of those that found no room. A socket that overflowed has at
@@ -585,7 +591,30 @@ impl VrrpExecutor {
                 signal => self.on_other_signal(signal),
             }
         }
-        Drained::Yes
+        if !self.dumps.has_work() {
+            return Drained::Yes;
+        }
+        self.look_for_dumps(machine, out);
+        // A dump goes on in the next turn, as if there were more to read.
+        if self.dumps.has_work() {
+            Drained::No
+        } else {
+            Drained::Yes
+        }
+    }
+
+    /// Looks at a little of the machine for the files that were asked for.
+    fn look_for_dumps<M: VrrpMachine>(&mut self, machine: &mut M, out: &mut Out<VrrpAction>) {
+        let Some(node) = machine.node() else { return };
+        let io = &self.hands.io;
+        let descriptor = |socket| io.get(socket).map(|(fd, _)| fd);
+        let clear = self.dumps.step(node, descriptor);
+        if let Some((first, count)) = clear {
+            let now = clock::now();
+            let event = VrrpEvent::Command(Command::ClearStats { first, count });
+            machine.handle(event, now, out);
+            self.hands.settle(machine, out, now);
+        }
     }
 
     fn stop<M: VrrpMachine>(&mut self, machine: &mut M, out: &mut Out<VrrpAction>) {
@@ -594,22 +623,13 @@ impl VrrpExecutor {
         self.hands.settle(machine, out, now);
     }
 
-    /// Says once for each signal that nothing comes of it yet.
     fn on_other_signal(&mut self, signal: i32) {
-        let bit = 1u128.checked_shl(signal.cast_unsigned()).unwrap_or(0);
-        if self.signals_told & bit == 0 {
-            self.signals_told |= bit;
-            let wish = match signal {
-                libc::SIGHUP => "SIGHUP (reload) is for the parent process",
-                libc::SIGUSR1 => "SIGUSR1 (data dump) is not built yet",
-                libc::SIGUSR2 => "SIGUSR2 (statistics) is not built yet",
-                other if other == libc::SIGRTMAX() - 1 => {
-                    "SIGRTMAX-1 (statistics, then cleared) is not built yet"
-                }
-                other if other == libc::SIGRTMIN() + 2 => "SIGRTMIN+2 (JSON) is not built yet",
-                _ => "an unexpected signal",
-            };
-            log::info!("{wish}: ignored");
+        match Kind::of_signal(signal) {
+            Some(kind) => self.dumps.ask(kind),
+            None if signal == libc::SIGHUP => {
+                log::info!("SIGHUP (reload) is for the parent process: ignored");
+            }
+            None => log::info!("an unexpected signal ({signal}): ignored"),
         }
     }
 
@@ -633,8 +653,6 @@ impl VrrpExecutor {
                     Some(reloads) => reloads.ask(n, text, &self.hands.bound),
                     None => talk.reloaded(n, Outcome::Restart, ""),
                 },
-                Wish::Ask { n, what } => answer::tell(talk, n, &what, machine.node()),
-                Wish::Reload { n, .. } => talk.reloaded(n, Outcome::Restart, ""),
                 Wish::Ask { n, what } => answer::tell(talk, n, &what, machine.node()),
                 Wish::Leave => self.on_parent_gone(machine, out),
             }
