@@ -53,6 +53,9 @@ impl<M: VrrpMachine> Machine for Recorder<M> {
     fn handle(&mut self, event: VrrpEvent<'_>, now: Instant, out: &mut Out<VrrpAction>) {
         // Before: what the machine does not survive is the most interesting.
         note(|journal| journal.on_event(&event, &self.secrets, now));
+        if let VrrpEvent::Reload { bound, .. } = &event {
+            self.secrets = Secrets::of(bound);
+        }
         self.machine.handle(event, now, out);
     }
 
@@ -71,6 +74,10 @@ impl<M: VrrpMachine> Machine for Recorder<M> {
 
     fn more(&self) -> bool {
         self.machine.more()
+    }
+
+    fn is_reloading(&self) -> bool {
+        self.machine.is_reloading()
     }
 
     fn snapshot(&self, into: &mut Vec<u8>) {

@@ -91,6 +91,7 @@ fn command(place: &Path, options: &[&str]) -> Command {
     let log = fs::File::create(place.join("log")).expect("a file of our own");
     let mut command = Command::new("unshare");
     command
+        .env("RELEVO_SOCKET", place.join("control.sock"))
         .args(["--map-root-user", "--net"])
         .arg(env!("CARGO_BIN_EXE_relevo"))
         .args(["-l", "-G", "--all", "-f"])

@@ -11,6 +11,7 @@ use crate::voice::REST_MAX;
 
 /// The questions.
 pub(crate) const STATUS: &[u8] = b"status";
+pub(crate) const STATUS_JSON: &[u8] = b"status json";
 pub(crate) const JOURNAL: &[u8] = b"journal";
 
 /// Answers a question; one that is not understood with nothing.
