@@ -319,6 +319,28 @@ pub fn action_line(
         } => {
             write!(line, "send-na {} {addr} {}", ifindex.0, hex(frame))
         }
+        VrrpAction::OpenSocket { .. }
+        | VrrpAction::GrowSocket { .. }
+        | VrrpAction::CloseSocket(_) => write_socket(&mut line, action),
+        VrrpAction::InForce(bound) => {
+            write!(line, "in-force instances={}", bound.instances.len())
+        }
+        VrrpAction::Note(note) => {
+            let level = match note.level() {
+                Level::Error => "error",
+                Level::Warning => "warning",
+                Level::Info => "info",
+                Level::Detail => "detail",
+            };
+            write!(line, "note {level} {}", Rendered { bound, note })
+        }
+        VrrpAction::Exit(code) => write!(line, "exit {code}"),
+    };
+    line
+}
+
+fn write_socket(line: &mut String, action: &VrrpAction) -> fmt::Result {
+    match action {
         VrrpAction::OpenSocket {
             socket,
             spec,
@@ -338,22 +360,9 @@ pub fn action_line(
             socket,
             receive_buffer,
         } => write!(line, "grow-socket {} buffer={receive_buffer}", socket.0),
-        VrrpAction::InForce(bound) => {
-            write!(line, "in-force instances={}", bound.instances.len())
-        }
         VrrpAction::CloseSocket(socket) => write!(line, "close-socket {}", socket.0),
-        VrrpAction::Note(note) => {
-            let level = match note.level() {
-                Level::Error => "error",
-                Level::Warning => "warning",
-                Level::Info => "info",
-                Level::Detail => "detail",
-            };
-            write!(line, "note {level} {}", Rendered { bound, note })
-        }
-        VrrpAction::Exit(code) => write!(line, "exit {code}"),
-    };
-    line
+        _ => Ok(()),
+    }
 }
 
 fn write_kernel_event(line: &mut String, event: &KernelEvent<'_>) -> fmt::Result {

@@ -14,6 +14,7 @@ use relevo_core::time::Duration;
 use relevo_core::vrrp::VrrpNode;
 
 use crate::cli::Options;
+use crate::exec::reload::Reloads;
 use crate::exec::talk::Talk;
 use crate::exec::vrrp::{Setup, VrrpExecutor};
 use crate::logger::{self, Logger};
@@ -35,6 +36,10 @@ pub(crate) struct Inheritance {
     pub(crate) text: RawFd,
     /// The descriptor of the socket to the parent.
     pub(crate) parent: RawFd,
+    /// The descriptor of the memory for the child's record, if it shall keep one.
+    pub(crate) memory: Option<RawFd>,
+    /// The child may go on where the record of its predecessor ends.
+    pub(crate) resume: bool,
     /// The configuration was read again since the daemon started: it does not start now.
     pub(crate) reloaded: bool,
 }
@@ -47,8 +52,13 @@ impl Inheritance {
             Kind::Vrrp => "vrrp",
             Kind::Bfd => "bfd",
         };
+        let memory = self
+            .memory
+            .map_or(String::new(), |fd| format!(",memory={fd}"));
+        let resume = if self.resume { ",resume" } else { "" };
         let reloaded = if self.reloaded { ",reloaded" } else { "" };
-        format!("{WORD}{kind},{},{}{reloaded}", self.text, self.parent).into()
+        let (text, parent) = (self.text, self.parent);
+        format!("{WORD}{kind},{text},{parent}{memory}{resume}{reloaded}").into()
     }
 
     /// Reads the word; `None` if it is an ordinary word of the command line.
@@ -60,20 +70,25 @@ impl Inheritance {
             "bfd" => Kind::Bfd,
             _ => return None,
         };
-        let text = parts.next()?.parse().ok()?;
-        let parent = parts.next()?.parse().ok()?;
-        let reloaded = match parts.next() {
-            None => false,
-            Some("reloaded") => true,
-            Some(_) => return None,
-        };
-        let sound = parts.next().is_none() && text != parent && text >= 0 && parent >= 0;
-        sound.then_some(Self {
+        let mut read = Self {
             kind,
-            text,
-            parent,
-            reloaded,
-        })
+            text: parts.next()?.parse().ok()?,
+            parent: parts.next()?.parse().ok()?,
+            memory: None,
+            resume: false,
+            reloaded: false,
+        };
+        for part in parts {
+            match part {
+                "resume" => read.resume = true,
+                "reloaded" => read.reloaded = true,
+                other => read.memory = Some(other.strip_prefix("memory=")?.parse().ok()?),
+            }
+        }
+        let memory = read.memory.unwrap_or(RawFd::MAX);
+        let all = [read.text, read.parent, memory];
+        let distinct = all[0] != all[1] && all[1] != all[2] && all[0] != all[2];
+        (distinct && all.iter().all(|fd| *fd >= 0)).then_some(read)
     }
 }
 
@@ -157,6 +172,7 @@ fn vrrp(
         ignore_sigint: options.ignore_sigint,
         parent: Some(parent),
     })?;
+    executor.take_reloads(Reloads::new(&options.config_file));
     // A parent that is gone already shows when the loop looks at its socket.
     executor.say_ready();
     // Whatever ends the loop now, a successor may do better: it must at least tidy up.
@@ -221,12 +237,22 @@ mod tests {
             kind: Kind::Vrrp,
             text: 7,
             parent: 9,
+            memory: None,
+            resume: false,
             reloaded: false,
         };
-        assert_eq!(
-            Inheritance::from_word(&inheritance.to_word()),
-            Some(inheritance)
-        );
+        for memory in [None, Some(0), Some(11)] {
+            for (resume, reloaded) in [(false, false), (true, false), (false, true), (true, true)] {
+                let inheritance = Inheritance {
+                    memory,
+                    resume,
+                    reloaded,
+                    ..inheritance
+                };
+                let word = inheritance.to_word();
+                assert_eq!(Inheritance::from_word(&word), Some(inheritance), "{word:?}");
+            }
+        }
         let not_ours = [
             "-n",
             "--relevo-child",
@@ -238,6 +264,11 @@ mod tests {
             "--relevo-child=x,3,4",
             "--relevo-child=vrrp,3,3",
             "--relevo-child=vrrp,3,-1",
+            "--relevo-child=vrrp,3,4,memory=3",
+            "--relevo-child=vrrp,3,4,memory=4",
+            "--relevo-child=vrrp,3,4,memory=-1",
+            "--relevo-child=vrrp,3,4,memory",
+            "--relevo-child=vrrp,3,4,",
         ];
         for word in not_ours.iter().chain(&wrong) {
             assert_eq!(Inheritance::from_word(OsStr::new(word)), None, "{word}");

@@ -228,6 +228,7 @@ pub fn child_word(word: &[u8], mark: &mut Mark<'_>) {
             inheritance.text >= 0 && inheritance.parent >= 0,
             "{inheritance:?}"
         );
+        assert!(inheritance.memory.is_none_or(|fd| fd >= 0));
         let again = Inheritance::from_word(&inheritance.to_word());
         assert_eq!(again, Some(inheritance));
     }
@@ -272,6 +273,9 @@ pub fn small_texts(data: &[u8], mark: &mut Mark<'_>) {
         assert!(pid > 0);
         assert_eq!(pidfile::number_in(&format!("{pid}\n")), Some(pid));
         mark(format_args!("pid"));
+    }
+    if let Some(period) = sd_notify::half_of(OsStr::new(text), None, 1) {
+        mark(format_args!("watchdog, zero {}", period.is_zero()));
     }
     if let Some(facility) = Facility::parse(text) {
         mark(format_args!("{facility:?}"));

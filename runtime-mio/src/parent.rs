@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use relevo_core::config::bound::Bound;
 use relevo_core::config::{Diagnostic, Severity, check_exit_code, start_exit_code};
-use relevo_core::supervisor::{CHILD_WAIT_TIME, Kind, Kinds, Settings, Supervisor};
+use relevo_core::supervisor::{Kind, Kinds, Settings, Supervisor, Terms};
 use relevo_core::vrrp::plan::plan;
 
 use crate::cli::{Options, Report};
@@ -25,7 +25,7 @@ use crate::pidfile::{self, PidFile, Refused};
 use crate::sys::process::Role;
 use crate::sys::signalfd::SignalFd;
 use crate::sys::{caps, memfd, process};
-use crate::{clock, daemon, exit, options, version};
+use crate::{clock, daemon, exit, options, sd_notify, version};
 
 /// Owner only, unless `-u` says otherwise: dumps may hold passwords.
 const UMASK: u32 = 0o177;
@@ -165,7 +165,8 @@ fn prepare(options: &mut Options, logger: &Logger) -> Result<Prepared, Refusal> 
     }
     let file = memfd::sealed(loaded.text.as_bytes())?;
     let pid_file = pid_file(options)?;
-    let text = Text { file, wanted };
+    let terms = Terms::new(wanted, &loaded.bound);
+    let text = Text { file, terms };
     let diagnostics = loaded.diagnostics;
     Ok(Prepared {
         text,
@@ -264,9 +265,9 @@ fn watch(
     logger.start()?;
     pid_file.write(std::process::id())?;
     let mut machine = Supervisor::new(Settings {
-        wanted: text.wanted,
+        terms: text.terms,
         respawn: !options.dont_respawn,
-        child_wait_time: CHILD_WAIT_TIME,
+        watchdog: sd_notify::watchdog_period(),
     });
     // The children get the daemon's own words, and before them the file by its full name.
     let mut child_words = vec![options.config_file.clone().into_os_string()];
@@ -314,9 +315,9 @@ fn read_config(options: Options, mut known: Vec<Diagnostic>, findings: Findings)
         }
         match memfd::sealed(loaded.text.as_bytes()) {
             Ok(file) => {
-                let wanted = wanted(&options, &loaded.bound);
+                let terms = Terms::new(wanted(&options, &loaded.bound), &loaded.bound);
                 known = loaded.diagnostics;
-                Some(Text { file, wanted })
+                Some(Text { file, terms })
             }
             Err(error) => {
                 log::error!("The new configuration cannot be handed on: {error}");

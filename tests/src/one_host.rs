@@ -472,7 +472,10 @@ impl OneHost {
     pub fn settle(&mut self) -> Vec<Effect> {
         let mut effects = Vec::new();
         while !self.asked.is_empty() || self.node.more() {
-            if self.asked.is_empty() {
+            let due = self.node.next_timeout();
+            if due.is_some_and(|(at, _)| at <= self.now) {
+                effects.extend(self.look_at_timers());
+            } else if self.asked.is_empty() {
                 effects.extend(self.deliver(VrrpEvent::Continue));
             } else {
                 effects.extend(self.answer_one());

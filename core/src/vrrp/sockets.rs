@@ -177,6 +177,12 @@ impl Sockets {
         }
     }
 
+    /// True if no answer of the runtime is awaited.
+    pub(crate) fn are_answered(&self) -> bool {
+        let mut all = self.table.values();
+        all.all(|entry| entry.status != Status::Pending)
+    }
+
     /// The sockets on an interface.
     pub(crate) fn on_interface(&self, ifindex: IfIndex) -> Vec<SocketId> {
         let here = self

@@ -198,15 +198,21 @@ impl Instance {
         self.become_backup(Cause::AddressTaken { key }, skew, false, ctx);
     }
 
-    /// The daemon ends: first of two steps, so that every priority-0 advert of the host goes out
-    /// before any address is removed.
+    /// The daemon ends, and this is a master's. Its addresses are not wanted any more, but stay
+    /// until every priority-0 advert of the host has gone out.
+    pub(crate) fn say_farewell(&mut self, ctx: &mut Ctx<'_>) {
+        self.release_mastership(ctx);
+        self.stop(ctx);
+    }
+
+    /// A master lets go, without having given anything back yet.
     pub(crate) fn release_mastership(&mut self, ctx: &mut Ctx<'_>) {
         if matches!(self.state, State::Master(_)) {
             self.send_priority_zero(ctx);
         }
     }
 
-    /// The daemon ends: second step.
+    /// The daemon ends.
     pub(crate) fn stop(&mut self, ctx: &mut Ctx<'_>) {
         let former = self.leave_state(ctx);
         self.state = State::Init;

@@ -308,6 +308,11 @@ impl Desk {
                 let text = self.facts.reload_text();
                 self.end_reload(&Err(text), now);
             }
+            SupervisorNote::ReloadIncomplete => {
+                self.facts.on_reloaded(false);
+                let text = self.facts.reload_text();
+                self.end_reload(&Err(text), now);
+            }
             SupervisorNote::Stopping => {
                 self.reloading.append(&mut self.queued);
                 self.end_reload(&Err("the daemon is stopping\n".to_owned()), now);
@@ -315,6 +320,12 @@ impl Desk {
             SupervisorNote::Died { kind, .. } => self.facts.on_died(*kind),
             _ => {}
         }
+    }
+
+    /// A child has kept its old configuration, and says why.
+    pub(crate) fn on_kept(&mut self, kind: Kind, why: &str) {
+        let line = format!("{} process: {why}\n", kind.title());
+        self.facts.findings.borrow_mut().push_str(&line);
     }
 
     fn end_reload(&mut self, answer: &Result<String, String>, now: Instant) {

@@ -2,6 +2,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod desk;
+pub(crate) mod reload;
 pub(crate) mod report;
 pub(crate) mod supervisor;
 pub(crate) mod talk;

@@ -39,7 +39,7 @@ pub(crate) struct Facts {
     since: Instant,
     since_wall: SystemTime,
     config_file: PathBuf,
-    findings: Findings,
+    pub(super) findings: Findings,
     /// When the configuration in force was read, and whether that was a reload.
     loaded: SystemTime,
     is_reloaded: bool,

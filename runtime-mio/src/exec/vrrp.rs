@@ -20,6 +20,7 @@ use relevo_core::vrrp::note::{Level, Note};
 use crate::arp_io::ArpIo;
 use crate::daemon::{Class, Drained, Executor};
 use crate::exec::answer;
+use crate::exec::reload::Reloads;
 use crate::exec::talk::{Talk, Wish};
 use crate::netlink::socket::{Commands, Done, Monitor, errno_of};
 use crate::sys::msg::{ReceiveBatch, SEND_BATCH};
@@ -34,6 +35,8 @@ const SIGNALS: Token = Token(3);
 const PARENT: Token = Token(4);
 /// The timer of the socket for news.
 const NEWS_TIMER: Token = Token(5);
+/// A new configuration has been read.
+const RELOAD: Token = Token(6);
 
 /// Raw sockets have the tokens from here on, by the machine's number of the socket.
 const FIRST_SOCKET: usize = 16;
@@ -111,6 +114,8 @@ pub(crate) struct VrrpExecutor {
     signals_told: u128,
     ignore_sigint: bool,
     parent: Option<Talk>,
+    /// None where every reload needs a new process.
+    reloads: Option<Reloads>,
     hands: Hands,
 }
 
@@ -374,6 +379,7 @@ impl VrrpExecutor {
             signals_told: 0,
             ignore_sigint: setup.ignore_sigint,
             parent: setup.parent,
+            reloads: None,
             hands: Hands {
                 registry: None,
                 commands: Commands::new(setup.bound.global.netlink_commands)?,
@@ -623,12 +629,52 @@ impl VrrpExecutor {
             && let Some(wish) = talk.next_wish()
         {
             match wish {
-                Wish::Reload { n, .. } => talk.reloaded(n, Outcome::Restart, ""),
+                Wish::Reload { n, text } => match &mut self.reloads {
+                    Some(reloads) => reloads.ask(n, text, &self.hands.bound),
+                    None => talk.reloaded(n, Outcome::Restart, ""),
+                },
                 Wish::Ask { n, what } => answer::tell(talk, n, &what, machine.node()),
                 Wish::Leave => self.on_parent_gone(machine, out),
             }
         }
         Drained::Yes
+    }
+
+    /// From now on new configurations are taken in while the machine runs.
+    pub(crate) fn take_reloads(&mut self, reloads: Reloads) {
+        self.reloads = Some(reloads);
+    }
+
+    /// Hands configurations that have been read to the machine.
+    fn reload<M: VrrpMachine>(&mut self, machine: &mut M, out: &mut Out<VrrpAction>) {
+        while let Some(reloads) = &mut self.reloads
+            && let Some(fresh) = reloads.take(&self.hands.bound)
+        {
+            let number = fresh.n;
+            match fresh.result {
+                Ok(bound) => {
+                    let now = clock::now();
+                    machine.handle(VrrpEvent::Reload { number, bound }, now, out);
+                    self.hands.settle(machine, out, now);
+                }
+                Err(why) => {
+                    log::error!("The configuration in force stays: {why}");
+                    if let Some(talk) = &mut self.parent {
+                        talk.reloaded(number, Outcome::Failed, &why);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Answers the parent once a reload is carried out to the end.
+    fn end_reload<M: VrrpMachine>(&mut self, machine: &M) {
+        if let Some(reloads) = &mut self.reloads
+            && let Some(n) = reloads.finished(machine.is_reloading(), &self.hands.bound)
+            && let Some(talk) = &mut self.parent
+        {
+            talk.reloaded(n, Outcome::Applied, "");
+        }
     }
 
     /// The parent does not come back: leave in order, once.
@@ -660,6 +706,9 @@ impl<M: VrrpMachine> Executor<M> for VrrpExecutor {
         for (fd, token) in sources {
             watch(Some(registry), fd, token)?;
         }
+        if let Some(reloads) = &mut self.reloads {
+            reloads.register(registry, RELOAD)?;
+        }
         Ok(())
     }
 
@@ -673,6 +722,7 @@ impl<M: VrrpMachine> Executor<M> for VrrpExecutor {
             COMMANDS | MONITOR | NEWS_TIMER => Some(Class::Kernel),
             SIGNALS => self.signals.as_ref().map(|_| Class::Control),
             PARENT => self.parent.as_ref().map(|_| Class::Control),
+            RELOAD => self.reloads.as_ref().map(|_| Class::Control),
             Token(_) => {
                 let open = self.hands.io.get(socket_of(token)?);
                 open.map(|_| Class::Packet)
@@ -692,6 +742,10 @@ impl<M: VrrpMachine> Executor<M> for VrrpExecutor {
             NEWS_TIMER => self.on_news_timer(machine, out),
             SIGNALS => Ok(self.read_signals(machine, out)),
             PARENT => Ok(self.hear_parent(machine, out)),
+            RELOAD => {
+                self.reload(machine, out);
+                Ok(Drained::Yes)
+            }
             Token(_) => Ok(match socket_of(token) {
                 Some(socket) => self.read_packets(socket, machine, out),
                 None => Drained::Yes,
@@ -719,6 +773,7 @@ impl<M: VrrpMachine> Executor<M> for VrrpExecutor {
     fn flush(&mut self, machine: &mut M, out: &mut Out<VrrpAction>) -> io::Result<()> {
         self.begin_table(machine, out)?;
         self.arm_news_timer()?;
+        self.end_reload(machine);
         // The turn is done: the loop is alive.
         if let Some(talk) = &mut self.parent {
             talk.answer();

@@ -202,7 +202,7 @@ impl VrrpNode {
         if self.reload.waiting.is_empty() && std::mem::take(&mut self.reload.untidy) {
             self.sockets.tidy(out);
         }
-        if !self.reload.waiting.is_empty() || !self.addresses.ledger.is_settled() {
+        if !self.reload.waiting.is_empty() || !self.has_answers() {
             return out.len().saturating_sub(begin).max(used);
         }
         while used < budget
@@ -224,8 +224,13 @@ impl VrrpNode {
 
     /// True if a step of the reload can be taken now.
     pub(super) fn reload_may_go_on(&self) -> bool {
-        let settled = || self.addresses.ledger.is_settled();
-        self.reload_is_under_way() && (!self.reload.waiting.is_empty() || settled())
+        self.reload_is_under_way() && (!self.reload.waiting.is_empty() || self.has_answers())
+    }
+
+    /// Nothing that the new configuration added is awaited: no address, and no socket, whose
+    /// opening may make an owner master at once.
+    fn has_answers(&self) -> bool {
+        self.addresses.ledger.is_settled() && self.sockets.are_answered()
     }
 
     /// The daemon ends: what was to be removed at the end of a reload is removed now.
