@@ -12,6 +12,7 @@
 //! - [`vrrp`]: address failover
 //! - [`supervisor`]: the parent that watches over the children
 //! - [`notify`]: what people and programs read
+//! - [`status`]: what they ask for: dumps, counters, a short table
 //! - [`trace`]: one line of text for each event and action
 //! - [`journal`]: the last inputs of a machine in a ring, to be read and played again
 #![forbid(unsafe_code)]
@@ -25,6 +26,7 @@ pub mod limits;
 pub mod machine;
 pub mod notify;
 pub mod rng;
+pub mod status;
 pub mod supervisor;
 pub mod time;
 pub mod timers;

@@ -14,6 +14,7 @@
 //! MICROS done OP ok | errno=N
 //! MICROS socket SOCKET ok | errno=N
 //! MICROS send-failed INSTANCE DST errno=N
+//! MICROS clear-stats FIRST COUNT
 //! MICROS stop | continue | timeout
 //! MICROS reload NUMBER                             (which configuration, the reader knows)
 //! ```
@@ -104,6 +105,10 @@ impl Line {
             "reload" => return Ok(Input::Reload(self.number(1).ok_or_else(bad)?)),
             "continue" => VrrpEvent::Continue,
             "stop" => VrrpEvent::Command(Command::Stop),
+            "clear-stats" => VrrpEvent::Command(Command::ClearStats {
+                first: InstanceId(self.number(1).ok_or_else(bad)?),
+                count: self.number(2).ok_or_else(bad)?,
+            }),
             "done" => VrrpEvent::Done {
                 op: OpId(self.number(1).ok_or_else(bad)?),
                 result: self.result(2).ok_or_else(bad)?,
@@ -269,6 +274,9 @@ pub fn write_event(line: &mut String, event: &VrrpEvent<'_>) {
         }
         VrrpEvent::Command(Command::Stop) => write!(line, " stop"),
         VrrpEvent::Reload { number, .. } => write!(line, " reload {number}"),
+        VrrpEvent::Command(Command::ClearStats { first, count }) => {
+            write!(line, " clear-stats {} {count}", first.0)
+        }
         VrrpEvent::Continue => write!(line, " continue"),
     };
 }

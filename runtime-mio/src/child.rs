@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use relevo_core::config::start_exit_code;
 use relevo_core::journal::Secrets;
+use relevo_core::status::data::Facts;
 use relevo_core::supervisor::Kind;
 use relevo_core::time::Duration;
 use relevo_core::vrrp::VrrpNode;
@@ -22,7 +23,7 @@ use crate::pidfile::{self, PidFile, Refused};
 use crate::recorder::{self, Recorder};
 use crate::sys::process;
 use crate::sys::signalfd::SignalFd;
-use crate::{clock, configuration, daemon, exec, exit};
+use crate::{clock, configuration, daemon, exec, exit, parent};
 
 /// How the hidden first word of a child's command line begins.
 const WORD: &str = "--relevo-child=";
@@ -173,6 +174,10 @@ fn vrrp(
         parent: Some(parent),
     })?;
     executor.take_reloads(Reloads::new(&options.config_file));
+    executor.set_facts(Facts {
+        umask: options.umask.unwrap_or(parent::UMASK),
+        ..Facts::default()
+    });
     // A parent that is gone already shows when the loop looks at its socket.
     executor.say_ready();
     // Whatever ends the loop now, a successor may do better: it must at least tidy up.

@@ -18,6 +18,7 @@ mod configuration;
 mod control;
 mod daemon;
 mod diagnose;
+mod dump;
 mod exec;
 mod exit;
 #[doc(hidden)]

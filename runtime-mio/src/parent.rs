@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use relevo_core::config::bound::Bound;
 use relevo_core::config::{Diagnostic, Severity, check_exit_code, start_exit_code};
+use relevo_core::status::data::Facts;
 use relevo_core::supervisor::{Kind, Kinds, Settings, Supervisor, Terms};
 use relevo_core::vrrp::plan::plan;
 
@@ -17,8 +18,9 @@ use crate::configuration::{self, Loaded};
 use crate::control::Control;
 use crate::control::place::{self, Place};
 use crate::diagnose::{self, Style};
+use crate::dump::ParentDump;
 use crate::exec::desk::Desk;
-use crate::exec::report::{Facts, Findings};
+use crate::exec::report::{self, Findings};
 use crate::exec::supervisor::{self, Planner, ReadConfig, SupervisorExecutor, Text};
 use crate::logger::{self, Logger};
 use crate::pidfile::{self, PidFile, Refused};
@@ -28,7 +30,7 @@ use crate::sys::{caps, memfd, process};
 use crate::{clock, daemon, exit, options, sd_notify, version};
 
 /// Owner only, unless `-u` says otherwise: dumps may hold passwords.
-const UMASK: u32 = 0o177;
+pub(crate) const UMASK: u32 = 0o177;
 
 /// The exit code of a configuration test for a wrong value on the command line.
 const TEST_ERROR: u8 = 5;
@@ -166,7 +168,12 @@ fn prepare(options: &mut Options, logger: &Logger) -> Result<Prepared, Refusal> 
     let file = memfd::sealed(loaded.text.as_bytes())?;
     let pid_file = pid_file(options)?;
     let terms = Terms::new(wanted, &loaded.bound);
-    let text = Text { file, terms };
+    let global = loaded.bound.global;
+    let text = Text {
+        file,
+        terms,
+        global,
+    };
     let diagnostics = loaded.diagnostics;
     Ok(Prepared {
         text,
@@ -278,12 +285,17 @@ fn watch(
         // By its full name; the last one counts.
         child_words.extend(["-r".into(), file.clone().into_os_string()]);
     }
+    let facts = Facts {
+        umask: options.umask.unwrap_or(UMASK),
+        ..Facts::default()
+    };
     let findings = Findings::default();
     let mut executor = SupervisorExecutor::new(
         signals,
         options.ignore_sigint,
         child_words,
-        text.file,
+        text,
+        ParentDump::new(facts),
         read_config(options.clone(), diagnostics, Rc::clone(&findings)),
         (desk(options, findings)?, planner(options.clone())),
     );
@@ -317,7 +329,12 @@ fn read_config(options: Options, mut known: Vec<Diagnostic>, findings: Findings)
             Ok(file) => {
                 let terms = Terms::new(wanted(&options, &loaded.bound), &loaded.bound);
                 known = loaded.diagnostics;
-                Some(Text { file, terms })
+                let global = loaded.bound.global;
+                Some(Text {
+                    file,
+                    terms,
+                    global,
+                })
             }
             Err(error) => {
                 log::error!("The new configuration cannot be handed on: {error}");
@@ -347,7 +364,7 @@ fn desk(options: &Options, findings: Findings) -> io::Result<Desk> {
     let control = control
         .inspect_err(|error| log::warn!("No control socket {}: {error}", path.display()))
         .ok();
-    let facts = Facts::new(options.config_file.clone(), findings, clock::now());
+    let facts = report::Facts::new(options.config_file.clone(), findings, clock::now());
     Desk::new(control, facts, supervisor::DESK)
 }
 

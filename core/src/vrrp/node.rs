@@ -22,7 +22,7 @@ use crate::vrrp::advert::{self, Datagram};
 use crate::vrrp::announce::Announcements;
 use crate::vrrp::conditions::TellBudget;
 use crate::vrrp::event::{Command, Ingress, QueueId, VrrpAction, VrrpEvent, VrrpTimer};
-use crate::vrrp::instance::{Ctx, Instance, State, Told};
+use crate::vrrp::instance::{Ctx, Instance, Past, State, Told};
 use crate::vrrp::note::{Discard, Note};
 use crate::vrrp::sockets::Sockets;
 use crate::vrrp::stats::Stats;
@@ -30,6 +30,7 @@ use crate::vrrp::timing;
 
 mod look;
 mod reload;
+mod view;
 
 use look::readiness_of;
 use reload::Reload;
@@ -164,6 +165,7 @@ impl VrrpNode {
         for instance in &mut bare.instances {
             instance.stats = Stats::default();
             instance.told = Told::default();
+            instance.past = Past::default();
         }
         bare
     }
@@ -391,6 +393,7 @@ impl VrrpNode {
     fn on_command(&mut self, command: Command, now: Instant, out: &mut Out<VrrpAction>) {
         match command {
             Command::Stop => self.on_stop(now, out),
+            Command::ClearStats { first, count } => self.clear_stats(first, count),
         }
     }
 
@@ -617,7 +620,7 @@ impl Machine for VrrpNode {
         );
         self.now = now;
         let carries_on = match event {
-            VrrpEvent::Command(_)
+            VrrpEvent::Command(Command::Stop)
             | VrrpEvent::Reload { .. }
             | VrrpEvent::Socket { .. }
             | VrrpEvent::Kernel(KernelEvent::DumpEnd)
@@ -625,6 +628,7 @@ impl Machine for VrrpNode {
             VrrpEvent::Packet { .. }
             | VrrpEvent::PacketsLost { .. }
             | VrrpEvent::Kernel(_)
+            | VrrpEvent::Command(Command::ClearStats { .. })
             | VrrpEvent::Done { .. }
             | VrrpEvent::SendFailed { .. } => false,
         };

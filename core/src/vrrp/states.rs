@@ -270,7 +270,7 @@ impl Instance {
     pub(crate) fn send_advert(&mut self, ctx: &mut Ctx<'_>) {
         let config = ctx.bound.instance(self.id);
         let sent = emit::send_adverts(self, config, self.priority, ctx.ident, ctx.out);
-        self.stats.adverts_sent += sent;
+        self.stats.adverts_sent += sent.min(1);
         if config.timer_expired_backup.is_some()
             && let State::Master(master) = &mut self.state
         {
@@ -370,7 +370,8 @@ impl Instance {
     fn send_priority_zero(&mut self, ctx: &mut Ctx<'_>) {
         let config = ctx.bound.instance(self.id);
         let sent = emit::send_adverts(self, config, 0, ctx.ident, ctx.out);
-        self.stats.priority_zero_sent += sent;
+        self.stats.adverts_sent += sent.min(1);
+        self.stats.priority_zero_sent += sent.min(1);
     }
 
     /// Stops the timers of the present state and returns the state for its clean-up.
@@ -455,8 +456,10 @@ impl Instance {
         }
     }
 
-    fn tell(&self, state: StateName, cause: Cause, initial: bool, ctx: &mut Ctx<'_>) {
+    fn tell(&mut self, state: StateName, cause: Cause, initial: bool, ctx: &mut Ctx<'_>) {
         let instance = self.id;
+        self.past.transition = Some((ctx.now, cause));
+        self.past.master_priority = 0;
         ctx.note(Note::Cause { instance, cause });
         ctx.note(Note::Entering {
             instance,

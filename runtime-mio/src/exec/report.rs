@@ -143,7 +143,8 @@ impl Report<'_> {
         if let Some((at, why)) = &self.facts.refused {
             writeln!(text, "THE LAST RELOAD WAS REFUSED {}:", self.moment(*at))?;
             // What is found, without the places that are drawn.
-            let found = why.lines().filter(|line| !line.starts_with(' '));
+            let drawn = |char: char| char == ' ' || char.is_ascii_digit();
+            let found = why.lines().filter(|line| !line.starts_with(drawn));
             for line in found.take(REASONS) {
                 writeln!(text, "    {line}")?;
             }
@@ -165,7 +166,7 @@ impl Report<'_> {
         write!(text, "{title} process: pid {pid}, up {up}")?;
         let deaths = self.deaths(child.kind);
         if deaths > 0 {
-            write!(text, ", restarted {deaths} times")?;
+            write!(text, ", died {deaths} times")?;
         }
         match child.heard {
             Some(at) => writeln!(text, ", last heard {} ago", span(self.now - at)),
@@ -204,7 +205,7 @@ impl Report<'_> {
             let heard = heard.unwrap_or_else(|| "null".to_owned());
             let deaths = self.deaths(child.kind);
             format!(
-                "{{\"kind\":{kind},\"pid\":{pid},\"up_s\":{up},\"restarts\":{deaths},\"heard_ms_ago\":{heard}}}"
+                "{{\"kind\":{kind},\"pid\":{pid},\"up_s\":{up},\"deaths\":{deaths},\"heard_ms_ago\":{heard}}}"
             )
         });
         let children: Vec<String> = children.collect();
@@ -309,7 +310,7 @@ mod tests {
         for part in [
             ", up 2 min 00 s (since ",
             "\nconfiguration /etc/a.conf, read at start ",
-            "\nVRRP process: pid 42, up 1 min 00 s, restarted 1 times, last heard 2.00 s ago\n",
+            "\nVRRP process: pid 42, up 1 min 00 s, died 1 times, last heard 2.00 s ago\n",
             "\n\nThe VRRP process HAS NOT ANSWERED for 2.00 s.\n",
         ] {
             assert!(text.contains(part), "{part:?} in {text}");
@@ -354,7 +355,7 @@ mod tests {
             behind,
             "\"configuration\":\"/etc/\\\"q\\\"\\\\\\u0001\",\
              \"reload_refused\":\"a.conf:3: what\\n\",\
-             \"children\":[{\"kind\":\"VRRP\",\"pid\":42,\"up_s\":60,\"restarts\":1,\
+             \"children\":[{\"kind\":\"VRRP\",\"pid\":42,\"up_s\":60,\"deaths\":1,\
              \"heard_ms_ago\":2000}],\"vrrp\":[{\"iname\":\"x\"}]}\n"
         );
         assert!(report(&facts, None).json().ends_with(",\"vrrp\":null}\n"));

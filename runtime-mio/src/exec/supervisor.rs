@@ -8,6 +8,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use mio::{Interest, Registry, Token, unix::SourceFd};
+use relevo_core::config::bound::Global;
 use relevo_core::ids::{ChildId, Errno};
 use relevo_core::machine::{Machine, Out};
 use relevo_core::supervisor::{
@@ -20,6 +21,7 @@ use super::desk::{self, Desk, MakePlan};
 use crate::child::{self, Inheritance};
 use crate::clock;
 use crate::daemon::{Class, Drained, Executor};
+use crate::dump::ParentDump;
 use crate::sd_notify;
 use crate::sys::process::{self, ChildProcess};
 use crate::sys::signalfd::{SignalFd, SignalSet};
@@ -39,6 +41,8 @@ pub(crate) struct Text {
     pub(crate) file: File,
     /// What it says to the parent.
     pub(crate) terms: Terms,
+    /// What it says of the daemon.
+    pub(crate) global: Global,
 }
 
 /// Reads the configuration again; `None`, and told, if it cannot be used.
@@ -54,6 +58,8 @@ pub(crate) struct SupervisorExecutor {
     /// The daemon's own words, which the children get too.
     words: Vec<OsString>,
     text: File,
+    global: Global,
+    dump: ParentDump,
     read_config: ReadConfig,
     /// The text has been replaced.
     reloaded: bool,
@@ -103,7 +109,8 @@ impl SupervisorExecutor {
         signals: SignalFd,
         ignore_sigint: bool,
         words: Vec<OsString>,
-        text: File,
+        text: Text,
+        dump: ParentDump,
         read_config: ReadConfig,
         (desk, planner): (Desk, Planner),
     ) -> Self {
@@ -111,7 +118,9 @@ impl SupervisorExecutor {
             signals,
             ignore_sigint,
             words,
-            text,
+            text: text.file,
+            global: text.global,
+            dump,
             read_config,
             reloaded: false,
             registry: None,
@@ -155,6 +164,7 @@ impl SupervisorExecutor {
                 let text = (self.read_config)();
                 let terms = text.map(|text| {
                     self.text = text.file;
+                    self.global = text.global;
                     self.reloaded = true;
                     text.terms
                 });
@@ -457,6 +467,9 @@ impl Executor<Supervisor> for SupervisorExecutor {
     ) -> io::Result<Drained> {
         if token == SIGNALS {
             while let Some(signal) = self.signals.read()? {
+                if signal == libc::SIGUSR1 {
+                    self.dump.write(&self.global);
+                }
                 if let Some(command) = self.command(signal) {
                     self.deliver(SupervisorEvent::Command(command), machine, out)?;
                 }
