@@ -21,8 +21,8 @@ Usage: relevo status [--json]     how the daemon and its virtual routers are
        relevo plan                the same as reload --plan
        relevo journal             the last inputs of the VRRP process, as a trace
        relevo check FILE          what is wrong with a configuration
-Each with --instance NAME (as in the configuration) or --socket PATH for another daemon than the
-usual one. Exit status: 0 if it was done, 1 if not.
+Each with --instance NAME (as in the configuration) or --socket PATH (or RELEVO_SOCKET=PATH in the
+environment) for another daemon than the usual one. Exit status: 0 if all is well, 1 if not.
 ";
 
 /// What the words ask for.
@@ -67,7 +67,7 @@ fn read(first: &OsStr, rest: &[OsString]) -> Option<Result<Command, String>> {
         "check" => return Some(read_check(rest)),
         _ => return None,
     };
-    let mut socket = place::path(None);
+    let mut socket = place::wanted(None);
     let mut words = rest.iter();
     while let Some(word) = words.next() {
         let text = word.to_str().unwrap_or_default();
@@ -150,7 +150,7 @@ fn ask(socket: &Path, request: Request) -> Result<u8, String> {
         if let Some(head) = head
             && let Some(body) = received.get(head.len..head.len + head.body)
         {
-            return Ok(print(head.is_ok, body));
+            return Ok(print(request, head.is_ok, body));
         }
         if fill(&mut stream, &mut received).map_err(failed)? == 0 {
             return Err("the daemon ended before it had answered".to_owned());
@@ -174,8 +174,10 @@ fn fill(stream: &mut UnixStream, received: &mut Vec<u8>) -> io::Result<usize> {
 }
 
 /// A reader that has seen enough is no failure of the daemon's, but it is one.
-fn print(is_ok: bool, body: &[u8]) -> u8 {
-    let written = if is_ok {
+fn print(request: Request, is_ok: bool, body: &[u8]) -> u8 {
+    // A report that something is wrong is a report.
+    let is_report = matches!(request, Request::Status | Request::StatusJson);
+    let written = if is_ok || is_report {
         io::stdout().write_all(body)
     } else {
         io::stderr().write_all(body)

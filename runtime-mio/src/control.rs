@@ -86,11 +86,6 @@ impl Control {
         Ok(())
     }
 
-    /// True if `token` is one of ours.
-    pub(crate) const fn has(&self, token: Token) -> bool {
-        token.0 >= self.first && token.0 < self.first + TOKENS
-    }
-
     /// Does what `token` is ready for; what is asked goes to `requests`.
     pub(crate) fn read(
         &mut self,

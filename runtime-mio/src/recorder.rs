@@ -4,10 +4,6 @@
 //! too. It is written on request, on a signal and after a panic.
 
 use std::cell::RefCell;
-use std::fs::OpenOptions;
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
 
 use relevo_core::journal::{self, Journal, Secrets};
 use relevo_core::machine::{Machine, Out};
@@ -15,13 +11,12 @@ use relevo_core::time::Instant;
 use relevo_core::vrrp::VrrpNode;
 use relevo_core::vrrp::event::{VrrpAction, VrrpEvent, VrrpTimer};
 
+use crate::dump;
 use crate::exec::vrrp::VrrpMachine;
+use crate::sys::process;
 
-/// The file's name, in the directory for temporary files.
+/// The file's name, in the directory for dumps.
 const FILE: &str = "keepalived_vrrp.journal";
-
-/// Temporary names that may be taken before it looks deliberate.
-const ATTEMPTS: u32 = 16;
 
 thread_local! {
     static JOURNAL: RefCell<Option<Journal>> = const { RefCell::new(None) };
@@ -53,6 +48,9 @@ impl<M: VrrpMachine> Machine for Recorder<M> {
     fn handle(&mut self, event: VrrpEvent<'_>, now: Instant, out: &mut Out<VrrpAction>) {
         // Before: what the machine does not survive is the most interesting.
         note(|journal| journal.on_event(&event, &self.secrets, now));
+        if let VrrpEvent::Reload { bound, .. } = &event {
+            self.secrets = Secrets::of(bound);
+        }
         self.machine.handle(event, now, out);
     }
 
@@ -71,6 +69,10 @@ impl<M: VrrpMachine> Machine for Recorder<M> {
 
     fn more(&self) -> bool {
         self.machine.more()
+    }
+
+    fn is_reloading(&self) -> bool {
+        self.machine.is_reloading()
     }
 
     fn snapshot(&self, into: &mut Vec<u8>) {
@@ -106,7 +108,7 @@ pub(crate) fn write_after_panic() {
         before(panic);
         let image = image();
         if !image.is_empty() {
-            _ = write(&path(), &image);
+            _ = dump::write_text(FILE, journal::text(&image));
         }
     }));
 }
@@ -117,10 +119,10 @@ pub(crate) fn write_aside() {
     let written = std::thread::Builder::new()
         .name("journal".to_owned())
         .spawn(move || {
-            let path = path();
-            match write(&path, &image) {
-                Ok(()) => log::info!("Journal written to {}", path.display()),
-                Err(error) => log::error!("{}: {error}: no journal", path.display()),
+            process::yield_to_others();
+            match dump::write_text(FILE, journal::text(&image)) {
+                Ok(path) => log::info!("Written: {}", path.display()),
+                Err(error) => log::error!("{FILE}: cannot be written: {error}"),
             }
         });
     if let Err(error) = written {
@@ -128,42 +130,8 @@ pub(crate) fn write_aside() {
     }
 }
 
-/// As the original's dumps: in `$TMPDIR` if that is a directory with an absolute name, else /tmp.
-fn path() -> PathBuf {
-    let wish = std::env::var_os("TMPDIR").map(PathBuf::from);
-    let wish = wish.filter(|path| path.is_absolute() && path.is_dir());
-    wish.unwrap_or_else(|| "/tmp".into()).join(FILE)
-}
-
-/// Puts the journal's text into the place of `path`, whole or not at all; nothing that lies there,
-/// such as a link, is written through.
-fn write(path: &Path, image: &[u8]) -> io::Result<()> {
-    let text = journal::text(image);
-    for attempt in 0..ATTEMPTS {
-        let name = path.with_extension(format!("journal.{}-{attempt}", std::process::id()));
-        let opened = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .custom_flags(libc::O_NOFOLLOW)
-            .open(&name);
-        let mut file = match opened {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
-            Err(error) => return Err(error),
-        };
-        let done = file
-            .write_all(text.as_bytes())
-            .and_then(|()| std::fs::rename(&name, path));
-        return done.inspect_err(|_| _ = std::fs::remove_file(&name));
-    }
-    Err(io::ErrorKind::AlreadyExists.into())
-}
-
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::os::unix::fs::{PermissionsExt, symlink};
     use std::sync::Arc;
 
     use relevo_core::config::bound::Bound;
@@ -187,27 +155,6 @@ mod tests {
         let text = journal::text(&image());
         let lines: Vec<_> = text.lines().skip(1).collect();
         assert_eq!(lines, ["# began at 5, seed 1", "7 stop", "9 timeout"]);
-    }
-
-    #[test]
-    fn a_link_in_the_way_is_replaced_and_not_followed() {
-        let place = std::env::temp_dir().join(format!("relevo-journal-{}", std::process::id()));
-        fs::create_dir_all(&place).expect("a directory of our own");
-        let (victim, path) = (place.join("victim"), place.join(FILE));
-        fs::write(&victim, "precious").expect("a file of our own");
-        symlink(&victim, &path).expect("a link of our own");
-        // The first temporary name is taken.
-        let taken = path.with_extension(format!("journal.{}-0", std::process::id()));
-        symlink(&victim, &taken).expect("a link of our own");
-        write(&path, b"").expect("writable");
-        assert_eq!(fs::read_to_string(&victim).expect("there"), "precious");
-        let there = fs::symlink_metadata(&path).expect("there");
-        assert!(there.is_file());
-        assert_eq!(there.permissions().mode() & 0o777, 0o600);
-        let text = fs::read_to_string(&path).expect("readable");
-        assert!(text.starts_with("# relevo journal 1\n"), "{text}");
-        assert_eq!(fs::read_dir(&place).expect("ours").count(), 3);
-        fs::remove_dir_all(&place).expect("ours");
     }
 
     /// The hook is of the whole process, so only its half is tried here: what it would write.

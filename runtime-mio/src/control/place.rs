@@ -9,7 +9,19 @@ use std::path::{Path, PathBuf};
 /// Its directory: keepalived's for what runs.
 const DIRECTORY: &str = "/run/keepalived";
 
-/// The socket's path for a daemon of this instance (`instance` in its configuration).
+/// A path in the environment, of the daemon and its clients, comes before the usual one.
+const VARIABLE: &str = "RELEVO_SOCKET";
+
+/// The socket's path where no other is asked for: what the environment says, or the usual one of
+/// a daemon of this instance (`instance` in its configuration).
+pub(crate) fn wanted(instance: Option<&str>) -> PathBuf {
+    let wish = std::env::var_os(VARIABLE).map(PathBuf::from);
+    // In the background the working directory is another one.
+    let wish = wish.filter(|wish| wish.is_absolute());
+    wish.unwrap_or_else(|| path(instance))
+}
+
+/// The usual path.
 pub(crate) fn path(instance: Option<&str>) -> PathBuf {
     let name = match instance {
         // A name is no path.

@@ -21,7 +21,7 @@ use relevo_core::vrrp::note::{Level, Note};
 use crate::arp_io::ArpIo;
 use crate::daemon::{Class, Drained, Executor};
 use crate::dump::{Kind, NodeDumps};
-use crate::exec::answer;
+use crate::exec::answer::Answers;
 use crate::exec::reload::Reloads;
 use crate::exec::talk::{Talk, Wish};
 use crate::netlink::socket::{Commands, Done, Monitor, errno_of};
@@ -114,6 +114,7 @@ pub(crate) struct VrrpExecutor {
     signals: Option<File>,
     dumps: NodeDumps,
     ignore_sigint: bool,
+    answers: Answers,
     parent: Option<Talk>,
     /// None where every reload needs a new process.
     reloads: Option<Reloads>,
@@ -379,6 +380,7 @@ impl VrrpExecutor {
             signals: setup.signals.map(File::from),
             dumps: NodeDumps::default(),
             ignore_sigint: setup.ignore_sigint,
+            answers: Answers::default(),
             parent: setup.parent,
             reloads: None,
             hands: Hands {
@@ -653,11 +655,19 @@ impl VrrpExecutor {
                     Some(reloads) => reloads.ask(n, text, &self.hands.bound),
                     None => talk.reloaded(n, Outcome::Restart, ""),
                 },
-                Wish::Ask { n, what } => answer::tell(talk, n, &what, machine.node()),
+                Wish::Ask { n, what } => self.answers.ask(n, &what, talk),
                 Wish::Leave => self.on_parent_gone(machine, out),
             }
         }
-        Drained::Yes
+        if let (Some(node), Some(talk)) = (machine.node(), &self.parent) {
+            self.answers.step(node, talk);
+        }
+        // The rest is looked at in the next turn, as if there were more to read.
+        if self.answers.has_work() && self.parent.is_some() {
+            Drained::No
+        } else {
+            Drained::Yes
+        }
     }
 
     /// From now on new configurations are taken in while the machine runs.
