@@ -56,6 +56,8 @@ pub enum Promise {
     ReachesClients,
     /// No input makes the machine panic.
     NoPanic,
+    /// A parent kills no daemon that gets processor time, and finds one that gets none.
+    KillsTheHung,
     /// The configuration in force, given again, leads to no action.
     SameIsNothing,
 }
@@ -78,6 +80,7 @@ impl fmt::Display for Promise {
             Self::TimerMovesOn => "after its timers a machine waits for a later moment",
             Self::BoundedWork => "calls and actions are bounded",
             Self::NoUnexpectedError => "no error without a cause",
+            Self::KillsTheHung => "a parent kills a daemon that hangs, and no other",
             Self::StopsClean => "a stopped daemon ends in time and leaves nothing behind",
             Self::Deterministic => "the same seed gives the same run",
             Self::ElectsTheRightOne => "without faults the right host is master",

@@ -25,6 +25,7 @@ mod links;
 pub mod marks;
 pub mod noise;
 pub mod numbers;
+pub mod parent;
 pub mod reference;
 mod reload;
 pub mod scenario;
