@@ -23,7 +23,7 @@ const DRAW: u64 = 0x7a3e_a7e7_7a3e_a7e7;
 
 /// Intervals after which a daemon without processor time must have been found, looks that come late
 /// and intervals that are forgiven for it included.
-const FOUND_WITHIN: u64 = 16;
+const FOUND_WITHIN: u64 = (2 + 8) * (1 + LATE_INTERVALS) + 1;
 
 /// One look in so many comes late, by at most so many intervals.
 const LATE_LOOKS: u64 = 20;
@@ -81,14 +81,13 @@ pub(crate) fn add_parents(trial: &mut Trial) {
         return;
     }
     let next = trial.schedule.iter().map(|planned| planned.episode + 1);
-    let mut episode = next.max().unwrap_or(0);
-    for host in 0..trial.spec.hosts.len() {
+    let first = next.max().unwrap_or(0);
+    for (host, episode) in (0..trial.spec.hosts.len()).zip(first..) {
         let millis = rng.pick(&[50, 100, 250, 500, 1_000, 5_000]).copied();
         let interval = Duration::from_millis(millis.unwrap_or(5_000));
         let at = Instant::from_micros(rng.below(3) * rng.below(4_000_000));
         let fault = Fault::Watch { host, interval };
         trial.schedule.push(Planned { at, fault, episode });
-        episode += 1;
     }
     trial.schedule.sort_by_key(|planned| planned.at);
 }
@@ -97,6 +96,7 @@ impl World {
     /// From now on the daemon of `host` has a parent that says hello every `interval`.
     pub(crate) fn watch_over(&mut self, host: usize, interval: Duration) {
         let here = &mut self.hosts[host];
+        here.froze = Some(self.now);
         if here.watched.is_none() && here.powered && here.process.is_some() {
             here.watched = Some(interval);
             self.begin_parent(host);
