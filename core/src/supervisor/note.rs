@@ -139,29 +139,10 @@ impl SupervisorNote {
     }
 }
 
-impl fmt::Display for SupervisorNote {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl SupervisorNote {
+    /// The lines about one child that did not do what it should.
+    fn fmt_trouble(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NothingToDo => {
-                f.write_str("The configuration gives nothing to do: no child is started")
-            }
-            Self::Started { kind, pid } => {
-                write!(f, "Starting {} child process, pid={pid}", kind.title())
-            }
-            Self::StartFailed { kind, errno } => {
-                let title = kind.title();
-                write!(
-                    f,
-                    "{title} child process could not be started: errno {}",
-                    errno.0
-                )
-            }
-            Self::StartupComplete => f.write_str("Startup complete"),
-            Self::Reloading => f.write_str("Reloading ..."),
-            Self::ReloadRefused => f.write_str(
-                "Reload refused: the new configuration has errors, the running one stays in force",
-            ),
-            Self::ReloadComplete => f.write_str("Reload complete"),
             Self::Died {
                 kind,
                 pid,
@@ -218,9 +199,6 @@ impl fmt::Display for SupervisorNote {
                 "{} child process is replaced to take in the new configuration",
                 kind.title()
             ),
-            Self::ReloadIncomplete => f.write_str(
-                "Reload over, but not every child process works by the new configuration",
-            ),
             Self::LeftBadly { kind, exit } => {
                 write!(
                     f,
@@ -228,6 +206,55 @@ impl fmt::Display for SupervisorNote {
                     kind.title()
                 )
             }
+            Self::NothingToDo
+            | Self::Started { .. }
+            | Self::StartFailed { .. }
+            | Self::StartupComplete
+            | Self::Reloading
+            | Self::ReloadRefused
+            | Self::ReloadComplete
+            | Self::ReloadIncomplete
+            | Self::Stopping
+            | Self::Stopped => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for SupervisorNote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NothingToDo => {
+                f.write_str("The configuration gives nothing to do: no child is started")
+            }
+            Self::Started { kind, pid } => {
+                write!(f, "Starting {} child process, pid={pid}", kind.title())
+            }
+            Self::StartFailed { kind, errno } => {
+                let title = kind.title();
+                write!(
+                    f,
+                    "{title} child process could not be started: errno {}",
+                    errno.0
+                )
+            }
+            Self::StartupComplete => f.write_str("Startup complete"),
+            Self::Reloading => f.write_str("Reloading ..."),
+            Self::ReloadRefused => f.write_str(
+                "Reload refused: the new configuration has errors, the running one stays in force",
+            ),
+            Self::ReloadComplete => f.write_str("Reload complete"),
+            Self::ReloadIncomplete => f.write_str(
+                "Reload over, but not every child process works by the new configuration",
+            ),
+            Self::Died { .. }
+            | Self::Permanent { .. }
+            | Self::RestartIn { .. }
+            | Self::Killed { .. }
+            | Self::LeftBadly { .. }
+            | Self::Hung { .. }
+            | Self::NeverReady { .. }
+            | Self::ReloadFailed { .. }
+            | Self::Replaced { .. } => self.fmt_trouble(f),
             Self::Stopping => f.write_str("Stopping"),
             Self::Stopped => f.write_str("All child processes have left"),
         }
