@@ -14,6 +14,7 @@
 //! MICROS done OP ok | errno=N
 //! MICROS socket SOCKET ok | errno=N
 //! MICROS send-failed INSTANCE DST errno=N
+//! MICROS clear-stats FIRST COUNT
 //! MICROS stop | continue | timeout
 //! MICROS reload NUMBER                             (which configuration, the reader knows)
 //! ```
@@ -104,6 +105,10 @@ impl Line {
             "reload" => return Ok(Input::Reload(self.number(1).ok_or_else(bad)?)),
             "continue" => VrrpEvent::Continue,
             "stop" => VrrpEvent::Command(Command::Stop),
+            "clear-stats" => VrrpEvent::Command(Command::ClearStats {
+                first: InstanceId(self.number(1).ok_or_else(bad)?),
+                count: self.number(2).ok_or_else(bad)?,
+            }),
             "done" => VrrpEvent::Done {
                 op: OpId(self.number(1).ok_or_else(bad)?),
                 result: self.result(2).ok_or_else(bad)?,
@@ -225,6 +230,12 @@ fn options(words: &[String]) -> impl Iterator<Item = &str> {
 /// The line of an event.
 pub fn event_line(at: Instant, event: &VrrpEvent<'_>) -> String {
     let mut line = at.as_micros().to_string();
+    write_event(&mut line, event);
+    line
+}
+
+/// Appends the words of an event's line that follow its time, each behind a blank.
+pub fn write_event(line: &mut String, event: &VrrpEvent<'_>) {
     // Writing to a String cannot fail.
     let _ = match event {
         VrrpEvent::Packet { socket, packet } => match packet {
@@ -244,7 +255,7 @@ pub fn event_line(at: Instant, event: &VrrpEvent<'_>) -> String {
             }
         },
         VrrpEvent::PacketsLost { socket } => write!(line, " packets-lost {}", socket.0),
-        VrrpEvent::Kernel(event) => write_kernel_event(&mut line, event),
+        VrrpEvent::Kernel(event) => write_kernel_event(line, event),
         VrrpEvent::Done { op, result } => write!(line, " done {} {}", op.0, Answer(*result)),
         VrrpEvent::Socket { socket, result } => {
             write!(line, " socket {} {}", socket.0, Answer(*result))
@@ -263,9 +274,11 @@ pub fn event_line(at: Instant, event: &VrrpEvent<'_>) -> String {
         }
         VrrpEvent::Command(Command::Stop) => write!(line, " stop"),
         VrrpEvent::Reload { number, .. } => write!(line, " reload {number}"),
+        VrrpEvent::Command(Command::ClearStats { first, count }) => {
+            write!(line, " clear-stats {} {count}", first.0)
+        }
         VrrpEvent::Continue => write!(line, " continue"),
     };
-    line
 }
 
 /// The line of a call of `handle_timeout`.

@@ -115,6 +115,17 @@ impl Announcements {
         Some(number)
     }
 
+    /// When the queues of an interface may send: gratuitous ARP, then neighbour advertisements.
+    /// None where there is no interval or nothing has been sent.
+    pub(crate) fn next_of(&self, name: &str) -> (Option<Instant>, Option<Instant>) {
+        let pair = self.by_interface.get(name).copied().unwrap_or_default();
+        let next = |number: Option<QueueId>| {
+            let queue = self.queues.get(number?.0 as usize)?;
+            (queue.open_at > Instant::ZERO).then_some(queue.open_at)
+        };
+        (next(pair.garp), next(pair.gna))
+    }
+
     /// Announces one address, now or when its queue has come to it.
     pub(crate) fn announce(
         &mut self,

@@ -89,6 +89,14 @@ pub enum VrrpEvent<'a> {
 pub enum Command {
     /// Leave in order: priority 0, addresses removed, then [`VrrpAction::Exit`].
     Stop,
+    /// Let the counters of `count` instances from `first` on begin afresh. A few at a time: whoever
+    /// asks has just read them.
+    ClearStats {
+        /// The first of them.
+        first: InstanceId,
+        /// How many.
+        count: u32,
+    },
 }
 
 /// What a socket is for. Two instances with the same spec share one socket.

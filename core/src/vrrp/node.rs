@@ -22,7 +22,7 @@ use crate::vrrp::advert::{self, Datagram};
 use crate::vrrp::announce::Announcements;
 use crate::vrrp::conditions::TellBudget;
 use crate::vrrp::event::{Command, Ingress, QueueId, VrrpAction, VrrpEvent, VrrpTimer};
-use crate::vrrp::instance::{Ctx, Instance, State, Told};
+use crate::vrrp::instance::{Ctx, Instance, Past, State, Told};
 use crate::vrrp::note::{Discard, Note};
 use crate::vrrp::sockets::Sockets;
 use crate::vrrp::stats::Stats;
@@ -30,6 +30,7 @@ use crate::vrrp::timing;
 
 mod look;
 mod reload;
+mod view;
 
 use look::readiness_of;
 use reload::Reload;
@@ -65,6 +66,8 @@ pub struct VrrpNode {
     timers_due: bool,
     /// For how many calls in a row queued work has been held back.
     held_back: u8,
+    /// At the end: the first instance whose farewell is still to be said.
+    farewells: Option<usize>,
     ident: u16,
     /// Instances to look at when something happens to the interface of this name.
     watchers: BTreeMap<String, Vec<InstanceId>>,
@@ -112,6 +115,7 @@ impl VrrpNode {
             starts_at,
             timers_due: false,
             held_back: 0,
+            farewells: None,
             ident: 0,
             watchers,
             virtual_addresses,
@@ -161,6 +165,7 @@ impl VrrpNode {
         for instance in &mut bare.instances {
             instance.stats = Stats::default();
             instance.told = Told::default();
+            instance.past = Past::default();
         }
         bare
     }
@@ -389,10 +394,11 @@ impl VrrpNode {
     fn on_command(&mut self, command: Command, now: Instant, out: &mut Out<VrrpAction>) {
         match command {
             Command::Stop => self.on_stop(now, out),
+            Command::ClearStats { first, count } => self.clear_stats(first, count),
         }
     }
 
-    /// Leaves in phases: every priority-0 advert of the host, then everything else.
+    /// Leaves in phases: every priority-0 advert of the host, a slice at a time, then everything else.
     fn on_stop(&mut self, now: Instant, out: &mut Out<VrrpAction>) {
         match self.phase {
             Phase::Running => {}
@@ -406,20 +412,38 @@ impl VrrpNode {
         self.phase = Phase::Stopping;
         self.end_reload();
         for index in 0..self.instances.len() {
-            let id = InstanceId(index as u32);
-            self.with(id, now, out, |instance, ctx| {
-                instance.release_mastership(ctx);
-            });
+            if !matches!(self.instances[index].state, State::Master(_)) {
+                let id = InstanceId(index as u32);
+                self.with(id, now, out, |instance, ctx| instance.stop(ctx));
+            }
         }
-        for index in 0..self.instances.len() {
-            let id = InstanceId(index as u32);
-            self.with(id, now, out, |instance, ctx| instance.stop(ctx));
-        }
+        self.farewells = Some(0);
         for instance in &mut self.instances {
             instance.sum_up_discards(true, now, out);
         }
         self.sockets.sum_up_discards(true, now, out);
-        self.announcements.clear(&mut self.timers);
+    }
+
+    /// One slice of the priority-0 adverts; the first is short, for what the first of them lets
+    /// others take over waits for nothing. Nothing is removed before the last.
+    fn say_farewells(&mut self, now: Instant, out: &mut Out<VrrpAction>) {
+        let Some(first) = self.farewells else { return };
+        let mut left = if first == 0 { SLICE_SHORT } else { TIMERS };
+        let mut next = first;
+        while left > 0
+            && let Some(instance) = self.instances.get(next)
+        {
+            if matches!(instance.state, State::Master(_)) {
+                let id = InstanceId(next as u32);
+                self.with(id, now, out, |instance, ctx| instance.say_farewell(ctx));
+                left -= 1;
+            }
+            next += 1;
+        }
+        self.farewells = (next < self.instances.len()).then_some(next);
+        if self.farewells.is_none() {
+            self.announcements.clear(&mut self.timers);
+        }
     }
 
     /// Takes the next deadline out that is to be acted on at `now`: one that is due, or that of an
@@ -497,6 +521,10 @@ impl VrrpNode {
     fn pump(&mut self, now: Instant, out: &mut Out<VrrpAction>) {
         // What was left may have been put off or stopped since.
         self.timers_due &= self.timers.next().is_some_and(|(at, _)| at <= now);
+        self.say_farewells(now, out);
+        if self.farewells.is_some() {
+            return;
+        }
         self.hold_back(self.held_back > 0 && self.is_deadline_near(now));
         if self.held_back > 0 {
             return;
@@ -511,7 +539,7 @@ impl VrrpNode {
 
     /// One slice of queued work.
     fn carry_on(&mut self, slice: usize, now: Instant, out: &mut Out<VrrpAction>) {
-        if self.phase == Phase::Stopped {
+        if self.phase == Phase::Stopped || self.farewells.is_some() {
             return;
         }
         let mut there = Vec::new();
@@ -593,7 +621,7 @@ impl Machine for VrrpNode {
         );
         self.now = now;
         let carries_on = match event {
-            VrrpEvent::Command(_)
+            VrrpEvent::Command(Command::Stop)
             | VrrpEvent::Reload { .. }
             | VrrpEvent::Socket { .. }
             | VrrpEvent::Kernel(KernelEvent::DumpEnd)
@@ -601,6 +629,7 @@ impl Machine for VrrpNode {
             VrrpEvent::Packet { .. }
             | VrrpEvent::PacketsLost { .. }
             | VrrpEvent::Kernel(_)
+            | VrrpEvent::Command(Command::ClearStats { .. })
             | VrrpEvent::Done { .. }
             | VrrpEvent::SendFailed { .. } => false,
         };
@@ -699,7 +728,8 @@ impl Machine for VrrpNode {
                 || self.reload_may_go_on()
         };
         let may_leave = || self.phase == Phase::Stopping && self.addresses.ledger.is_settled();
-        self.phase != Phase::Stopped && (self.timers_due || queued() || may_leave())
+        let working = || self.timers_due || self.farewells.is_some() || queued() || may_leave();
+        self.phase != Phase::Stopped && working()
     }
 
     fn is_reloading(&self) -> bool {

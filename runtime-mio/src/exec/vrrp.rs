@@ -12,13 +12,16 @@ use relevo_core::ids::{Errno, SocketId};
 use relevo_core::kernel::{KernelEvent, KernelOp};
 use relevo_core::machine::{Machine, Out};
 use relevo_core::notify::text::Rendered;
+use relevo_core::status::data::Facts;
 use relevo_core::time::{Duration as Span, Instant};
+use relevo_core::vrrp::VrrpNode;
 use relevo_core::vrrp::event::{Command, SocketSpec, VrrpAction, VrrpEvent, VrrpTimer};
 use relevo_core::vrrp::note::{Level, Note};
 
 use crate::arp_io::ArpIo;
-use crate::clock;
 use crate::daemon::{Class, Drained, Executor};
+use crate::dump::{Kind, NodeDumps};
+use crate::exec::answer::Answers;
 use crate::exec::reload::Reloads;
 use crate::exec::talk::{Talk, Wish};
 use crate::netlink::socket::{Commands, Done, Monitor, errno_of};
@@ -26,6 +29,7 @@ use crate::sys::msg::{ReceiveBatch, SEND_BATCH};
 use crate::sys::timerfd::TimerFd;
 use crate::voice::Outcome;
 use crate::vrrp_io::{Advert, Unsent, VrrpIo, ingress};
+use crate::{clock, exec, recorder};
 
 const COMMANDS: Token = Token(1);
 const MONITOR: Token = Token(2);
@@ -76,11 +80,16 @@ const SIGNAL_INFO: usize = 128;
 pub(crate) trait VrrpMachine:
     for<'a> Machine<Event<'a> = VrrpEvent<'a>, Action = VrrpAction, Timer = VrrpTimer>
 {
+    /// What there is to be told about, if it is a whole host.
+    fn node(&self) -> Option<&VrrpNode> {
+        None
+    }
 }
 
-impl<M> VrrpMachine for M where
-    M: for<'a> Machine<Event<'a> = VrrpEvent<'a>, Action = VrrpAction, Timer = VrrpTimer>
-{
+impl VrrpMachine for VrrpNode {
+    fn node(&self) -> Option<&VrrpNode> {
+        Some(self)
+    }
 }
 
 /// What an executor is given.
@@ -103,9 +112,9 @@ pub(crate) struct VrrpExecutor {
     news_timer: TimerFd,
     news_timer_at: Option<Instant>,
     signals: Option<File>,
-    /// Signals already told of, as bits.
-    signals_told: u128,
+    dumps: NodeDumps,
     ignore_sigint: bool,
+    answers: Answers,
     parent: Option<Talk>,
     /// None where every reload needs a new process.
     reloads: Option<Reloads>,
@@ -369,8 +378,9 @@ impl VrrpExecutor {
             news_timer: TimerFd::new()?,
             news_timer_at: None,
             signals: setup.signals.map(File::from),
-            signals_told: 0,
+            dumps: NodeDumps::default(),
             ignore_sigint: setup.ignore_sigint,
+            answers: Answers::default(),
             parent: setup.parent,
             reloads: None,
             hands: Hands {
@@ -385,6 +395,11 @@ impl VrrpExecutor {
                 exit: None,
             },
         })
+    }
+
+    /// Takes note of what the process knows of itself, for dumps.
+    pub(crate) fn set_facts(&mut self, facts: Facts) {
+        self.dumps.set_facts(facts);
     }
 
     /// Reads packets; then tells of those that found no room. A socket that overflowed has at
@@ -574,10 +589,34 @@ impl VrrpExecutor {
             match u32::from_ne_bytes([a, b, c, d]).cast_signed() {
                 libc::SIGINT if self.ignore_sigint => {}
                 libc::SIGTERM | libc::SIGINT => self.stop(machine, out),
+                signal if signal == exec::supervisor::journal() => recorder::write_aside(),
                 signal => self.on_other_signal(signal),
             }
         }
-        Drained::Yes
+        if !self.dumps.has_work() {
+            return Drained::Yes;
+        }
+        self.look_for_dumps(machine, out);
+        // A dump goes on in the next turn, as if there were more to read.
+        if self.dumps.has_work() {
+            Drained::No
+        } else {
+            Drained::Yes
+        }
+    }
+
+    /// Looks at a little of the machine for the files that were asked for.
+    fn look_for_dumps<M: VrrpMachine>(&mut self, machine: &mut M, out: &mut Out<VrrpAction>) {
+        let Some(node) = machine.node() else { return };
+        let io = &self.hands.io;
+        let descriptor = |socket| io.get(socket).map(|(fd, _)| fd);
+        let clear = self.dumps.step(node, descriptor);
+        if let Some((first, count)) = clear {
+            let now = clock::now();
+            let event = VrrpEvent::Command(Command::ClearStats { first, count });
+            machine.handle(event, now, out);
+            self.hands.settle(machine, out, now);
+        }
     }
 
     fn stop<M: VrrpMachine>(&mut self, machine: &mut M, out: &mut Out<VrrpAction>) {
@@ -586,22 +625,13 @@ impl VrrpExecutor {
         self.hands.settle(machine, out, now);
     }
 
-    /// Says once for each signal that nothing comes of it yet.
     fn on_other_signal(&mut self, signal: i32) {
-        let bit = 1u128.checked_shl(signal.cast_unsigned()).unwrap_or(0);
-        if self.signals_told & bit == 0 {
-            self.signals_told |= bit;
-            let wish = match signal {
-                libc::SIGHUP => "SIGHUP (reload) is for the parent process",
-                libc::SIGUSR1 => "SIGUSR1 (data dump) is not built yet",
-                libc::SIGUSR2 => "SIGUSR2 (statistics) is not built yet",
-                other if other == libc::SIGRTMAX() - 1 => {
-                    "SIGRTMAX-1 (statistics, then cleared) is not built yet"
-                }
-                other if other == libc::SIGRTMIN() + 2 => "SIGRTMIN+2 (JSON) is not built yet",
-                _ => "an unexpected signal",
-            };
-            log::info!("{wish}: ignored");
+        match Kind::of_signal(signal) {
+            Some(kind) => self.dumps.ask(kind),
+            None if signal == libc::SIGHUP => {
+                log::info!("SIGHUP (reload) is for the parent process: ignored");
+            }
+            None => log::info!("an unexpected signal ({signal}): ignored"),
         }
     }
 
@@ -625,14 +655,19 @@ impl VrrpExecutor {
                     Some(reloads) => reloads.ask(n, text, &self.hands.bound),
                     None => talk.reloaded(n, Outcome::Restart, ""),
                 },
-                Wish::Ask { n, what } => {
-                    log::debug!("a question of {} octets is not understood", what.len());
-                    talk.told(n, b"", None);
-                }
+                Wish::Ask { n, what } => self.answers.ask(n, &what, talk),
                 Wish::Leave => self.on_parent_gone(machine, out),
             }
         }
-        Drained::Yes
+        if let (Some(node), Some(talk)) = (machine.node(), &self.parent) {
+            self.answers.step(node, talk);
+        }
+        // The rest is looked at in the next turn, as if there were more to read.
+        if self.answers.has_work() && self.parent.is_some() {
+            Drained::No
+        } else {
+            Drained::Yes
+        }
     }
 
     /// From now on new configurations are taken in while the machine runs.
