@@ -1,7 +1,7 @@
 //! A short table for people: who is master, since when and why, and what is being waited for.
 //!
 //! Whoever reads it at three in the morning looks for what is wrong: that is written in capitals or
-//! stands behind `needs`.
+//! stands behind `fault`.
 
 use std::fmt::{self, Display, Write};
 
@@ -220,7 +220,7 @@ fn write_needs(
     out: &mut dyn Write,
 ) -> fmt::Result {
     for (number, (fault, since)) in view.conditions.iter().enumerate() {
-        let head = if number == 0 { "needs:" } else { "      " };
+        let head = if number == 0 { "fault:" } else { "      " };
         let bound = &picture.bound;
         let fault = FaultText {
             bound,
@@ -282,7 +282,7 @@ fn write_wait(
     if listens && is_lower {
         write!(out, "; ")?;
     }
-    writeln!(out, "takes over in {left} s if {master} is silent")
+    writeln!(out, "takes over in {left} s if {master} stays silent")
 }
 
 /// A span as people say it, in two units at most: `45 s`, `2 min 5 s`, `3 h`, `4 d 2 h`.

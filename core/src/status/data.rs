@@ -42,7 +42,8 @@ pub fn write_parent(global: &Global, facts: &Facts, out: &mut dyn Write) -> fmt:
 /// The intervals between announcements: those of groups, then those of each other interface.
 fn write_delays(picture: &Picture, wall: &Wall, out: &mut dyn Write) -> fmt::Result {
     let global = &picture.bound.global;
-    if !global.garp_groups.is_empty() {
+    let has_own = !global.garp_interval.is_zero() || !global.gna_interval.is_zero();
+    if has_own || !global.garp_groups.is_empty() {
         writeln!(out, "------< Gratuitous ARP delays >------")?;
     }
     let by_name: BTreeMap<&str, _> = picture
@@ -70,7 +71,7 @@ fn write_delays(picture: &Picture, wall: &Wall, out: &mut dyn Write) -> fmt::Res
         write_group(number, (group.garp_interval, group.gna_interval), &names)?;
     }
     let intervals = (global.garp_interval, global.gna_interval);
-    if intervals.0.is_zero() && intervals.1.is_zero() {
+    if !has_own {
         return Ok(());
     }
     for name in links::named(&picture.bound) {

@@ -265,8 +265,3 @@ impl Picture {
 fn count_addresses(config: &InstanceConfig) -> usize {
     config.addresses.len() + config.excluded.len()
 }
-
-#[cfg(test)]
-mod testnode;
-#[cfg(test)]
-mod tests;

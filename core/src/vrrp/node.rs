@@ -291,6 +291,7 @@ impl VrrpNode {
             }
         }
         self.remove_strays();
+        self.remove_former_leftovers();
     }
 
     fn on_address_taken(&mut self, key: AddressKey, now: Instant, out: &mut Out<VrrpAction>) {

@@ -18,10 +18,11 @@ use std::sync::Arc;
 use super::{Phase, VrrpNode, virtual_addresses_of, watchers_of};
 use crate::config::bound::{Bound, InstanceConfig};
 use crate::ids::{Family, IfIndex, InstanceId};
-use crate::kernel::AddressKey;
 use crate::kernel::links::Unsourced;
+use crate::kernel::{AddressKey, ROUTE_PROTOCOL};
 use crate::machine::Out;
 use crate::time::Instant;
+use crate::vrrp::addresses::key_of;
 use crate::vrrp::event::VrrpAction;
 use crate::vrrp::instance::Instance;
 use crate::vrrp::plan::Matching;
@@ -35,6 +36,8 @@ pub(super) struct Reload {
     waiting: VecDeque<Work>,
     /// Addresses that somebody held no longer; what nobody holds when their turn comes goes.
     departing: VecDeque<AddressKey>,
+    /// Configurations that a predecessor worked by: what it left of theirs goes too.
+    predecessors: Vec<Arc<Bound>>,
     /// Sockets that have lost or won users were not looked at yet.
     untidy: bool,
 }
@@ -47,6 +50,33 @@ struct Work {
 }
 
 impl VrrpNode {
+    /// A predecessor that ended in the middle of a reload may have left addresses of the
+    /// configuration before. To be said before the first picture of the kernel.
+    pub fn clear_after(&mut self, former: Arc<Bound>) {
+        self.reload.predecessors.push(former);
+    }
+
+    /// Removes what is left of configurations that are not in force any more.
+    pub(super) fn remove_former_leftovers(&mut self) {
+        for former in std::mem::take(&mut self.reload.predecessors) {
+            for config in &former.instances {
+                for address in config.all_addresses() {
+                    let name = address.dev.as_ref().unwrap_or(&config.interface);
+                    let Some((ifindex, _)) = self.links.named(name) else {
+                        continue;
+                    };
+                    let key = key_of(address, ifindex);
+                    let protocol = self.links.address_protocol(key);
+                    // Without our mark it may be the host's own.
+                    if protocol == Some(ROUTE_PROTOCOL) {
+                        self.addresses.ledger.remove_leftover(key);
+                        self.links.set_borrowed(key, true);
+                    }
+                }
+            }
+        }
+    }
+
     /// Puts `bound` in force.
     pub(super) fn on_reload(&mut self, bound: Arc<Bound>, now: Instant, out: &mut Out<VrrpAction>) {
         match self.phase {
