@@ -58,6 +58,12 @@ impl Watched {
     }
 }
 
+impl AsRef<VrrpNode> for Watched {
+    fn as_ref(&self) -> &VrrpNode {
+        &self.node
+    }
+}
+
 impl Machine for Watched {
     type Event<'a> = VrrpEvent<'a>;
     type Action = VrrpAction;
