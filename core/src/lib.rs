@@ -14,11 +14,13 @@
 //! - [`notify`]: what people and programs read
 //! - [`status`]: what they ask for: dumps, counters, a short table
 //! - [`trace`]: one line of text for each event and action
+//! - [`journal`]: the last inputs of a machine in a ring, to be read and played again
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
 pub mod config;
 pub mod ids;
+pub mod journal;
 pub mod kernel;
 pub mod limits;
 pub mod machine;

@@ -3,25 +3,31 @@
 
 use std::ffi::OsString;
 use std::fs::OpenOptions;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use relevo_core::config::bound::Bound;
 use relevo_core::config::{Diagnostic, Severity, check_exit_code, start_exit_code};
 use relevo_core::status::data::Facts;
-use relevo_core::supervisor::{CHILD_WAIT_TIME, Kind, Kinds, Settings, Supervisor};
+use relevo_core::supervisor::{Kind, Kinds, Settings, Supervisor, Terms};
+use relevo_core::vrrp::plan::plan;
 
 use crate::cli::{Options, Report};
 use crate::configuration::{self, Loaded};
+use crate::control::Control;
+use crate::control::place::{self, Place};
 use crate::diagnose::{self, Style};
 use crate::dump::ParentDump;
-use crate::exec::supervisor::{self, ReadConfig, SupervisorExecutor, Text};
+use crate::exec::desk::Desk;
+use crate::exec::report::{self, Findings};
+use crate::exec::supervisor::{self, Planner, ReadConfig, SupervisorExecutor, Text};
 use crate::logger::{self, Logger};
 use crate::pidfile::{self, PidFile, Refused};
 use crate::sys::process::Role;
 use crate::sys::signalfd::SignalFd;
 use crate::sys::{caps, memfd, process};
-use crate::{daemon, exit, options, version};
+use crate::{clock, daemon, exit, options, sd_notify, version};
 
 /// Owner only, unless `-u` says otherwise: dumps may hold passwords.
 pub(crate) const UMASK: u32 = 0o177;
@@ -161,10 +167,11 @@ fn prepare(options: &mut Options, logger: &Logger) -> Result<Prepared, Refusal> 
     }
     let file = memfd::sealed(loaded.text.as_bytes())?;
     let pid_file = pid_file(options)?;
+    let terms = Terms::new(wanted, &loaded.bound);
     let global = loaded.bound.global;
     let text = Text {
         file,
-        wanted,
+        terms,
         global,
     };
     let diagnostics = loaded.diagnostics;
@@ -265,9 +272,9 @@ fn watch(
     logger.start()?;
     pid_file.write(std::process::id())?;
     let mut machine = Supervisor::new(Settings {
-        wanted: text.wanted,
+        terms: text.terms,
         respawn: !options.dont_respawn,
-        child_wait_time: CHILD_WAIT_TIME,
+        watchdog: sd_notify::watchdog_period(),
     });
     // The children get the daemon's own words, and before them the file by its full name.
     let mut child_words = vec![options.config_file.clone().into_os_string()];
@@ -282,13 +289,15 @@ fn watch(
         umask: options.umask.unwrap_or(UMASK),
         ..Facts::default()
     };
+    let findings = Findings::default();
     let mut executor = SupervisorExecutor::new(
         signals,
         options.ignore_sigint,
         child_words,
         text,
         ParentDump::new(facts),
-        read_config(options.clone(), diagnostics),
+        read_config(options.clone(), diagnostics, Rc::clone(&findings)),
+        (desk(options, findings)?, planner(options.clone())),
     );
     let code = daemon::run(&mut machine, &mut executor);
     drop(pid_file);
@@ -297,36 +306,33 @@ fn watch(
 
 /// For SIGHUP: a new text comes into force if a start with it would succeed and it has no mistake
 /// that the text in force does not have already.
-fn read_config(options: Options, mut known: Vec<Diagnostic>) -> ReadConfig {
+fn read_config(options: Options, mut known: Vec<Diagnostic>, findings: Findings) -> ReadConfig {
     Box::new(move || {
         let path = &options.config_file;
         let loaded = match configuration::load(path) {
             Ok(loaded) => loaded,
             Err(error) => {
                 log::error!("{}: {error}", path.display());
+                findings.replace(format!("{}: {error}\n", path.display()));
                 return None;
             }
         };
+        let report = diagnose::render(&loaded.text, &loaded.diagnostics, Style::Plain);
+        findings.replace(report);
         for diagnostic in &loaded.diagnostics {
             log::log!(level(diagnostic), "{diagnostic}");
         }
-        let is_new = |found: &Diagnostic| {
-            found.severity >= Severity::Error
-                && !known
-                    .iter()
-                    .any(|old| (old.class, &old.message) == (found.class, &found.message))
-        };
-        if start_exit_code(&loaded.diagnostics).is_some() || loaded.diagnostics.iter().any(is_new) {
+        if !may_replace(&known, &loaded.diagnostics) {
             return None;
         }
         match memfd::sealed(loaded.text.as_bytes()) {
             Ok(file) => {
-                let wanted = wanted(&options, &loaded.bound);
+                let terms = Terms::new(wanted(&options, &loaded.bound), &loaded.bound);
                 known = loaded.diagnostics;
                 let global = loaded.bound.global;
                 Some(Text {
                     file,
-                    wanted,
+                    terms,
                     global,
                 })
             }
@@ -335,5 +341,58 @@ fn read_config(options: Options, mut known: Vec<Diagnostic>) -> ReadConfig {
                 None
             }
         }
+    })
+}
+
+/// True if a text in which `found` was found may replace one in which `known` was.
+fn may_replace(known: &[Diagnostic], found: &[Diagnostic]) -> bool {
+    let is_known = |found: &Diagnostic| {
+        known
+            .iter()
+            .any(|old| (old.class, &old.message) == (found.class, &found.message))
+    };
+    start_exit_code(found).is_none()
+        && found
+            .iter()
+            .all(|found| found.severity < Severity::Error || is_known(found))
+}
+
+/// The control socket is a convenience: without it the daemon runs all the same.
+fn desk(options: &Options, findings: Findings) -> io::Result<Desk> {
+    let path = place::wanted(None);
+    let control = Place::take(&path).and_then(|place| Control::open(place, supervisor::DESK));
+    let control = control
+        .inspect_err(|error| log::warn!("No control socket {}: {error}", path.display()))
+        .ok();
+    let facts = report::Facts::new(options.config_file.clone(), findings, clock::now());
+    Desk::new(control, facts, supervisor::DESK)
+}
+
+/// For `relevo reload --plan`: judged as a reload would be, and compared with the text in force.
+fn planner(options: Options) -> Planner {
+    Box::new(move |running| {
+        let options = options.clone();
+        Box::new(move || {
+            let path = &options.config_file;
+            let at_path = |error: io::Error| format!("{}: {error}\n", path.display());
+            let mut text = Vec::new();
+            let mut running = running;
+            running.read_to_end(&mut text).map_err(at_path)?;
+            let old = configuration::from_bytes(path, text).map_err(at_path)?;
+            let new = configuration::load(path).map_err(at_path)?;
+            let mut text = diagnose::render(&new.text, &new.diagnostics, Style::Plain);
+            if !may_replace(&old.diagnostics, &new.diagnostics) {
+                text.push_str(&format!("{}: would be refused\n", path.display()));
+                return Err(text);
+            }
+            let plan = plan(&old.bound, &new.bound);
+            for line in plan.lines() {
+                text.push_str(&line);
+                text.push('\n');
+            }
+            text.push_str(&plan.summary());
+            text.push('\n');
+            Ok(text)
+        })
     })
 }

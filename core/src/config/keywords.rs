@@ -185,15 +185,15 @@ fn distance(a: &str, b: &str) -> usize {
 const NOTHING: &[&str] = &[];
 
 /// Words of the top level understood.
-const TOP_BUILT: &[&str] = &["garp_group", "global_defs", "vrrp_instance"];
+const TOP_BUILT: &[&str] = &[
+    "child_wait_time",
+    "garp_group",
+    "global_defs",
+    "vrrp_instance",
+];
 
 /// Words of the top level without which the same router is master.
-const TOP_HARMLESS: &[&str] = &[
-    "child_wait_time",
-    "instance",
-    "namespace_with_ipsets",
-    "use_pid_dir",
-];
+const TOP_HARMLESS: &[&str] = &["instance", "namespace_with_ipsets", "use_pid_dir"];
 
 /// Words of the top level that keep the daemon from starting.
 const TOP_REFUSED: &[&str] = &[
@@ -222,6 +222,7 @@ const GLOBAL_BUILT: &[&str] = &[
     "data_use_instance",
     "default_interface",
     "dynamic_interfaces",
+    "relevo_hello_interval",
     "json_dump_file",
     "json_version",
     "router_id",

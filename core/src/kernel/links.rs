@@ -281,6 +281,11 @@ impl Links {
         self.by_index.keys().copied()
     }
 
+    /// Every address that is known.
+    pub fn keys(&self) -> impl Iterator<Item = AddressKey> {
+        self.addresses.keys().copied()
+    }
+
     /// The first interface whose number is above `ifindex`.
     pub fn after(&self, ifindex: IfIndex) -> Option<(IfIndex, &LinkState)> {
         let above = (Bound::Excluded(ifindex), Bound::Unbounded);

@@ -8,6 +8,7 @@ mod writer;
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -216,6 +217,13 @@ fn temporary_directory() -> PathBuf {
         .map(PathBuf::from)
         .filter(|path| path.is_absolute() && path.is_dir())
         .unwrap_or_else(|| Path::new("/tmp").to_owned())
+}
+
+/// Writes a text into the directory for dumps; says where it is.
+pub(crate) fn write_text(name: &str, text: String) -> io::Result<PathBuf> {
+    let path = temporary_directory().join(name);
+    file::write(&path, Box::new(move |out| out.write_str(&text)))?;
+    Ok(path)
 }
 
 /// The wall clock as it is now.

@@ -188,3 +188,9 @@ impl ChildProcess {
         }))
     }
 }
+
+/// The user that this process acts as.
+pub(crate) fn own_uid() -> u32 {
+    // SAFETY: it takes nothing and cannot fail.
+    unsafe { libc::geteuid() }
+}
