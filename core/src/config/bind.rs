@@ -89,6 +89,7 @@ pub fn bind(config: &Config, facts: &HostFacts) -> (Bound, Vec<Diagnostic>) {
                 octets: global.netlink_monitor_rcv_bufs,
                 force: global.netlink_monitor_rcv_bufs_force,
             },
+            processes: global.processes.clone(),
         },
         instances: Vec::new(),
     };

@@ -4,6 +4,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use super::processes::Processes;
 use crate::ids::{Family, InstanceId, Version};
 use crate::time::Duration;
 use crate::wire::vrrp;
@@ -53,6 +54,8 @@ pub struct Global {
     pub netlink_commands: ReceiveBuffer,
     /// Receive buffer of the netlink socket for news (`vrrp_netlink_monitor_rcv_bufs`).
     pub netlink_monitor: ReceiveBuffer,
+    /// The words about processes.
+    pub processes: Processes,
 }
 
 /// Interfaces whose announcements wait for each other.

@@ -185,15 +185,19 @@ fn distance(a: &str, b: &str) -> usize {
 const NOTHING: &[&str] = &[];
 
 /// Words of the top level understood.
-const TOP_BUILT: &[&str] = &["garp_group", "global_defs", "vrrp_instance"];
-
-/// Words of the top level without which the same router is master.
-const TOP_HARMLESS: &[&str] = &[
+const TOP_BUILT: &[&str] = &[
     "child_wait_time",
+    "garp_group",
+    "global_defs",
     "instance",
     "namespace_with_ipsets",
+    "net_namespace",
     "use_pid_dir",
+    "vrrp_instance",
 ];
+
+/// Words of the top level without which the same router is master.
+const TOP_HARMLESS: &[&str] = &[];
 
 /// Words of the top level that keep the daemon from starting.
 const TOP_REFUSED: &[&str] = &[
@@ -202,7 +206,6 @@ const TOP_REFUSED: &[&str] = &[
     "interface_up_down_delays",
     "linkbeat_interfaces",
     "linkbeat_use_polling",
-    "net_namespace",
     "net_namespace_ipvs",
     "static_ipaddress",
     "static_routes",
@@ -219,11 +222,34 @@ const TOP_REFUSED: &[&str] = &[
 
 /// Words of `global_defs` understood.
 const GLOBAL_BUILT: &[&str] = &[
+    "bfd_cpu_affinity",
+    "bfd_no_swap",
+    "bfd_priority",
+    "bfd_process_name",
+    "bfd_rlimit_rtime",
+    "bfd_rlimit_rttime",
+    "bfd_rt_priority",
+    "checker_cpu_affinity",
+    "checker_no_swap",
+    "checker_priority",
+    "checker_process_name",
+    "checker_rlimit_rtime",
+    "checker_rlimit_rttime",
+    "checker_rt_priority",
     "default_interface",
     "dynamic_interfaces",
+    "lvs_process_name",
+    "max_auto_priority",
+    "min_auto_priority_delay",
+    "process_name",
+    "process_names",
+    "random_seed",
     "router_id",
+    "tmp_config_directory",
+    "umask",
     "v3_checksum_as_v2",
     "vrrp_check_unicast_src",
+    "vrrp_cpu_affinity",
     "vrrp_delay_after_boot",
     "vrrp_down_timer_adverts",
     "vrrp_garp_interval",
@@ -243,7 +269,13 @@ const GLOBAL_BUILT: &[&str] = &[
     "vrrp_netlink_cmd_rcv_bufs_force",
     "vrrp_netlink_monitor_rcv_bufs",
     "vrrp_netlink_monitor_rcv_bufs_force",
+    "vrrp_no_swap",
     "vrrp_owner_ignore_adverts",
+    "vrrp_priority",
+    "vrrp_process_name",
+    "vrrp_rlimit_rtime",
+    "vrrp_rlimit_rttime",
+    "vrrp_rt_priority",
     "vrrp_skip_check_adv_addr",
     "vrrp_startup_delay",
     "vrrp_strict",
@@ -252,21 +284,7 @@ const GLOBAL_BUILT: &[&str] = &[
 
 /// Words of `global_defs` without which the same router is master.
 const GLOBAL_HARMLESS: &[&str] = &[
-    "bfd_cpu_affinity",
-    "bfd_no_swap",
-    "bfd_priority",
-    "bfd_process_name",
-    "bfd_rlimit_rtime",
-    "bfd_rlimit_rttime",
-    "bfd_rt_priority",
-    "checker_cpu_affinity",
     "checker_log_all_failures",
-    "checker_no_swap",
-    "checker_priority",
-    "checker_process_name",
-    "checker_rlimit_rtime",
-    "checker_rlimit_rttime",
-    "checker_rt_priority",
     "config_save_dir",
     "data_use_instance",
     "dbus_no_interface_name",
@@ -294,9 +312,6 @@ const GLOBAL_HARMLESS: &[&str] = &[
     "lvs_netlink_monitor_rcv_bufs_force",
     "lvs_notify_fifo",
     "lvs_notify_fifo_script",
-    "lvs_process_name",
-    "max_auto_priority",
-    "min_auto_priority_delay",
     "nftables",
     "nftables_counters",
     "nftables_ifindex",
@@ -312,9 +327,6 @@ const GLOBAL_HARMLESS: &[&str] = &[
     "notify_fifo_script",
     "process_monitor_rcv_bufs",
     "process_monitor_rcv_bufs_force",
-    "process_name",
-    "process_names",
-    "random_seed",
     "reload_check_config",
     "reload_file",
     "reload_repeat",
@@ -336,24 +348,15 @@ const GLOBAL_HARMLESS: &[&str] = &[
     "startup_script_timeout",
     "state_dump_file",
     "stats_dump_file",
-    "tmp_config_directory",
-    "umask",
     "use_symlink_paths",
     "vmac_addr_prefix",
     "vmac_prefix",
-    "vrrp_cpu_affinity",
     "vrrp_garp_extra_if",
     "vrrp_ipsets",
     "vrrp_iptables",
-    "vrrp_no_swap",
     "vrrp_notify_fifo",
     "vrrp_notify_fifo_script",
     "vrrp_notify_priority_changes",
-    "vrrp_priority",
-    "vrrp_process_name",
-    "vrrp_rlimit_rtime",
-    "vrrp_rlimit_rttime",
-    "vrrp_rt_priority",
     "vrrp_rx_bufs_multiplier",
     "vrrp_rx_bufs_policy",
     "vrrp_vmac_garp_intvl",
@@ -459,14 +462,7 @@ const GARP_GROUP: &[&str] = &["garp_interval", "gna_interval", "interface", "int
 
 /// Harmless words for which keepalived insists on a value.
 const HARMLESS_WITH_VALUE: &[&str] = &[
-    "bfd_process_name",
-    "bfd_rlimit_rtime",
-    "bfd_rlimit_rttime",
-    "checker_process_name",
-    "checker_rlimit_rtime",
-    "checker_rlimit_rttime",
     "config_save_dir",
-    "lvs_process_name",
     "nftables_ipvs_priority",
     "nftables_ipvs_start_fwmark",
     "nftables_priority",
@@ -476,16 +472,10 @@ const HARMLESS_WITH_VALUE: &[&str] = &[
     "notify_master",
     "notify_master_rx_lower_pri",
     "notify_stop",
-    "process_name",
-    "random_seed",
     "smtp_connect_timeout",
     "smtp_server",
-    "umask",
     "vmac_addr_prefix",
     "vmac_prefix",
-    "vrrp_process_name",
-    "vrrp_rlimit_rtime",
-    "vrrp_rlimit_rttime",
 ];
 
 /// Words of the top level that open a block.

@@ -22,6 +22,7 @@ pub mod fuzzing;
 mod global;
 mod keywords;
 mod lexer;
+mod processes;
 mod statement;
 mod strict;
 #[cfg(test)]
@@ -37,6 +38,7 @@ pub use diag::{
     Span, Spanned, check_exit_code, start_exit_code,
 };
 pub use global::GlobalDefs;
+pub use processes::{ChildProcess, Processes, is_file_name, mask};
 pub use vrrp_instance::{Authentication, InitialState, Instance};
 
 use std::collections::BTreeMap;
@@ -114,6 +116,6 @@ fn read_top(
                 config.instances.push(instance);
             }
         }
-        _ => {}
+        _ => drop(config.global.processes.set_top(found, sink)),
     }
 }
