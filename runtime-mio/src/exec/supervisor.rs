@@ -1,7 +1,6 @@
 //! The executor of the parent: starts, signals and reaps the children, reads the configuration.
 
 use std::collections::VecDeque;
-use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
@@ -16,7 +15,7 @@ use relevo_core::supervisor::{
 };
 use relevo_core::time::Instant;
 
-use crate::child::{self, Inheritance};
+use crate::child::{self, Call, Inheritance};
 use crate::clock;
 use crate::daemon::{Class, Drained, Executor};
 use crate::sd_notify;
@@ -43,8 +42,8 @@ pub(crate) type ReadConfig = Box<dyn FnMut() -> Option<Text>>;
 pub(crate) struct SupervisorExecutor {
     signals: SignalFd,
     ignore_sigint: bool,
-    /// The daemon's own words, which the children get too.
-    words: Vec<OsString>,
+    /// What each child is called with.
+    call: Call,
     text: File,
     read_config: ReadConfig,
     /// The text has been replaced.
@@ -85,14 +84,14 @@ impl SupervisorExecutor {
     pub(crate) fn new(
         signals: SignalFd,
         ignore_sigint: bool,
-        words: Vec<OsString>,
+        call: Call,
         text: File,
         read_config: ReadConfig,
     ) -> Self {
         Self {
             signals,
             ignore_sigint,
-            words,
+            call,
             text,
             read_config,
             reloaded: false,
@@ -172,11 +171,37 @@ impl SupervisorExecutor {
             parent: theirs.as_raw_fd(),
             reloaded: self.reloaded,
         };
-        let mut words = vec![inheritance.to_word()];
-        words.extend_from_slice(&self.words);
+        let variables = self.call.variables(inheritance);
         let blocked = SignalSet::of(&child::signals())?;
-        let process = process::start_self(&words, &[text.as_fd(), theirs.as_fd()], blocked)?;
+        let process = process::start_self(
+            &self.call.words,
+            &variables,
+            &[text.as_fd(), theirs.as_fd()],
+            blocked,
+        )?;
         Ok(Held { id, process, voice })
+    }
+
+    /// Waits for every child that has ended. Those that this process did not start were left behind
+    /// by others: it adopts them, and as process 1 of a container it is the only one that can. So
+    /// no thread of this process may start processes and wait for them by itself.
+    fn reap_all(
+        &mut self,
+        machine: &mut Supervisor,
+        out: &mut Out<SupervisorAction>,
+    ) -> io::Result<()> {
+        while let Some(pid) = process::ended_child()? {
+            let ours = |held: &Held| held.process.pid() == pid;
+            match self.children.iter().position(ours) {
+                None => process::forget_child(pid)?,
+                Some(index) => {
+                    if let Some(event) = self.reap(index)? {
+                        self.deliver(event, machine, out)?;
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The commands that `signal` stands for.
@@ -254,7 +279,9 @@ impl Executor<Supervisor> for SupervisorExecutor {
     ) -> io::Result<Drained> {
         if token == SIGNALS {
             while let Some(signal) = self.signals.read()? {
-                if let Some(command) = self.command(signal) {
+                if signal == libc::SIGCHLD {
+                    self.reap_all(machine, out)?;
+                } else if let Some(command) = self.command(signal) {
                     self.deliver(SupervisorEvent::Command(command), machine, out)?;
                 }
             }
@@ -307,7 +334,13 @@ impl Executor<Supervisor> for SupervisorExecutor {
     }
 }
 
-/// The signals that the parent heeds.
+/// The signals that the parent heeds: commands, and the end of a child.
+pub(crate) fn own_signals() -> [i32; 8] {
+    let [a, b, c, d, e, f, g] = signals();
+    [a, b, c, d, e, f, g, libc::SIGCHLD]
+}
+
+/// The signals that are commands, to the parent as to its children.
 pub(crate) fn signals() -> [i32; 7] {
     [
         libc::SIGTERM,

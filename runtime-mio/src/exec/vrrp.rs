@@ -20,6 +20,7 @@ use crate::arp_io::ArpIo;
 use crate::clock;
 use crate::daemon::{Class, Drained, Executor};
 use crate::netlink::socket::{Commands, Done, Monitor, errno_of};
+use crate::schedule::Schedule;
 use crate::sys::msg::{ReceiveBatch, SEND_BATCH};
 use crate::sys::timerfd::TimerFd;
 use crate::vrrp_io::{Advert, Unsent, VrrpIo, ingress};
@@ -102,6 +103,7 @@ pub(crate) struct VrrpExecutor {
     signals_told: u128,
     ignore_sigint: bool,
     parent: Option<OwnedFd>,
+    schedule: Option<Schedule>,
     hands: Hands,
 }
 
@@ -349,6 +351,7 @@ impl VrrpExecutor {
             signals_told: 0,
             ignore_sigint: setup.ignore_sigint,
             parent: setup.parent,
+            schedule: None,
             hands: Hands {
                 registry: None,
                 commands: Commands::new(setup.bound.global.netlink_commands)?,
@@ -533,6 +536,11 @@ impl VrrpExecutor {
         Ok(())
     }
 
+    /// Lets `schedule` decide what to do about lateness.
+    pub(crate) fn run_by(&mut self, schedule: Schedule) {
+        self.schedule = Some(schedule);
+    }
+
     fn read_signals<M: VrrpMachine>(
         &mut self,
         machine: &mut M,
@@ -550,6 +558,11 @@ impl VrrpExecutor {
             match u32::from_ne_bytes([a, b, c, d]).cast_signed() {
                 libc::SIGINT if self.ignore_sigint => {}
                 libc::SIGTERM | libc::SIGINT => self.stop(machine, out),
+                libc::SIGXCPU => {
+                    if let Some(schedule) = &mut self.schedule {
+                        schedule.on_cpu_limit();
+                    }
+                }
                 signal => self.on_other_signal(signal),
             }
         }
@@ -677,6 +690,12 @@ impl<M: VrrpMachine> Executor<M> for VrrpExecutor {
         }
         self.hands.tell(machine.next_timeout().map(|(at, _)| at));
         Ok(())
+    }
+
+    fn on_late(&mut self, by: Span) {
+        if let Some(schedule) = &mut self.schedule {
+            schedule.on_late(by);
+        }
     }
 
     fn exit_code(&self) -> Option<u8> {
