@@ -215,12 +215,10 @@ fn vrrp(
         bound.global.startup_delay = Duration::ZERO;
     }
     let bound = Arc::new(bound);
-    let processes = &bound.global.processes;
+    let processes = bound.global.processes.clone();
     let seed = processes
         .random_seed
         .map_or_else(seed, |seed| Ok(seed.into()))?;
-    // Last, so that what was needed to get here is in memory and locked, too.
-    let schedule = Schedule::apply("vrrp", &processes.vrrp, processes);
     let mut node = VrrpNode::new(Arc::clone(&bound), seed, clock::now());
     let liveness = parent.try_clone()?;
     let mut executor = VrrpExecutor::new(Setup {
@@ -229,7 +227,8 @@ fn vrrp(
         ignore_sigint: options.ignore_sigint,
         parent: Some(liveness.into()),
     })?;
-    executor.run_by(schedule);
+    // Last, so that what was needed to get here is locked too, and was not done in a hurry.
+    executor.run_by(Schedule::apply("vrrp", &processes.vrrp, &processes));
     // A parent that is gone already shows when the loop looks at its socket.
     _ = parent.write(b"R");
     // Whatever ends the loop now, a successor may do better: it must at least tidy up.

@@ -8,6 +8,9 @@ use relevo_core::time::{Duration, Instant};
 use crate::clock;
 use crate::sys::{limits, scheduling};
 
+/// Into so many parts the limit of computing time is cut, and after each there is a pause.
+const LIMIT_PARTS: u64 = 8;
+
 /// Warnings about the same thing come no more often.
 const WARN_EVERY: Duration = Duration::from_secs(60);
 
@@ -23,6 +26,8 @@ pub(crate) struct Schedule {
     /// So late a timer must be for that.
     late: Duration,
     longest: Duration,
+    /// When it last slept for the sake of the limit.
+    rested: Instant,
     warned: Option<Instant>,
 }
 
@@ -51,6 +56,7 @@ impl Schedule {
             highest: all.max_auto_priority.unwrap_or(0),
             late: all.min_auto_priority_delay,
             longest: words.rlimit_rttime,
+            rested: Instant::ZERO,
             warned: None,
         };
         if let Some(priority) = words.rt_priority {
@@ -85,6 +91,20 @@ impl Schedule {
                 self.highest = 0;
                 tell("max_auto_priority", Err(error));
             }
+        }
+    }
+
+    /// At the end of a turn of the loop. The kernel counts the time since the process last slept, and
+    /// under a flood of work the loop never sleeps; a moment of it starts the count anew, so that
+    /// the limit catches what it is for: a computation that never comes back to the loop.
+    pub(crate) fn rest(&mut self) {
+        if self.priority == 0 {
+            return;
+        }
+        let often = Duration::from_micros(self.longest.as_micros() / LIMIT_PARTS);
+        if clock::now() - self.rested >= often {
+            crate::sys::nap(Duration::from_micros(1));
+            self.rested = clock::now();
         }
     }
 

@@ -18,6 +18,9 @@ const NAME_MAX: usize = 15;
 const FILE_NAME_MAX: usize = 200;
 /// CPUs that a mask of the system call holds (CPU_SETSIZE).
 const CPUS: u64 = 1024;
+/// keepalived's 10 ms end a child that takes over for a thousand virtual routers at once. What computes
+/// without end is found just as well after a second.
+const RTTIME_DEFAULT: Duration = Duration::from_secs(1);
 /// The highest real-time priority (sched_get_priority_max).
 const RT_MAX: u8 = 99;
 
@@ -98,7 +101,7 @@ impl Default for ChildProcess {
             nice: None,
             no_swap: false,
             rt_priority: None,
-            rlimit_rttime: Duration::from_millis(10),
+            rlimit_rttime: RTTIME_DEFAULT,
             cpus: Vec::new(),
         }
     }

@@ -689,6 +689,9 @@ impl<M: VrrpMachine> Executor<M> for VrrpExecutor {
             self.hands.settle(machine, out, clock::now());
         }
         self.hands.tell(machine.next_timeout().map(|(at, _)| at));
+        if let Some(schedule) = &mut self.schedule {
+            schedule.rest();
+        }
         Ok(())
     }
 

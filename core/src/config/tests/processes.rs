@@ -18,7 +18,7 @@ fn nothing_written_is_the_originals_default() {
     assert_eq!(none, Processes::default());
     assert_eq!(none.child_wait_time, Duration::from_secs(5));
     assert_eq!(none.min_auto_priority_delay, Duration::from_secs(1));
-    assert_eq!(none.vrrp.rlimit_rttime, Duration::from_millis(10));
+    assert_eq!(none.vrrp.rlimit_rttime, Duration::from_secs(1));
 }
 
 #[test]
