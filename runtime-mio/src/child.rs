@@ -2,26 +2,30 @@
 
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::fd::RawFd;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use relevo_core::config::{Processes, start_exit_code};
+use relevo_core::journal::Secrets;
+use relevo_core::status::data::Facts;
 use relevo_core::supervisor::Kind;
 use relevo_core::time::Duration;
 use relevo_core::vrrp::VrrpNode;
 
 use crate::cli::Options;
+use crate::exec::reload::Reloads;
+use crate::exec::talk::Talk;
 use crate::exec::vrrp::{Setup, VrrpExecutor};
 use crate::logger::{self, Logger};
 use crate::pidfile::{PidFile, Refused};
 use crate::places::{Places, Process};
+use crate::recorder::{self, Recorder};
 use crate::schedule::{self, Schedule};
 use crate::sys::signalfd::SignalFd;
 use crate::sys::{limits, process};
-use crate::{clock, configuration, daemon, exec, exit, namespace};
+use crate::{clock, configuration, daemon, exec, exit, namespace, parent};
 
 /// This child.
 const VRRP: Process = Process::Child(Kind::Vrrp);
@@ -38,9 +42,12 @@ pub(crate) struct Inheritance {
     pub(crate) kind: Kind,
     /// The descriptor of the configuration's text.
     pub(crate) text: RawFd,
-    /// The descriptor of the socket to the parent: an octet says that the child is ready, its end
-    /// of file that the parent is gone.
+    /// The descriptor of the socket to the parent.
     pub(crate) parent: RawFd,
+    /// The descriptor of the memory for the child's record, if it shall keep one.
+    pub(crate) memory: Option<RawFd>,
+    /// The child may go on where the record of its predecessor ends.
+    pub(crate) resume: bool,
     /// The configuration was read again since the daemon started: it does not start now.
     pub(crate) reloaded: bool,
 }
@@ -53,8 +60,13 @@ impl Inheritance {
             Kind::Vrrp => "vrrp",
             Kind::Bfd => "bfd",
         };
+        let memory = self
+            .memory
+            .map_or(String::new(), |fd| format!(",memory={fd}"));
+        let resume = if self.resume { ",resume" } else { "" };
         let reloaded = if self.reloaded { ",reloaded" } else { "" };
-        format!("{WORD}{kind},{},{}{reloaded}", self.text, self.parent).into()
+        let (text, parent) = (self.text, self.parent);
+        format!("{WORD}{kind},{text},{parent}{memory}{resume}{reloaded}").into()
     }
 
     /// Reads the word; `None` if it is an ordinary word of the command line.
@@ -66,20 +78,25 @@ impl Inheritance {
             "bfd" => Kind::Bfd,
             _ => return None,
         };
-        let text = parts.next()?.parse().ok()?;
-        let parent = parts.next()?.parse().ok()?;
-        let reloaded = match parts.next() {
-            None => false,
-            Some("reloaded") => true,
-            Some(_) => return None,
-        };
-        let sound = parts.next().is_none() && text != parent && text >= 0 && parent >= 0;
-        sound.then_some(Self {
+        let mut read = Self {
             kind,
-            text,
-            parent,
-            reloaded,
-        })
+            text: parts.next()?.parse().ok()?,
+            parent: parts.next()?.parse().ok()?,
+            memory: None,
+            resume: false,
+            reloaded: false,
+        };
+        for part in parts {
+            match part {
+                "resume" => read.resume = true,
+                "reloaded" => read.reloaded = true,
+                other => read.memory = Some(other.strip_prefix("memory=")?.parse().ok()?),
+            }
+        }
+        let memory = read.memory.unwrap_or(RawFd::MAX);
+        let all = [read.text, read.parent, memory];
+        let distinct = all[0] != all[1] && all[1] != all[2] && all[0] != all[2];
+        (distinct && all.iter().all(|fd| *fd >= 0)).then_some(read)
     }
 }
 
@@ -141,9 +158,9 @@ pub(crate) fn summons() -> Option<(Inheritance, Files)> {
 
 /// The signals that a child heeds: the parent's, and SIGXCPU, which comes before the kernel ends a
 /// process with a real-time priority for computing too long.
-pub(crate) fn signals() -> [i32; 8] {
-    let [a, b, c, d, e, f, g] = exec::supervisor::signals();
-    [a, b, c, d, e, f, g, libc::SIGXCPU]
+pub(crate) fn signals() -> [i32; 9] {
+    let [a, b, c, d, e, f, g, h] = exec::supervisor::signals();
+    [a, b, c, d, e, f, g, h, libc::SIGXCPU]
 }
 
 /// The whole life of the child; returns its exit code.
@@ -195,8 +212,7 @@ fn vrrp(
     }
     let mut text = Vec::new();
     File::from(process::inherited(inheritance.text)?).read_to_end(&mut text)?;
-    let mut parent = UnixStream::from(process::inherited(inheritance.parent)?);
-    parent.set_nonblocking(true)?;
+    let parent = Talk::new(process::inherited(inheritance.parent)?);
     let loaded = configuration::from_bytes(&options.config_file, text)?;
     let namespace = namespace::wanted(options, &loaded.text)?;
     let processes = &loaded.bound.global.processes;
@@ -219,18 +235,25 @@ fn vrrp(
     let seed = processes
         .random_seed
         .map_or_else(seed, |seed| Ok(seed.into()))?;
-    let mut node = VrrpNode::new(Arc::clone(&bound), seed, clock::now());
-    let liveness = parent.try_clone()?;
+    let now = clock::now();
+    let node = VrrpNode::new(Arc::clone(&bound), seed, now);
+    let mut node = Recorder::new(node, Secrets::of(&bound), seed, now);
+    recorder::write_after_panic();
     let mut executor = VrrpExecutor::new(Setup {
         bound,
         signals: Some(signals.into_owned()),
         ignore_sigint: options.ignore_sigint,
-        parent: Some(liveness.into()),
+        parent: Some(parent),
     })?;
+    executor.take_reloads(Reloads::new(&options.config_file));
+    executor.set_facts(Facts {
+        umask: parent::umask(options, &processes),
+        ..Facts::default()
+    });
     // Last, so that what was needed to get here is locked too, and was not done in a hurry.
     executor.run_by(Schedule::apply("vrrp", &processes.vrrp, &processes));
     // A parent that is gone already shows when the loop looks at its socket.
-    _ = parent.write(b"R");
+    executor.say_ready();
     // Whatever ends the loop now, a successor may do better: it must at least tidy up.
     let code = daemon::run(&mut node, &mut executor).unwrap_or_else(|error| {
         log::error!("VRRP child process cannot go on: {error}");
@@ -307,12 +330,22 @@ mod tests {
             kind: Kind::Vrrp,
             text: 7,
             parent: 9,
+            memory: None,
+            resume: false,
             reloaded: false,
         };
-        assert_eq!(
-            Inheritance::from_word(&inheritance.to_word()),
-            Some(inheritance)
-        );
+        for memory in [None, Some(0), Some(11)] {
+            for (resume, reloaded) in [(false, false), (true, false), (false, true), (true, true)] {
+                let inheritance = Inheritance {
+                    memory,
+                    resume,
+                    reloaded,
+                    ..inheritance
+                };
+                let word = inheritance.to_word();
+                assert_eq!(Inheritance::from_word(&word), Some(inheritance), "{word:?}");
+            }
+        }
         let not_ours = [
             "-n",
             "--relevo-child",
@@ -324,6 +357,11 @@ mod tests {
             "--relevo-child=x,3,4",
             "--relevo-child=vrrp,3,3",
             "--relevo-child=vrrp,3,-1",
+            "--relevo-child=vrrp,3,4,memory=3",
+            "--relevo-child=vrrp,3,4,memory=4",
+            "--relevo-child=vrrp,3,4,memory=-1",
+            "--relevo-child=vrrp,3,4,memory",
+            "--relevo-child=vrrp,3,4,",
         ];
         for word in not_ours.iter().chain(&wrong) {
             assert_eq!(Inheritance::from_word(OsStr::new(word)), None, "{word}");

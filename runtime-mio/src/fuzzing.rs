@@ -15,10 +15,12 @@ use relevo_core::vrrp::Ingress;
 
 use crate::child::Inheritance;
 use crate::cli::{self, Invocation};
+use crate::control::protocol::{self, Head};
 use crate::diagnose::{self, Style};
 use crate::netlink::{route, socket};
 use crate::sys::{caps, msg};
 use crate::syslog::Facility;
+use crate::voice::{FromChild, MESSAGE_MAX, ToChild};
 use crate::{logger, pidfile, sd_notify, vrrp_io};
 
 /// Where the marks of an input go.
@@ -227,8 +229,69 @@ pub fn child_word(word: &[u8], mark: &mut Mark<'_>) {
             inheritance.text >= 0 && inheritance.parent >= 0,
             "{inheritance:?}"
         );
+        assert!(inheritance.memory.is_none_or(|fd| fd >= 0));
         let again = Inheritance::from_word(&inheritance.to_word());
         assert_eq!(again, Some(inheritance));
+    }
+}
+
+/// A packet between parent and child: never both kinds at once, and written as it was read.
+pub fn voice(packet: &[u8], mark: &mut Mark<'_>) {
+    let packet = packet.get(..MESSAGE_MAX).unwrap_or(packet);
+    let mut again = Vec::new();
+    let (to, from) = (ToChild::decode(packet), FromChild::decode(packet));
+    assert!(to.is_err() || from.is_err(), "{to:?} and {from:?}");
+    if let Ok(message) = to {
+        message.encode(&mut again);
+        assert_eq!(again, packet);
+    }
+    if let Ok(message) = from {
+        message.encode(&mut again);
+        assert_eq!(again, packet);
+    }
+    let octet = packet.first().copied().map(char::from);
+    let read = to.is_ok() || from.is_ok();
+    let outcome = match from {
+        Ok(FromChild::Reloaded { outcome, .. }) => Some(outcome),
+        _ => None,
+    };
+    if read {
+        mark(format_args!("{octet:?} {outcome:?}"));
+    } else {
+        mark(format_args!("unreadable"));
+    }
+}
+
+/// What a client of the control socket says, and what a daemon answers, in pieces of this length.
+pub fn control(data: &[u8], piece: usize, mark: &mut Mark<'_>) {
+    // Whatever the pieces, the same is understood.
+    let (mut received, mut asked) = (Vec::new(), None);
+    for piece in data.chunks(piece.max(1)) {
+        received.extend_from_slice(piece);
+        asked = protocol::take_request(&mut received);
+        if asked.is_some() {
+            break;
+        }
+        assert!(received.len() < protocol::REQUEST_MAX);
+    }
+    let mut whole = data.to_vec();
+    assert_eq!(protocol::take_request(&mut whole), asked);
+    mark(format_args!("{asked:?}"));
+    if let Some(Ok(request)) = asked {
+        let line = data.split(|octet| *octet == b'\n').next().unwrap_or(&[]);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        assert_eq!(line, request.word().as_bytes());
+    }
+    if let Ok(Some(head)) = Head::read(data) {
+        mark(format_args!("answer {}", head.is_ok));
+        assert!(head.len <= data.len() && head.body <= protocol::BODY_MAX);
+    }
+    for answer in [Ok(data), Err(data)] {
+        let mut sent = Vec::new();
+        protocol::put_answer(&mut sent, answer);
+        let head = Head::read(&sent).expect("an answer").expect("a whole line");
+        assert_eq!(head.is_ok, answer.is_ok());
+        assert_eq!((head.body, &sent[head.len..]), (data.len(), data));
     }
 }
 
@@ -244,6 +307,9 @@ pub fn small_texts(data: &[u8], mark: &mut Mark<'_>) {
         assert!(pid > 0);
         assert_eq!(pidfile::number_in(&format!("{pid}\n")), Some(pid));
         mark(format_args!("pid"));
+    }
+    if let Some(period) = sd_notify::half_of(OsStr::new(text), None, 1) {
+        mark(format_args!("watchdog, zero {}", period.is_zero()));
     }
     if let Some(facility) = Facility::parse(text) {
         mark(format_args!("{facility:?}"));

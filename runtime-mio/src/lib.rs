@@ -14,10 +14,13 @@ mod arp_io;
 mod child;
 mod cli;
 mod clock;
+mod command;
 mod configuration;
+mod control;
 mod core_dump;
 mod daemon;
 mod diagnose;
+mod dump;
 mod exec;
 mod exit;
 #[doc(hidden)]
@@ -30,6 +33,7 @@ mod options;
 mod parent;
 mod pidfile;
 mod places;
+mod recorder;
 mod schedule;
 mod sd_notify;
 mod sys;
@@ -38,6 +42,7 @@ mod syslog;
 mod testnet;
 mod usage;
 mod version;
+mod voice;
 mod vrrp_io;
 
 use std::ffi::OsString;
@@ -49,17 +54,19 @@ use cli::{CommandLine, Invocation};
 /// The whole program: what the command line asks for.
 pub fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
-    let line = cli::parse(words.iter().cloned());
     exit::code(match child::summons() {
         // The words are the parent's, so that both look alike to whoever lists processes.
-        Some((inheritance, files)) => match line.invocation {
+        Some((inheritance, files)) => match cli::parse(words).invocation {
             Invocation::Run(mut options) => {
                 files.apply(&mut options);
                 child::run(inheritance, &options)
             }
             _ => exit::FATAL,
         },
-        None => act(line, words),
+        None => match command::run(&words) {
+            Some(code) => code,
+            None => act(cli::parse(words.iter().cloned()), words),
+        },
     })
 }
 

@@ -3,18 +3,26 @@
 
 use std::ffi::{CString, OsString};
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
+use std::rc::Rc;
 
 use relevo_core::config::bound::Bound;
 use relevo_core::config::{Diagnostic, Processes, Severity, check_exit_code, start_exit_code};
-use relevo_core::supervisor::{Kind, Kinds, Settings, Supervisor};
+use relevo_core::status::data::Facts;
+use relevo_core::supervisor::{Kind, Kinds, Settings, Supervisor, Terms};
+use relevo_core::vrrp::plan::plan;
 
 use crate::child::{Call, Files};
 use crate::cli::{Options, Report};
 use crate::configuration::{self, Loaded};
+use crate::control::Control;
+use crate::control::place::{self, Place};
 use crate::diagnose::{self, Style};
-use crate::exec::supervisor::{self, ReadConfig, SupervisorExecutor, Text};
+use crate::dump::ParentDump;
+use crate::exec::desk::Desk;
+use crate::exec::report::{self, Findings};
+use crate::exec::supervisor::{self, Planner, ReadConfig, SupervisorExecutor, Text};
 use crate::logger::{self, Logger};
 use crate::namespace::{self, OwnFiles};
 use crate::pidfile::{PidFile, Refused};
@@ -22,7 +30,7 @@ use crate::places::{Places, Process};
 use crate::sys::process::Role;
 use crate::sys::signalfd::SignalFd;
 use crate::sys::{caps, memfd, process};
-use crate::{core_dump, daemon, exit, options, version};
+use crate::{clock, core_dump, daemon, exit, options, sd_notify, version};
 
 /// Owner only, unless `-u` says otherwise: dumps may hold passwords.
 const UMASK: u32 = 0o177;
@@ -184,15 +192,19 @@ fn prepare(options: &mut Options, logger: &Logger) -> Result<Prepared, Refusal> 
     if wanted.contains(Kind::Vrrp) {
         need_capabilities()?;
     }
-    let processes = loaded.bound.global.processes;
-    if let (None, Some(mask)) = (options.umask, processes.umask) {
-        process::set_umask(mask.into());
-    }
+    let processes = loaded.bound.global.processes.clone();
+    process::set_umask(umask(options, &processes));
     let file = text_file(&loaded.text, &processes)?;
     let places = Places::new(&processes, namespace.as_deref());
     let pid_file = pid_file(options, &places)?;
+    let terms = Terms::new(wanted, &loaded.bound);
+    let text = Text {
+        file,
+        terms,
+        global: loaded.bound.global,
+    };
     Ok(Prepared {
-        text: Text { file, wanted },
+        text,
         diagnostics: loaded.diagnostics,
         processes,
         places,
@@ -221,6 +233,12 @@ fn enter_namespace(
     namespace::enter_network(&name).map_err(|error| refuse(&name, error))?;
     let own_files = namespace::enter_files(&name).map_err(|error| refuse(&name, error))?;
     Ok((Some(name), Some(own_files)))
+}
+
+/// The command line's umask, or the configuration's.
+pub(crate) fn umask(options: &Options, processes: &Processes) -> u32 {
+    let written = options.umask.or(processes.umask.map(u32::from));
+    written.unwrap_or(UMASK)
 }
 
 /// The text for the children: in memory, or in a file without a name.
@@ -332,22 +350,32 @@ fn watch(
     logger.start()?;
     pid_file.write(std::process::id())?;
     let mut machine = Supervisor::new(Settings {
-        wanted: text.wanted,
+        terms: text.terms,
         respawn: !options.dont_respawn,
-        child_wait_time: processes.child_wait_time,
+        watchdog: sd_notify::watchdog_period(),
     });
     let files = Files {
         config: options.config_file.clone(),
         pid: options.vrrp_pid_file.clone(),
     };
+    let facts = Facts {
+        umask: umask(options, &processes),
+        ..Facts::default()
+    };
+    let findings = Findings::default();
+    let desk = desk(options, &processes, Rc::clone(&findings))?;
     let mut executor = SupervisorExecutor::new(
         signals,
         options.ignore_sigint,
         Call { words, files },
-        text.file,
-        read_config(options.clone(), diagnostics, processes),
+        text,
+        ParentDump::new(facts),
+        read_config(options.clone(), diagnostics, processes, findings),
+        (desk, planner(options.clone())),
     );
     let code = daemon::run(&mut machine, &mut executor);
+    // Its socket stands among the files.
+    drop(executor);
     drop(pid_file);
     places.tidy_up();
     drop(own_files);
@@ -356,43 +384,113 @@ fn watch(
 
 /// For SIGHUP: a new text comes into force if a start with it would succeed and it has no mistake
 /// that the text in force does not have already.
-fn read_config(options: Options, mut known: Vec<Diagnostic>, processes: Processes) -> ReadConfig {
+fn read_config(
+    options: Options,
+    mut known: Vec<Diagnostic>,
+    processes: Processes,
+    findings: Findings,
+) -> ReadConfig {
     Box::new(move || {
         let path = &options.config_file;
         let loaded = match configuration::load(path) {
             Ok(loaded) => loaded,
             Err(error) => {
                 log::error!("{}: {error}", path.display());
+                findings.replace(format!("{}: {error}\n", path.display()));
                 return None;
             }
         };
+        let report = diagnose::render(&loaded.text, &loaded.diagnostics, Style::Plain);
+        findings.replace(report);
         for diagnostic in &loaded.diagnostics {
             log::log!(level(diagnostic), "{diagnostic}");
         }
-        let is_new = |found: &Diagnostic| {
-            found.severity >= Severity::Error
-                && !known
-                    .iter()
-                    .any(|old| (old.class, &old.message) == (found.class, &found.message))
-        };
-        if start_exit_code(&loaded.diagnostics).is_some() || loaded.diagnostics.iter().any(is_new) {
+        if !may_replace(&known, &loaded.diagnostics) {
             return None;
         }
         let new = &loaded.bound.global.processes;
         if let Some(word) = processes.fixed_word_that_differs(new) {
-            log::error!("`{word}` cannot be changed while the daemon runs: restart it for that");
+            log::error!("{}", cannot_change(word));
+            findings.replace(cannot_change(word) + "\n");
             return None;
         }
         match text_file(&loaded.text, &processes) {
             Ok(file) => {
-                let wanted = wanted(&options, &loaded.bound);
+                let terms = Terms::new(wanted(&options, &loaded.bound), &loaded.bound);
                 known = loaded.diagnostics;
-                Some(Text { file, wanted })
+                let global = loaded.bound.global;
+                Some(Text {
+                    file,
+                    terms,
+                    global,
+                })
             }
             Err(error) => {
                 log::error!("The new configuration cannot be handed on: {error}");
                 None
             }
         }
+    })
+}
+
+/// True if a text in which `found` was found may replace one in which `known` was.
+fn may_replace(known: &[Diagnostic], found: &[Diagnostic]) -> bool {
+    let is_known = |found: &Diagnostic| {
+        known
+            .iter()
+            .any(|old| (old.class, &old.message) == (found.class, &found.message))
+    };
+    start_exit_code(found).is_none()
+        && found
+            .iter()
+            .all(|found| found.severity < Severity::Error || is_known(found))
+}
+
+/// The control socket is a convenience: without it the daemon runs all the same.
+fn desk(options: &Options, processes: &Processes, findings: Findings) -> io::Result<Desk> {
+    let path = place::wanted(processes.instance.as_deref());
+    let control = Place::take(&path).and_then(|place| Control::open(place, supervisor::DESK));
+    let control = control
+        .inspect_err(|error| log::warn!("No control socket {}: {error}", path.display()))
+        .ok();
+    let facts = report::Facts::new(options.config_file.clone(), findings, clock::now());
+    Desk::new(control, facts, supervisor::DESK)
+}
+
+fn cannot_change(word: &str) -> String {
+    format!("`{word}` cannot be changed while the daemon runs: restart it for that")
+}
+
+/// For `relevo reload --plan`: judged as a reload would be, and compared with the text in force.
+fn planner(options: Options) -> Planner {
+    Box::new(move |running| {
+        let options = options.clone();
+        Box::new(move || {
+            let path = &options.config_file;
+            let at_path = |error: io::Error| format!("{}: {error}\n", path.display());
+            let mut text = Vec::new();
+            let mut running = running;
+            running.read_to_end(&mut text).map_err(at_path)?;
+            let old = configuration::from_bytes(path, text).map_err(at_path)?;
+            let new = configuration::load(path).map_err(at_path)?;
+            let mut text = diagnose::render(&new.text, &new.diagnostics, Style::Plain);
+            if !may_replace(&old.diagnostics, &new.diagnostics) {
+                text.push_str(&format!("{}: would be refused\n", path.display()));
+                return Err(text);
+            }
+            let processes = |loaded: &Loaded| loaded.bound.global.processes.clone();
+            if let Some(word) = processes(&old).fixed_word_that_differs(&processes(&new)) {
+                text.push_str(&(cannot_change(word) + "\n"));
+                return Err(text);
+            }
+            let plan = plan(&old.bound, &new.bound);
+            for line in plan.lines() {
+                text.push_str(&line);
+                text.push('\n');
+            }
+            text.push_str(&plan.summary());
+            text.push('\n');
+            Ok(text)
+        })
     })
 }

@@ -117,6 +117,8 @@ impl World {
                     process.close(*socket);
                 }
             }
+            VrrpAction::GrowSocket { .. } => {}
+            VrrpAction::InForce(bound) => self.put_in_force(host, bound),
             VrrpAction::Note(note) => self.take_note(host, note),
             VrrpAction::Exit(code) => self.exit(host, *code),
         }
@@ -140,7 +142,7 @@ impl World {
         else {
             return;
         };
-        let Some(member) = self.cluster.member_of(host, *instance) else {
+        let Some(member) = self.speaker(host, *instance) else {
             return;
         };
         let Some((priority, bytes)) = on_wire(*src, out, *packet) else {
@@ -194,6 +196,17 @@ impl World {
         priority: u8,
         was: &[StateName],
     ) {
+        if self.former.is_some() {
+            // It is gone, and this is its farewell.
+            let (was, is) = (StateName::Master, StateName::Init);
+            return self.fact(Fact::Sent {
+                member,
+                dst,
+                priority,
+                was,
+                is,
+            });
+        }
         let index = instance.0 as usize;
         let is = self.hosts[host]
             .process

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use relevo_core::config::bound::Bound;
 use relevo_core::ids::{Errno, Family, IfIndex, InstanceId, SocketId};
 use relevo_core::kernel::AddressKey;
-use relevo_core::machine::Out;
+use relevo_core::machine::{Machine, Out};
 use relevo_core::time::Instant;
 use relevo_core::vrrp::event::{Ingress, SocketSpec, VrrpAction};
 use relevo_core::vrrp::{StateName, VrrpNode};
@@ -90,11 +90,20 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts the machine; `dump` is what the kernel shows it first.
-    pub fn start(bound: &Arc<Bound>, seed: u64, now: Instant, dump: Vec<Told>) -> Self {
-        let node = VrrpNode::new(Arc::clone(bound), seed, now);
+    /// Starts the machine; `dump` is what the kernel shows it first, `former` are configurations
+    /// whose addresses may be left.
+    pub fn start(
+        (bound, former): (&Arc<Bound>, &[Arc<Bound>]),
+        seed: u64,
+        now: Instant,
+        dump: Vec<Told>,
+    ) -> Self {
+        let mut node = VrrpNode::new(Arc::clone(bound), seed, now);
+        for bound in former {
+            node.clear_after(Arc::clone(bound));
+        }
         Self {
-            states: states(&node, bound),
+            states: states(&node),
             node,
             ready: false,
             stopping: false,
@@ -102,6 +111,11 @@ impl Process {
             told: dump.into(),
             sockets: BTreeMap::new(),
         }
+    }
+
+    /// True while another configuration is not wholly in force.
+    pub fn is_reloading(&self) -> bool {
+        self.node.is_reloading()
     }
 
     /// Queues something to be told.
@@ -238,8 +252,8 @@ impl Process {
 }
 
 /// The states of all instances.
-pub fn states(node: &VrrpNode, bound: &Bound) -> Vec<StateName> {
-    (0..bound.instances.len())
+pub fn states(node: &VrrpNode) -> Vec<StateName> {
+    (0..node.bound().instances.len())
         .map(|index| node.state(InstanceId(index as u32)))
         .collect()
 }
@@ -264,8 +278,13 @@ pub struct Host {
     pub number: u8,
     /// Its clock.
     pub clock: SimClock,
-    /// Its configuration.
+    /// The configuration that its machine works by.
     pub bound: Arc<Bound>,
+    /// The number of the one that was last asked for, which a new machine starts with.
+    pub asked: usize,
+    /// Configurations whose addresses a machine may have left, because it ended in the middle of a
+    /// reload.
+    pub unfinished: Vec<Arc<Bound>>,
     /// Its kernel.
     pub kernel: SimKernel,
     /// What its kernel calls the interfaces.
@@ -304,6 +323,8 @@ impl Host {
             number: spec.number,
             clock: spec.clock,
             bound: Arc::clone(&spec.bound),
+            asked: 0,
+            unfinished: Vec::new(),
             kernel,
             numbers: Numbers::default(),
             powered: true,
@@ -352,6 +373,7 @@ impl Host {
                     && !self.frozen
                     && !process.is_untold()
                     && !process.node.more()
+                    && !process.node.is_reloading()
                     && !self.kernel.is_ordered(key)
                     && !self.tainted.contains(&key)
             }

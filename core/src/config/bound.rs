@@ -4,6 +4,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use super::dumps::{Defaults, Dumps};
 use super::processes::Processes;
 use crate::ids::{Family, InstanceId, Version};
 use crate::time::Duration;
@@ -43,6 +44,10 @@ pub struct Global {
     /// `vrrp_startup_delay`, or what `vrrp_delay_after_boot` leaves of it if that ends later: for so
     /// long after the start nothing is heard and nothing is taken over.
     pub startup_delay: Duration,
+    /// `relevo_hello_interval`: time between two hellos from the parent to each child.
+    pub hello_interval: Option<Duration>,
+    /// `child_wait_time`: how long a child may take to leave before it is killed.
+    pub child_wait_time: Option<Duration>,
     /// `vrrp_garp_interval`: least time between two gratuitous ARPs out of one interface; zero for
     /// none.
     pub garp_interval: Duration,
@@ -54,6 +59,10 @@ pub struct Global {
     pub netlink_commands: ReceiveBuffer,
     /// Receive buffer of the netlink socket for news (`vrrp_netlink_monitor_rcv_bufs`).
     pub netlink_monitor: ReceiveBuffer,
+    /// Where dumps go and how they look.
+    pub dumps: Dumps,
+    /// What instances have taken over from `global_defs`, for showing it.
+    pub defaults: Defaults,
     /// The words about processes.
     pub processes: Processes,
 }
@@ -135,6 +144,12 @@ pub struct InstanceConfig {
     pub higher_prio_send_advert: bool,
     /// `dont_track_primary`: the interface's state is not watched.
     pub dont_track_primary: bool,
+    /// Strict mode was applied (`vrrp_strict`, `strict_mode`); for showing it.
+    pub strict: bool,
+    /// `accept`; for showing it.
+    pub accept: bool,
+    /// A unicast word was written, but no peer; for showing it.
+    pub unicast_unused: bool,
     /// Gratuitous ARP and neighbour advertisement.
     pub garp: GarpConfig,
 }
@@ -182,6 +197,9 @@ impl InstanceConfig {
             lower_prio_no_advert: false,
             higher_prio_send_advert: false,
             dont_track_primary: false,
+            strict: false,
+            accept: false,
+            unicast_unused: false,
             garp: GarpConfig::default(),
         }
     }
@@ -189,6 +207,11 @@ impl InstanceConfig {
     /// True for the owner of the addresses: base priority 255.
     pub const fn is_owner(&self) -> bool {
         self.priority == 255
+    }
+
+    /// True if packets to the addresses are for the master: always but in strict mode.
+    pub const fn accepts(&self) -> bool {
+        self.accept || !self.strict
     }
 
     /// True if `addr` is one of its addresses.

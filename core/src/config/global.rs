@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::announcement::{self, AnnouncementWords};
 use super::block::Statement;
 use super::diag::{Class, Severity, Sink, Span, quoted};
+use super::dumps::Dumps;
 use super::keywords::Place;
 use super::processes::Processes;
 use super::statement::{self, flag, optional, value};
@@ -61,6 +62,10 @@ pub struct GlobalDefs {
     pub startup_delay: Option<Duration>,
     /// `vrrp_delay_after_boot`.
     pub delay_after_boot: Option<Duration>,
+    /// `relevo_hello_interval`, an extension.
+    pub hello_interval: Option<Duration>,
+    /// `child_wait_time`, a word of the top level.
+    pub child_wait_time: Option<Duration>,
     /// `vrrp_netlink_cmd_rcv_bufs`, in octets.
     pub netlink_cmd_rcv_bufs: Option<u32>,
     /// `vrrp_netlink_cmd_rcv_bufs_force`.
@@ -69,6 +74,8 @@ pub struct GlobalDefs {
     pub netlink_monitor_rcv_bufs: Option<u32>,
     /// `vrrp_netlink_monitor_rcv_bufs_force`.
     pub netlink_monitor_rcv_bufs_force: bool,
+    /// The words about dump files.
+    pub dumps: Dumps,
     /// The words about processes.
     pub processes: Processes,
 }
@@ -148,8 +155,11 @@ impl GlobalDefs {
                 flag(found, sink);
                 self.v3_checksum_as_v2 = true;
             }
+            "relevo_hello_interval" => set(&mut self.hello_interval, hello_interval(found, sink)),
             "vrrp_startup_delay" => set(&mut self.startup_delay, startup_delay(found, sink)),
             "vrrp_delay_after_boot" => set(&mut self.delay_after_boot, startup_delay(found, sink)),
+            "data_use_instance" | "json_dump_file" | "json_version" | "state_dump_file"
+            | "stats_dump_file" => self.dumps.set(found, sink),
             other => {
                 let word = other.strip_prefix("vrrp_").unwrap_or_default();
                 self.garp.set(word, found, sink);
@@ -245,6 +255,20 @@ fn name(found: &Statement, sink: &mut Sink) -> Option<String> {
 pub(super) fn boolean(found: &Statement, sink: &mut Sink) -> Option<bool> {
     let word = optional(found, sink);
     units::boolean(word, sink)
+}
+
+/// From what a busy host can keep to, to an hour.
+fn hello_interval(found: &Statement, sink: &mut Sink) -> Option<Duration> {
+    let word = value(found, sink)?;
+    let range = Duration::from_millis(50)..=Duration::from_secs(3_600);
+    units::seconds(word, range, IGNORED, sink)
+}
+
+/// Whole seconds, as in keepalived.
+pub(super) fn child_wait_time(found: &Statement, sink: &mut Sink) -> Option<Duration> {
+    let word = value(found, sink)?;
+    let range = 0..=u64::from(u32::MAX);
+    units::number(word, range, Garbage::Refuse, IGNORED, sink).map(Duration::from_secs)
 }
 
 /// Seconds from a millisecond on.

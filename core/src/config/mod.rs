@@ -17,6 +17,7 @@ mod block;
 pub mod bound;
 mod checks;
 mod diag;
+pub mod dumps;
 #[doc(hidden)]
 pub mod fuzzing;
 mod global;
@@ -107,6 +108,10 @@ fn read_top(
     }
     match found.keyword() {
         "global_defs" => global::read(&mut config.global, found, sink),
+        "child_wait_time" => {
+            let wait = global::child_wait_time(found, sink);
+            global::set(&mut config.global.child_wait_time, wait);
+        }
         "garp_group" => {
             let group = announcement::group(found, &config.garp_groups, sink);
             config.garp_groups.extend(group);

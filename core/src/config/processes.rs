@@ -33,8 +33,6 @@ pub struct Processes {
     pub instance: Option<String>,
     /// `net_namespace`: the network namespace that all processes run in.
     pub net_namespace: Option<String>,
-    /// `child_wait_time`: how long the parent waits for children that were told to stop.
-    pub child_wait_time: Duration,
     /// `umask`, unless the command line has one; permission bits only.
     pub umask: Option<u16>,
     /// `random_seed`: the seed of the machine's generator; unpredictable where there is none.
@@ -62,7 +60,6 @@ impl Default for Processes {
             use_pid_dir: false,
             instance: None,
             net_namespace: None,
-            child_wait_time: Duration::from_secs(5),
             umask: None,
             random_seed: None,
             tmp_config_directory: None,
@@ -134,11 +131,6 @@ impl Processes {
             "use_pid_dir" => {
                 flag(found, sink);
                 self.use_pid_dir = true;
-            }
-            "child_wait_time" => {
-                if let Some(seconds) = whole(found, 0..=u64::from(u32::MAX), sink) {
-                    self.child_wait_time = Duration::from_secs(seconds);
-                }
             }
             _ => return false,
         }

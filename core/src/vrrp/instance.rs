@@ -52,6 +52,7 @@ pub(crate) struct Instance {
     pub(crate) epoch: u32,
     pub(crate) told: Told,
     pub(crate) stats: Stats,
+    pub(crate) past: Past,
 }
 
 /// The state of a virtual router with what only that state needs.
@@ -134,6 +135,17 @@ pub(crate) struct Told {
     other_checksum: Option<(IpAddr, [u8; 2])>,
 }
 
+/// What people are told of how it came to this. Nothing is decided by it.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Past {
+    /// When the present state was entered, and why; none before the first transition.
+    pub(crate) transition: Option<(Instant, Cause)>,
+    /// What the master-down timer was last set to, in whatever state; zero if it never was.
+    pub(crate) down_interval: Duration,
+    /// The priority of the master that is followed.
+    pub(crate) master_priority: u8,
+}
+
 /// What surrounds an instance while it handles an event.
 pub(crate) struct Ctx<'a> {
     pub(crate) now: Instant,
@@ -188,6 +200,7 @@ impl Instance {
             epoch: 0,
             told: Told::default(),
             stats: Stats::default(),
+            past: Past::default(),
         }
     }
 
@@ -367,6 +380,7 @@ impl Instance {
         }
         backup.released_by = None;
         backup.packets_lost = None;
+        self.past.master_priority = heard.priority;
         let interval = self.master_down_interval(config);
         self.set_master_down(interval, ctx);
     }
@@ -378,6 +392,7 @@ impl Instance {
         };
         backup.down_interval = interval;
         backup.put_off = 0;
+        self.past.down_interval = interval;
         let from = ctx.now.max(ctx.starts_at);
         ctx.timers
             .set(VrrpTimer::MasterDown(self.id), from + interval);

@@ -511,7 +511,8 @@ impl<'a, 't> Player<'a, 't> {
                     let reason = self.blemished.contains(key) || self.interface_gone;
                     assert!(reason || !self.honest, "nobody has taken {key:?}");
                 }
-                VrrpAction::Note(_) | VrrpAction::Exit(_) => {}
+                VrrpAction::InForce(bound) => self.bound = Arc::clone(bound),
+                VrrpAction::GrowSocket { .. } | VrrpAction::Note(_) | VrrpAction::Exit(_) => {}
             }
         }
         let actions = self.out.actions().to_vec();

@@ -1,42 +1,54 @@
-//! The executor of the parent: starts, signals and reaps the children, reads the configuration.
+//! The executor of the parent: starts, signals and reaps the children, talks with them, reads the
+//! configuration.
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, Read};
-use std::os::fd::{AsFd, AsRawFd, RawFd};
-use std::os::unix::net::UnixStream;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use mio::{Interest, Registry, Token, unix::SourceFd};
+use relevo_core::config::bound::Global;
 use relevo_core::ids::{ChildId, Errno};
 use relevo_core::machine::{Machine, Out};
 use relevo_core::supervisor::{
-    ChildSignal, Kind, Kinds, Supervisor, SupervisorAction, SupervisorCommand, SupervisorEvent,
-    SupervisorNote,
+    ChildSignal, Kind, ReloadOutcome, Supervisor, SupervisorAction, SupervisorCommand,
+    SupervisorEvent, SupervisorNote, Terms,
 };
 use relevo_core::time::Instant;
 
+use super::desk::{self, Desk, MakePlan};
 use crate::child::{self, Call, Inheritance};
 use crate::clock;
 use crate::daemon::{Class, Drained, Executor};
+use crate::dump::ParentDump;
 use crate::sd_notify;
 use crate::sys::process::{self, ChildProcess};
 use crate::sys::signalfd::{SignalFd, SignalSet};
+use crate::voice::{FromChild, Heard, MESSAGE_MAX, Outcome, ToChild, Voice};
 
 const SIGNALS: Token = Token(1);
+/// The desk has some tokens from here on.
+pub(crate) const DESK: usize = 2;
+const _: () = assert!(DESK + desk::TOKENS <= FIRST_CHILD);
 /// Children have two tokens each from here on: the process, then its voice.
 const FIRST_CHILD: usize = 16;
 
-/// The text that the children shall work with, and which kinds have something to do in it.
+/// The text that the children shall work with, and what it says to the parent.
 #[derive(Debug)]
 pub(crate) struct Text {
     /// The text in memory.
     pub(crate) file: File,
-    /// The kinds.
-    pub(crate) wanted: Kinds,
+    /// What it says to the parent.
+    pub(crate) terms: Terms,
+    /// What it says of the daemon.
+    pub(crate) global: Global,
 }
 
 /// Reads the configuration again; `None`, and told, if it cannot be used.
 pub(crate) type ReadConfig = Box<dyn FnMut() -> Option<Text>>;
+
+/// Makes what makes a plan, from the text in force.
+pub(crate) type Planner = Box<dyn Fn(File) -> MakePlan>;
 
 /// Carries out what the supervisor asks for.
 pub(crate) struct SupervisorExecutor {
@@ -45,11 +57,15 @@ pub(crate) struct SupervisorExecutor {
     /// What each child is called with.
     call: Call,
     text: File,
+    global: Global,
+    dump: ParentDump,
     read_config: ReadConfig,
     /// The text has been replaced.
     reloaded: bool,
     registry: Option<Registry>,
     children: Vec<Held>,
+    desk: Desk,
+    planner: Planner,
     feedback: VecDeque<SupervisorEvent>,
     exit: Option<u8>,
 }
@@ -57,9 +73,19 @@ pub(crate) struct SupervisorExecutor {
 /// A running child.
 struct Held {
     id: ChildId,
+    kind: Kind,
     process: ChildProcess,
     /// What the child says; it hears our end by the other end being closed.
-    voice: UnixStream,
+    voice: Voice,
+    /// The poll watches the voice. Only while something but the answer to a hello is to be
+    /// expected: those are read when the next hello is due, and cost no wake-up of their own.
+    watched: bool,
+    /// It has said that it is ready.
+    ready: bool,
+    /// Reloads and questions that it has not answered.
+    awaited: u32,
+    /// The last hello that it has answered.
+    here: Option<u64>,
 }
 
 impl Held {
@@ -71,11 +97,8 @@ impl Held {
         Token(FIRST_CHILD + 2 * self.id.0 as usize + 1)
     }
 
-    fn sources(&self) -> [(RawFd, Token); 2] {
-        [
-            (self.process.raw(), self.process_token()),
-            (self.voice.as_raw_fd(), self.voice_token()),
-        ]
+    fn wants_watch(&self) -> bool {
+        !self.ready || self.awaited > 0
     }
 }
 
@@ -85,18 +108,24 @@ impl SupervisorExecutor {
         signals: SignalFd,
         ignore_sigint: bool,
         call: Call,
-        text: File,
+        text: Text,
+        dump: ParentDump,
         read_config: ReadConfig,
+        (desk, planner): (Desk, Planner),
     ) -> Self {
         Self {
             signals,
             ignore_sigint,
             call,
-            text,
+            text: text.file,
+            global: text.global,
+            dump,
             read_config,
             reloaded: false,
             registry: None,
             children: Vec::new(),
+            desk,
+            planner,
             feedback: VecDeque::new(),
             exit: None,
         }
@@ -116,7 +145,15 @@ impl SupervisorExecutor {
 
     fn act(&mut self, action: SupervisorAction) -> io::Result<()> {
         match action {
-            SupervisorAction::Start { child, kind } => self.start_child(child, kind)?,
+            SupervisorAction::Start {
+                child,
+                kind,
+                resume,
+            } => self.start_child(child, kind, resume)?,
+            SupervisorAction::Listen { child } => self.listen(child),
+            SupervisorAction::Hello { child, n } => self.say_hello(child, n),
+            SupervisorAction::Reload { child, n } => self.reload(child, n),
+            SupervisorAction::Alive => sd_notify::notify("WATCHDOG=1"),
             SupervisorAction::Signal { child, signal } => {
                 if let Some(held) = self.children.iter().find(|held| held.id == child) {
                     held.process.signal(number(signal))?;
@@ -124,30 +161,35 @@ impl SupervisorExecutor {
             }
             SupervisorAction::ReadConfig => {
                 let text = (self.read_config)();
-                let wanted = text.map(|text| {
+                let terms = text.map(|text| {
                     self.text = text.file;
+                    self.global = text.global;
                     self.reloaded = true;
-                    text.wanted
+                    text.terms
                 });
                 self.feedback
-                    .push_back(SupervisorEvent::ConfigRead { wanted });
+                    .push_back(SupervisorEvent::ConfigRead { terms });
             }
-            SupervisorAction::Note(note) => tell(note),
+            SupervisorAction::Note(note) => {
+                tell(note);
+                self.desk.on_note(&note, clock::now());
+            }
             SupervisorAction::Exit(code) => self.exit = Some(code),
         }
         Ok(())
     }
 
-    fn start_child(&mut self, id: ChildId, kind: Kind) -> io::Result<()> {
-        match self.try_start(id, kind) {
+    fn start_child(&mut self, id: ChildId, kind: Kind, resume: bool) -> io::Result<()> {
+        match self.try_start(id, kind, resume) {
             Ok(held) => {
                 let pid = held.process.pid();
                 if let Some(registry) = &self.registry {
-                    for (fd, token) in held.sources() {
-                        registry.register(&mut SourceFd(&fd), token, Interest::READABLE)?;
-                    }
+                    let (fd, token) = (held.process.raw(), held.process_token());
+                    registry.register(&mut SourceFd(&fd), token, Interest::READABLE)?;
                 }
                 self.children.push(held);
+                self.desk.on_started(id, kind, pid, clock::now());
+                self.watch_voices()?;
                 self.feedback
                     .push_back(SupervisorEvent::Started { child: id, pid });
             }
@@ -160,26 +202,141 @@ impl SupervisorExecutor {
         Ok(())
     }
 
-    fn try_start(&self, id: ChildId, kind: Kind) -> io::Result<Held> {
-        // Opened anew: a duplicate would share the place up to which the last child has read.
-        let text = File::open(format!("/proc/self/fd/{}", self.text.as_raw_fd()))?;
-        let (voice, theirs) = UnixStream::pair()?;
-        voice.set_nonblocking(true)?;
+    fn try_start(&self, id: ChildId, kind: Kind, resume: bool) -> io::Result<Held> {
+        let text = self.text_from_the_start()?;
+        let memory = self.memory(kind);
+        let (voice, theirs) = Voice::pair()?;
         let inheritance = Inheritance {
             kind,
             text: text.as_raw_fd(),
             parent: theirs.as_raw_fd(),
+            memory: memory.as_ref().map(AsRawFd::as_raw_fd),
+            resume,
             reloaded: self.reloaded,
         };
         let variables = self.call.variables(inheritance);
         let blocked = SignalSet::of(&child::signals())?;
-        let process = process::start_self(
-            &self.call.words,
-            &variables,
-            &[text.as_fd(), theirs.as_fd()],
-            blocked,
-        )?;
-        Ok(Held { id, process, voice })
+        let mut descriptors = vec![text.as_fd(), theirs.as_fd()];
+        descriptors.extend(memory);
+        let process = process::start_self(&self.call.words, &variables, &descriptors, blocked)?;
+        Ok(Held {
+            id,
+            kind,
+            process,
+            voice,
+            watched: false,
+            ready: false,
+            awaited: 0,
+            here: None,
+        })
+    }
+
+    /// The text in force, opened anew: a duplicate would share the place up to which others have
+    /// read.
+    fn text_from_the_start(&self) -> io::Result<File> {
+        File::open(format!("/proc/self/fd/{}", self.text.as_raw_fd()))
+    }
+
+    /// The memory that children of this kind keep their record in, which outlives them.
+    fn memory(&self, _: Kind) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
+    fn held(&mut self, id: ChildId) -> Option<&mut Held> {
+        self.children.iter_mut().find(|held| held.id == id)
+    }
+
+    /// Hands over what the child has said until now.
+    fn listen(&mut self, child: ChildId) {
+        while let Some(event) = self.hear(child) {
+            self.feedback.push_back(event);
+        }
+        let here = self.held(child).and_then(|held| held.here);
+        self.feedback
+            .push_back(SupervisorEvent::Listened { child, here });
+    }
+
+    fn say_hello(&mut self, child: ChildId, n: u64) {
+        if let Some(held) = self.held(child)
+            && let Err(error) = held.voice.tell_child(&ToChild::Hello { n }, None)
+        {
+            // Its silence will tell.
+            log::debug!("a hello was not sent: {error}");
+        }
+    }
+
+    fn reload(&mut self, child: ChildId, n: u64) {
+        let text = self.text_from_the_start();
+        let Some(held) = self.held(child) else {
+            return;
+        };
+        let message = ToChild::Reload { n };
+        let sent = text.and_then(|text| held.voice.tell_child(&message, Some(text.as_fd())));
+        match sent {
+            Ok(()) => held.awaited += 1,
+            Err(error) => {
+                log::error!("A child process cannot be given the new configuration: {error}");
+                let outcome = ReloadOutcome::Restart;
+                self.feedback
+                    .push_back(SupervisorEvent::Reloaded { child, n, outcome });
+            }
+        }
+    }
+
+    /// Lets the poll watch the children of whom something is to be expected.
+    fn watch_voices(&mut self) -> io::Result<()> {
+        let Some(registry) = &self.registry else {
+            return Ok(());
+        };
+        for held in &mut self.children {
+            let (fd, token) = (held.voice.raw(), held.voice_token());
+            match (held.watched, held.wants_watch()) {
+                (false, true) => {
+                    registry.register(&mut SourceFd(&fd), token, Interest::READABLE)?;
+                }
+                (true, false) => registry.deregister(&mut SourceFd(&fd))?,
+                (true, true) | (false, false) => continue,
+            }
+            held.watched = !held.watched;
+        }
+        Ok(())
+    }
+
+    /// Does what a client of the control socket wants.
+    fn serve(
+        &mut self,
+        wish: desk::Wish,
+        machine: &mut Supervisor,
+        out: &mut Out<SupervisorAction>,
+    ) -> io::Result<()> {
+        let now = clock::now();
+        match wish {
+            desk::Wish::Reload => {
+                let reload = SupervisorEvent::Command(SupervisorCommand::Reload);
+                self.deliver(reload, machine, out)?;
+            }
+            desk::Wish::Plan(client) => {
+                let text = self.text_from_the_start()?;
+                self.desk.begin_plan(client, (self.planner)(text), now);
+            }
+            desk::Wish::Ask { n, what } => {
+                let ask = ToChild::Ask { n, what };
+                let id = machine.child(Kind::Vrrp);
+                let child = self.children.iter_mut().find(|held| Some(held.id) == id);
+                // One that has not listened for long counts as silent: it is given its time.
+                let is_told = child.is_some_and(|held| match held.voice.tell_child(&ask, None) {
+                    Ok(()) => {
+                        held.awaited += 1;
+                        true
+                    }
+                    Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+                });
+                if !is_told {
+                    self.desk.on_nobody(n, now);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Waits for every child that has ended. Those that this process did not start were left behind
@@ -214,6 +371,7 @@ impl SupervisorExecutor {
             libc::SIGUSR2 => SupervisorCommand::Forward(ChildSignal::Stats),
             other if other == stats_clear() => SupervisorCommand::Forward(ChildSignal::StatsClear),
             other if other == json() => SupervisorCommand::Forward(ChildSignal::Json),
+            other if other == journal() => SupervisorCommand::Forward(ChildSignal::Journal),
             _ => return None,
         })
     }
@@ -223,9 +381,11 @@ impl SupervisorExecutor {
             return Ok(None);
         };
         let held = self.children.swap_remove(index);
+        self.desk.on_ended(held.id, clock::now());
         if let Some(registry) = &self.registry {
-            for (fd, _) in held.sources() {
-                registry.deregister(&mut SourceFd(&fd))?;
+            registry.deregister(&mut SourceFd(&held.process.raw()))?;
+            if held.watched {
+                registry.deregister(&mut SourceFd(&held.voice.raw()))?;
             }
         }
         Ok(Some(SupervisorEvent::Exited {
@@ -234,15 +394,61 @@ impl SupervisorExecutor {
         }))
     }
 
-    /// Every octet means the same: the child is ready. True if one was there.
-    fn hear(&mut self, index: usize) -> bool {
-        let mut heard = false;
-        let mut buffer = [0; 64];
-        // Its end of file, like any error, will be explained by the end of the process.
-        while let Ok(1..) = self.children[index].voice.read(&mut buffer) {
-            heard = true;
+    /// The next thing that a child says, for the machine; `None` when nothing is waiting.
+    fn hear(&mut self, child: ChildId) -> Option<SupervisorEvent> {
+        let held = self.children.iter_mut().find(|held| held.id == child)?;
+        let mut buffer = [0; MESSAGE_MAX];
+        loop {
+            let (length, file) = match held.voice.hear(&mut buffer) {
+                Ok((length, Heard::Packet(file))) => (length, file),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                // Its end of file, like any error, will be explained by the end of the process.
+                Ok((_, Heard::Silence | Heard::Gone)) | Err(_) => return None,
+            };
+            match FromChild::decode(buffer.get(..length).unwrap_or_default()) {
+                Ok(FromChild::Ready) => {
+                    held.ready = true;
+                    self.desk.on_heard(child, clock::now());
+                    return Some(SupervisorEvent::Ready { child });
+                }
+                Ok(FromChild::Here { n }) => {
+                    held.here = held.here.max(Some(n));
+                    self.desk.on_heard(child, clock::now());
+                }
+                Ok(FromChild::Reloaded { n, outcome, text }) => {
+                    held.awaited = held.awaited.saturating_sub(1);
+                    if outcome == Outcome::Failed {
+                        self.desk.on_kept(held.kind, text);
+                    }
+                    let outcome = on_reloaded(held.kind, outcome, text);
+                    return Some(SupervisorEvent::Reloaded { child, n, outcome });
+                }
+                Ok(FromChild::Told { n, bytes }) => {
+                    held.awaited = held.awaited.saturating_sub(1);
+                    self.desk.on_told(n, bytes, file, clock::now());
+                }
+                Err(_) => {
+                    let title = held.kind.title();
+                    log::warn!("{title} child process said something unreadable");
+                }
+            }
         }
-        heard
+    }
+}
+
+/// What the machine shall know of an answer; the words go to the log.
+fn on_reloaded(kind: Kind, outcome: Outcome, text: &str) -> ReloadOutcome {
+    if !text.is_empty() {
+        let level = match outcome {
+            Outcome::Applied | Outcome::Restart => log::Level::Info,
+            Outcome::Failed => log::Level::Error,
+        };
+        log::log!(level, "{} child process: {text}", kind.title());
+    }
+    match outcome {
+        Outcome::Applied => ReloadOutcome::Applied,
+        Outcome::Restart => ReloadOutcome::Restart,
+        Outcome::Failed => ReloadOutcome::Failed,
     }
 }
 
@@ -250,6 +456,7 @@ impl Executor<Supervisor> for SupervisorExecutor {
     fn register(&mut self, registry: &Registry) -> io::Result<()> {
         let signals = self.signals.raw();
         registry.register(&mut SourceFd(&signals), SIGNALS, Interest::READABLE)?;
+        self.desk.register(registry)?;
         self.registry = Some(registry.try_clone()?);
         Ok(())
     }
@@ -264,6 +471,7 @@ impl Executor<Supervisor> for SupervisorExecutor {
 
     fn class(&self, token: Token) -> Option<Class> {
         let known = token == SIGNALS
+            || self.desk.has(token)
             || self
                 .children
                 .iter()
@@ -279,6 +487,9 @@ impl Executor<Supervisor> for SupervisorExecutor {
     ) -> io::Result<Drained> {
         if token == SIGNALS {
             while let Some(signal) = self.signals.read()? {
+                if signal == libc::SIGUSR1 {
+                    self.dump.write(&self.global);
+                }
                 if signal == libc::SIGCHLD {
                     self.reap_all(machine, out)?;
                 } else if let Some(command) = self.command(signal) {
@@ -287,14 +498,21 @@ impl Executor<Supervisor> for SupervisorExecutor {
             }
             return Ok(Drained::Yes);
         }
+        if self.desk.has(token) {
+            let (drained, wishes) = self.desk.read(token, clock::now());
+            for wish in wishes {
+                self.serve(wish, machine, out)?;
+            }
+            return Ok(drained);
+        }
         let find = |held: &Held| token == held.process_token() || token == held.voice_token();
         let Some(index) = self.children.iter().position(find) else {
             return Ok(Drained::Yes);
         };
         if token == self.children[index].voice_token() {
             let child = self.children[index].id;
-            if self.hear(index) {
-                self.deliver(SupervisorEvent::Ready { child }, machine, out)?;
+            while let Some(event) = self.hear(child) {
+                self.deliver(event, machine, out)?;
             }
         } else if let Some(event) = self.reap(index)? {
             self.deliver(event, machine, out)?;
@@ -326,7 +544,7 @@ impl Executor<Supervisor> for SupervisorExecutor {
     }
 
     fn flush(&mut self, _: &mut Supervisor, _: &mut Out<SupervisorAction>) -> io::Result<()> {
-        Ok(())
+        self.watch_voices()
     }
 
     fn exit_code(&self) -> Option<u8> {
@@ -335,13 +553,13 @@ impl Executor<Supervisor> for SupervisorExecutor {
 }
 
 /// The signals that the parent heeds: commands, and the end of a child.
-pub(crate) fn own_signals() -> [i32; 8] {
-    let [a, b, c, d, e, f, g] = signals();
-    [a, b, c, d, e, f, g, libc::SIGCHLD]
+pub(crate) fn own_signals() -> [i32; 9] {
+    let [a, b, c, d, e, f, g, h] = signals();
+    [a, b, c, d, e, f, g, h, libc::SIGCHLD]
 }
 
 /// The signals that are commands, to the parent as to its children.
-pub(crate) fn signals() -> [i32; 7] {
+pub(crate) fn signals() -> [i32; 8] {
     [
         libc::SIGTERM,
         libc::SIGINT,
@@ -350,6 +568,7 @@ pub(crate) fn signals() -> [i32; 7] {
         libc::SIGUSR2,
         stats_clear(),
         json(),
+        journal(),
     ]
 }
 
@@ -361,6 +580,11 @@ fn json() -> i32 {
     libc::SIGRTMIN() + 2
 }
 
+/// The original has something like it (a dump of its threads) where it is built for debugging.
+pub(crate) fn journal() -> i32 {
+    libc::SIGRTMAX()
+}
+
 fn number(signal: ChildSignal) -> i32 {
     match signal {
         ChildSignal::Terminate => libc::SIGTERM,
@@ -369,6 +593,7 @@ fn number(signal: ChildSignal) -> i32 {
         ChildSignal::Stats => libc::SIGUSR2,
         ChildSignal::StatsClear => stats_clear(),
         ChildSignal::Json => json(),
+        ChildSignal::Journal => journal(),
     }
 }
 
@@ -384,7 +609,9 @@ fn tell(note: SupervisorNote) {
         SupervisorNote::StartupComplete | SupervisorNote::ReloadComplete => {
             sd_notify::notify("READY=1");
         }
-        SupervisorNote::ReloadRefused => sd_notify::notify("READY=1"),
+        SupervisorNote::ReloadRefused | SupervisorNote::ReloadIncomplete => {
+            sd_notify::notify("READY=1");
+        }
         SupervisorNote::Reloading => {
             let micros = crate::sys::monotonic_micros();
             sd_notify::notify(&format!("RELOADING=1\nMONOTONIC_USEC={micros}"));
@@ -397,6 +624,10 @@ fn tell(note: SupervisorNote) {
         | SupervisorNote::Permanent { .. }
         | SupervisorNote::RestartIn { .. }
         | SupervisorNote::Killed { .. }
+        | SupervisorNote::Hung { .. }
+        | SupervisorNote::NeverReady { .. }
+        | SupervisorNote::ReloadFailed { .. }
+        | SupervisorNote::Replaced { .. }
         | SupervisorNote::LeftBadly { .. }
         | SupervisorNote::Stopped => {}
     }

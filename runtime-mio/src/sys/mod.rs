@@ -14,6 +14,7 @@ pub(crate) mod namespaces;
 pub(crate) mod netns;
 pub(crate) mod process;
 pub(crate) mod scheduling;
+pub(crate) mod seqpacket;
 pub(crate) mod signalfd;
 pub(crate) mod socket;
 pub(crate) mod timerfd;

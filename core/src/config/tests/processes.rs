@@ -16,20 +16,16 @@ fn global(lines: &str) -> Processes {
 fn nothing_written_is_the_originals_default() {
     let none = processes("");
     assert_eq!(none, Processes::default());
-    assert_eq!(none.child_wait_time, Duration::from_secs(5));
     assert_eq!(none.min_auto_priority_delay, Duration::from_secs(1));
     assert_eq!(none.vrrp.rlimit_rttime, Duration::from_secs(1));
 }
 
 #[test]
 fn words_of_the_top_level() {
-    let all = processes(
-        "instance one\nuse_pid_dir\nnet_namespace blue\nnamespace_with_ipsets\nchild_wait_time 3\n",
-    );
+    let all = processes("instance one\nuse_pid_dir\nnet_namespace blue\nnamespace_with_ipsets\n");
     assert_eq!(all.instance.as_deref(), Some("one"));
     assert_eq!(all.net_namespace.as_deref(), Some("blue"));
     assert!(all.use_pid_dir);
-    assert_eq!(all.child_wait_time, Duration::from_secs(3));
 }
 
 #[test]
