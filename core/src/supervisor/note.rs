@@ -166,45 +166,30 @@ impl SupervisorNote {
                 )
             }
             Self::RestartIn { kind, pause } => {
-                write!(
-                    f,
-                    "{} child process starts again in {pause} s",
-                    kind.title()
-                )
+                about(f, *kind, format_args!(" starts again in {pause} s"))
             }
             Self::Killed { kind, after } => {
-                let title = kind.title();
-                write!(
-                    f,
-                    "{title} child process did not leave within {after} s: killed"
-                )
+                let what = format_args!(" did not leave within {after} s: killed");
+                about(f, *kind, what)
             }
-            Self::Hung { kind, pid, after } => write!(
-                f,
-                "{} child process({pid}) has not answered for {after} s: killed",
-                kind.title()
-            ),
-            Self::NeverReady { kind, pid, after } => write!(
-                f,
-                "{} child process({pid}) was not ready within {after} s: killed",
-                kind.title()
-            ),
-            Self::ReloadFailed { kind } => write!(
-                f,
-                "{} child process could not take in the new configuration and goes on with the old one",
-                kind.title()
-            ),
-            Self::Replaced { kind } => write!(
-                f,
-                "{} child process is replaced to take in the new configuration",
-                kind.title()
-            ),
             Self::LeftBadly { kind, exit } => {
-                write!(
-                    f,
-                    "{} child process left with an error ({exit})",
-                    kind.title()
-                )
+                about(f, *kind, format_args!(" left with an error ({exit})"))
+            }
+            Self::Hung { kind, pid, after } => {
+                let what = format_args!("({pid}) has not answered for {after} s: killed");
+                about(f, *kind, what)
+            }
+            Self::NeverReady { kind, pid, after } => {
+                let what = format_args!("({pid}) was not ready within {after} s: killed");
+                about(f, *kind, what)
+            }
+            Self::ReloadFailed { kind } => {
+                let what = " could not take in the new configuration and goes on with the old one";
+                about(f, *kind, format_args!("{what}"))
+            }
+            Self::Replaced { kind } => {
+                let what = " is replaced to take in the new configuration";
+                about(f, *kind, format_args!("{what}"))
             }
             Self::NothingToDo
             | Self::Started { .. }
@@ -218,6 +203,10 @@ impl SupervisorNote {
             | Self::Stopped => Ok(()),
         }
     }
+}
+
+fn about(f: &mut fmt::Formatter<'_>, kind: Kind, what: fmt::Arguments<'_>) -> fmt::Result {
+    write!(f, "{} child process{what}", kind.title())
 }
 
 impl fmt::Display for SupervisorNote {
