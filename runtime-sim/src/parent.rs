@@ -85,7 +85,10 @@ pub(crate) fn add_parents(trial: &mut Trial) {
     for (host, episode) in (0..trial.spec.hosts.len()).zip(first..) {
         let millis = rng.pick(&[50, 100, 250, 500, 1_000, 5_000]).copied();
         let interval = Duration::from_millis(millis.unwrap_or(5_000));
-        let at = Instant::from_micros(rng.below(3) * rng.below(4_000_000));
+        let at = match rng.below(2) {
+            0 => Instant::ZERO,
+            _ => Instant::from_micros(rng.below(trial.heal_at.as_micros())),
+        };
         let fault = Fault::Watch { host, interval };
         trial.schedule.push(Planned { at, fault, episode });
     }
