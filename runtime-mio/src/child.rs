@@ -16,6 +16,7 @@ use relevo_core::vrrp::VrrpNode;
 use crate::cli::Options;
 use crate::exec::vrrp::{Setup, VrrpExecutor};
 use crate::logger::{self, Logger};
+use crate::memory::Memory;
 use crate::pidfile::{self, PidFile, Refused};
 use crate::sys::process;
 use crate::sys::signalfd::SignalFd;
@@ -34,6 +35,8 @@ pub(crate) struct Inheritance {
     /// The descriptor of the socket to the parent: an octet says that the child is ready, its end
     /// of file that the parent is gone.
     pub(crate) parent: RawFd,
+    /// The descriptor of the file that outlives the child; none if nothing is to be remembered.
+    pub(crate) memory: Option<RawFd>,
     /// The configuration was read again since the daemon started: it does not start now.
     pub(crate) reloaded: bool,
 }
@@ -47,7 +50,14 @@ impl Inheritance {
             Kind::Bfd => "bfd",
         };
         let reloaded = if self.reloaded { ",reloaded" } else { "" };
-        format!("{WORD}{kind},{},{}{reloaded}", self.text, self.parent).into()
+        let memory = self
+            .memory
+            .map_or(String::new(), |fd| format!(",memory={fd}"));
+        format!(
+            "{WORD}{kind},{},{}{memory}{reloaded}",
+            self.text, self.parent
+        )
+        .into()
     }
 
     /// Reads the word; `None` if it is an ordinary word of the command line.
@@ -61,16 +71,25 @@ impl Inheritance {
         };
         let text = parts.next()?.parse().ok()?;
         let parent = parts.next()?.parse().ok()?;
-        let reloaded = match parts.next() {
+        let mut part = parts.next();
+        let mut memory = None;
+        if let Some(fd) = part.and_then(|part| part.strip_prefix("memory=")) {
+            memory = Some(fd.parse().ok()?);
+            part = parts.next();
+        }
+        let reloaded = match part {
             None => false,
             Some("reloaded") => true,
             Some(_) => return None,
         };
+        let own = |fd: RawFd| fd >= 0 && fd != text && fd != parent;
         let sound = parts.next().is_none() && text != parent && text >= 0 && parent >= 0;
+        let sound = sound && memory.is_none_or(own);
         sound.then_some(Self {
             kind,
             text,
             parent,
+            memory,
             reloaded,
         })
     }
@@ -147,13 +166,18 @@ fn vrrp(
         bound.global.startup_delay = Duration::ZERO;
     }
     let bound = Arc::new(bound);
-    let mut node = VrrpNode::new(Arc::clone(&bound), seed()?, clock::now());
+    let memory = memory(inheritance.memory, bound.instances.len())?;
+    let records = memory.as_ref().map(Memory::records).unwrap_or_default();
+    let now = clock::now();
+    let mut node = VrrpNode::resume(Arc::clone(&bound), &records, seed()?, now);
+    drop(records);
     let liveness = parent.try_clone()?;
     let mut executor = VrrpExecutor::new(Setup {
         bound,
         signals: Some(signals.into_owned()),
         ignore_sigint: options.ignore_sigint,
         parent: Some(liveness.into()),
+        memory,
     })?;
     // A parent that is gone already shows when the loop looks at its socket.
     _ = parent.write(b"R");
@@ -164,6 +188,19 @@ fn vrrp(
     });
     drop(pid_file);
     Ok(code)
+}
+
+/// What the parent keeps for the child; without it the child works, and leaves nothing behind.
+fn memory(fd: Option<RawFd>, slots: usize) -> io::Result<Option<Memory>> {
+    let Some(fd) = fd else { return Ok(None) };
+    let file = File::from(process::inherited(fd)?);
+    match Memory::map(file, slots) {
+        Ok(memory) => Ok(Some(memory)),
+        Err(error) => {
+            log::warn!("What virtual routers do cannot be remembered: {error}");
+            Ok(None)
+        }
+    }
 }
 
 /// The child's own pid file; nothing depends on it, so whatever is wrong with it is only told.
@@ -219,7 +256,8 @@ mod tests {
             kind: Kind::Vrrp,
             text: 7,
             parent: 9,
-            reloaded: false,
+            memory: Some(11),
+            reloaded: true,
         };
         assert_eq!(
             Inheritance::from_word(&inheritance.to_word()),
@@ -233,6 +271,8 @@ mod tests {
         ];
         let wrong = [
             "--relevo-child=vrrp,3,4,5",
+            "--relevo-child=vrrp,3,4,memory=x",
+            "--relevo-child=vrrp,3,4,memory=4",
             "--relevo-child=x,3,4",
             "--relevo-child=vrrp,3,3",
             "--relevo-child=vrrp,3,-1",

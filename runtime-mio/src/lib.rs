@@ -1,7 +1,7 @@
 //! The daemon `relevo`: carries the core's actions out on Linux.
 //!
 //! - `cli`, `options`, `usage`, `version`, `exit`: the command line, keepalived's
-//! - `parent`, `child`, `pidfile`, `sd_notify`: the processes
+//! - `parent`, `child`, `memory`, `pidfile`, `sd_notify`: the processes, and what outlives them
 //! - `daemon`: the loop that each of them runs; `exec`: an executor for each machine
 //! - `netlink`, `vrrp_io`, `arp_io`: the kernel and the wire; `sys`: system calls
 //! - `configuration`, `host_facts`, `diagnose`: the file, and what is wrong with it
@@ -22,6 +22,7 @@ mod exit;
 pub mod fuzzing;
 mod host_facts;
 mod logger;
+mod memory;
 mod netlink;
 mod options;
 mod parent;

@@ -15,6 +15,7 @@ use crate::configuration::{self, Loaded};
 use crate::diagnose::{self, Style};
 use crate::exec::supervisor::{self, ReadConfig, SupervisorExecutor, Text};
 use crate::logger::{self, Logger};
+use crate::memory::{self, MemoryFile};
 use crate::pidfile::{self, PidFile, Refused};
 use crate::sys::process::Role;
 use crate::sys::signalfd::SignalFd;
@@ -237,6 +238,18 @@ fn pid_file(options: &Options) -> Result<PidFile, Refusal> {
     })
 }
 
+/// What outlives the VRRP child. It can do without.
+fn memory(options: &Options, wanted: Kinds) -> Option<MemoryFile> {
+    if !wanted.contains(Kind::Vrrp) {
+        return None;
+    }
+    let path = memory::path(options.vrrp_pid_file.as_deref());
+    let opened = MemoryFile::open(&path);
+    opened
+        .inspect_err(|error| log::warn!("What virtual routers do is not remembered: {error}"))
+        .ok()
+}
+
 /// Goes into the background and runs the loop until the last child has left.
 fn watch(
     options: &Options,
@@ -257,6 +270,7 @@ fn watch(
     let signals = SignalFd::new(&supervisor::signals())?;
     logger.start()?;
     pid_file.write(std::process::id())?;
+    let memory = memory(options, text.wanted);
     let mut machine = Supervisor::new(Settings {
         wanted: text.wanted,
         respawn: !options.dont_respawn,
@@ -276,9 +290,13 @@ fn watch(
         options.ignore_sigint,
         child_words,
         text.file,
+        memory,
         read_config(options.clone(), diagnostics),
     );
     let code = daemon::run(&mut machine, &mut executor);
+    if matches!(code, Ok(exit::NORMAL)) {
+        executor.leave();
+    }
     drop(pid_file);
     Ok(code?)
 }

@@ -117,6 +117,17 @@ impl World {
                     process.close(*socket);
                 }
             }
+            VrrpAction::Remember {
+                instance,
+                slot,
+                record,
+            } => {
+                let record = out.bytes(*record);
+                self.trace.mix(&[7, u64::from(*slot)]);
+                self.trace.mix_bytes(record);
+                self.hosts[host].memory.remember(*instance, *slot, record);
+            }
+            VrrpAction::Forget { slot } => self.hosts[host].memory.forget(*slot),
             VrrpAction::Note(note) => self.take_note(host, note),
             VrrpAction::Exit(code) => self.exit(host, *code),
         }
@@ -180,6 +191,8 @@ impl World {
             intact: true,
         };
         finish_header(&mut advert);
+        let local = self.hosts[host].clock.local(self.now);
+        self.hosts[host].memory.stamp(*instance, local);
         self.last_sent[member] = Some(self.now);
         self.transmit(host, &advert);
         self.samples[member] = Some(advert);
@@ -265,6 +278,12 @@ impl World {
     fn take_note(&mut self, host: usize, note: &Note) {
         match note {
             Note::Leftover { .. } => self.checker.marks.leftover += 1,
+            Note::Resumed {
+                state: StateName::Master,
+                ..
+            } => self.checker.marks.resumed_master += 1,
+            Note::Resumed { .. } => self.checker.marks.resumed_backup += 1,
+            Note::ResumedTooLate { .. } => self.checker.marks.resumed_late += 1,
             Note::AddressTaken { .. } => self.checker.marks.taken += 1,
             Note::AddressFound { .. } => self.checker.marks.found += 1,
             _ => {}

@@ -11,10 +11,12 @@ use relevo_core::kernel::AddressKey;
 use relevo_core::machine::Out;
 use relevo_core::time::Instant;
 use relevo_core::vrrp::event::{Ingress, SocketSpec, VrrpAction};
+use relevo_core::vrrp::snapshot::Records;
 use relevo_core::vrrp::{StateName, VrrpNode};
 
 use crate::clock::SimClock;
 use crate::kernel::{SimKernel, Told};
+use crate::memory::Memory;
 use crate::numbers::Numbers;
 use crate::spec::HostSpec;
 
@@ -91,8 +93,13 @@ pub struct Process {
 
 impl Process {
     /// Starts the machine; `dump` is what the kernel shows it first.
-    pub fn start(bound: &Arc<Bound>, seed: u64, now: Instant, dump: Vec<Told>) -> Self {
-        let node = VrrpNode::new(Arc::clone(bound), seed, now);
+    pub fn start(
+        bound: &Arc<Bound>,
+        records: &Records,
+        (seed, now): (u64, Instant),
+        dump: Vec<Told>,
+    ) -> Self {
+        let node = VrrpNode::resume(Arc::clone(bound), records, seed, now);
         Self {
             states: states(&node, bound),
             node,
@@ -266,6 +273,8 @@ pub struct Host {
     pub clock: SimClock,
     /// Its configuration.
     pub bound: Arc<Bound>,
+    /// What a daemon leaves to its successor.
+    pub memory: Memory,
     /// Its kernel.
     pub kernel: SimKernel,
     /// What its kernel calls the interfaces.
@@ -304,6 +313,7 @@ impl Host {
             number: spec.number,
             clock: spec.clock,
             bound: Arc::clone(&spec.bound),
+            memory: Memory::default(),
             kernel,
             numbers: Numbers::default(),
             powered: true,
@@ -325,6 +335,7 @@ impl Host {
         self.kernel = SimKernel::boot(&spec.links(segments), &spec.addresses(segments));
         self.kernel.detects_duplicates = spec.detects_duplicates;
         self.boot += 1;
+        self.memory = Memory::default();
         self.tainted.clear();
     }
 

@@ -113,7 +113,8 @@ impl World {
         let here = &mut self.hosts[host];
         let local = here.clock.local(self.now);
         let dump = here.dump();
-        here.process = Some(Process::start(&here.bound, seed, local, dump));
+        let records = here.memory.records();
+        here.process = Some(Process::start(&here.bound, &records, (seed, local), dump));
         here.frozen = false;
         here.wake = None;
         self.fact(Fact::Started(host));

@@ -16,6 +16,7 @@ use relevo_core::limits::SLICE;
 use relevo_core::machine::{Machine, Out};
 use relevo_core::rng::Rng;
 use relevo_core::time::{Duration, Instant};
+use relevo_core::vrrp::snapshot::Record;
 use relevo_core::vrrp::{Command, Discard, SocketSpec, StateName, VrrpAction, VrrpEvent, VrrpNode};
 use relevo_core::wire::{ipv4, vrrp};
 
@@ -615,6 +616,14 @@ impl Storm {
                 assert_eq!(octets[6..12], MAC, "seed {seed}: whose announcement");
             }
             VrrpAction::Note(_) => {}
+            VrrpAction::Remember { record, .. } => {
+                let record = out.bytes(*record);
+                assert!(
+                    record.is_empty() || Record::decode(record).is_ok(),
+                    "seed {seed}"
+                );
+            }
+            VrrpAction::Forget { slot } => panic!("seed {seed}: slot {slot} is of nobody"),
             VrrpAction::Exit(code) => {
                 assert!(self.stopping && *code == 0, "seed {seed}: an early end");
                 self.exits += 1;

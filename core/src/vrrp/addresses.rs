@@ -20,7 +20,7 @@ pub(crate) struct Addresses {
     pub(crate) ledger: Ledger<AddressKey, AddressAttrs>,
     holders: BTreeMap<AddressKey, Holders>,
     /// What a former run left behind, and whose it would be; told when it is removed.
-    leftovers: BTreeMap<AddressKey, InstanceId>,
+    leftovers: BTreeMap<AddressKey, Option<InstanceId>>,
 }
 
 impl Addresses {
@@ -46,8 +46,29 @@ impl Addresses {
         }
     }
 
+    /// `id` wants `address` on `ifindex`, where a predecessor of ours had put it: if the kernel has
+    /// it, there is nothing to do. True if it has.
+    pub(crate) fn hold_on(
+        &mut self,
+        id: InstanceId,
+        ifindex: IfIndex,
+        address: &VirtualAddress,
+        ours: bool,
+    ) -> bool {
+        let key = key_of(address, ifindex);
+        if !self.ledger.keep(key, attrs_of(address), ours) {
+            self.hold(id, ifindex, address);
+            return false;
+        }
+        let holders = self.holders.entry(key).or_default();
+        if !holders.contains(&id) {
+            holders.push(id);
+        }
+        true
+    }
+
     /// A former run left `key` behind: it is to be removed.
-    pub(crate) fn remove_leftover(&mut self, id: InstanceId, key: AddressKey) {
+    pub(crate) fn remove_leftover(&mut self, id: Option<InstanceId>, key: AddressKey) {
         self.ledger.remove_leftover(key);
         self.leftovers.insert(key, id);
     }

@@ -178,6 +178,11 @@ impl Announcements {
         }
     }
 
+    /// True if something waits for its turn in a queue.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.queues.iter().any(|queue| !queue.waiting.is_empty())
+    }
+
     /// Nothing is announced any more.
     pub(crate) fn clear(&mut self, timers: &mut Timers<VrrpTimer>) {
         self.jobs.clear();

@@ -14,6 +14,7 @@ pub mod event;
 mod instance;
 mod node;
 pub mod note;
+pub mod snapshot;
 mod sockets;
 mod states;
 mod stats;

@@ -24,16 +24,16 @@ use crate::vrrp::conditions::TellBudget;
 use crate::vrrp::event::{Command, Ingress, QueueId, VrrpAction, VrrpEvent, VrrpTimer};
 use crate::vrrp::instance::{Ctx, Instance, State, Told};
 use crate::vrrp::note::{Discard, Note};
+use crate::vrrp::snapshot::Record;
 use crate::vrrp::sockets::Sockets;
 use crate::vrrp::stats::Stats;
 use crate::vrrp::timing;
 
 mod look;
+mod resume;
 
 use look::readiness_of;
-
-/// Version byte of a snapshot that carries nothing: the successor starts cold.
-const SNAPSHOT_COLD: u8 = 0;
+use resume::Legacy;
 
 /// How long after a failure a socket is tried again, if nothing happens to its interface before.
 const REOPEN_AFTER: Duration = Duration::from_secs(5);
@@ -71,6 +71,8 @@ pub struct VrrpNode {
     virtual_addresses: BTreeSet<(IpAddr, u8)>,
     /// For what is told of interfaces.
     tell_budget: TellBudget,
+    /// What a predecessor left that belongs to nobody any more.
+    legacy: Legacy,
 }
 
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -128,13 +130,8 @@ impl VrrpNode {
             watchers,
             virtual_addresses,
             tell_budget: TellBudget::default(),
+            legacy: Legacy::default(),
         }
-    }
-
-    /// A machine that goes on where a predecessor's snapshot ends. Every snapshot is a cold start
-    /// so far, that of an unknown version too.
-    pub fn resume(bound: Arc<Bound>, _snapshot: &[u8], seed: u64, now: Instant) -> Self {
-        Self::new(bound, seed, now)
     }
 
     /// The configuration in force.
@@ -171,6 +168,7 @@ impl VrrpNode {
         bare.sockets.forget_counters();
         for instance in &mut bare.instances {
             instance.stats = Stats::default();
+            instance.since = Instant::ZERO;
             instance.told = Told::default();
         }
         bare
@@ -255,7 +253,8 @@ impl VrrpNode {
         let taken = self.addresses.ledger.on_dump_end();
         if self.phase == Phase::Waiting {
             self.phase = Phase::Running;
-            self.remove_leftovers();
+            let kept = self.weigh_records(now, out);
+            self.remove_leftovers(&kept);
             if self.stop_asked {
                 return self.on_stop(now, out);
             }
@@ -277,7 +276,8 @@ impl VrrpNode {
 
     /// Removes what a former run left behind, before anything else (behaviour.md 3.3). An address
     /// of an owner that does not carry our mark is the host's own, and stays.
-    fn remove_leftovers(&mut self) {
+    /// Neither is what a master goes on with (`kept`).
+    fn remove_leftovers(&mut self, kept: &BTreeSet<AddressKey>) {
         for (instance, config) in self.bound.iter() {
             for address in config.all_addresses() {
                 let name = address.dev.as_ref().unwrap_or(&config.interface);
@@ -291,12 +291,15 @@ impl VrrpNode {
                 if config.is_owner() && protocol != ROUTE_PROTOCOL {
                     continue;
                 }
-                self.addresses.remove_leftover(instance, key);
+                if !kept.contains(&key) {
+                    self.addresses.remove_leftover(Some(instance), key);
+                }
                 // It carries our mark or is in the configuration.
                 self.links.set_borrowed(key, true);
             }
         }
-        self.remove_strays();
+        self.remove_strays(kept);
+        self.remove_legacy(kept);
     }
 
     fn on_address_taken(&mut self, key: AddressKey, now: Instant, out: &mut Out<VrrpAction>) {
@@ -416,6 +419,7 @@ impl VrrpNode {
         self.phase = Phase::Stopping;
         for index in 0..self.instances.len() {
             let id = InstanceId(index as u32);
+            self.weigh_again(id, false, now, out);
             self.with(id, now, out, |instance, ctx| {
                 instance.release_mastership(ctx);
             });
@@ -529,6 +533,7 @@ impl VrrpNode {
             self.on_present(key, false, now, out);
         }
         self.run_jobs(slice.saturating_sub(used), now, out);
+        self.forget_legacy(out);
         if self.phase == Phase::Stopping && self.addresses.ledger.is_settled() {
             self.phase = Phase::Stopped;
             out.push(VrrpAction::Note(Note::Stopped));
@@ -704,7 +709,11 @@ impl Machine for VrrpNode {
     }
 
     fn snapshot(&self, into: &mut Vec<u8>) {
-        into.push(SNAPSHOT_COLD);
+        for (instance, (_, config)) in self.instances.iter().zip(self.bound.iter()) {
+            if let Some(record) = Record::of(instance, config, self.now) {
+                record.encode(into);
+            }
+        }
     }
 }
 

@@ -511,7 +511,10 @@ impl<'a, 't> Player<'a, 't> {
                     let reason = self.blemished.contains(key) || self.interface_gone;
                     assert!(reason || !self.honest, "nobody has taken {key:?}");
                 }
-                VrrpAction::Note(_) | VrrpAction::Exit(_) => {}
+                VrrpAction::Note(_)
+                | VrrpAction::Remember { .. }
+                | VrrpAction::Forget { .. }
+                | VrrpAction::Exit(_) => {}
             }
         }
         let actions = self.out.actions().to_vec();

@@ -15,6 +15,7 @@ use relevo_core::vrrp::VrrpNode;
 use relevo_core::vrrp::event::{VrrpAction, VrrpEvent, VrrpTimer};
 
 use super::{Setup, VrrpExecutor};
+use crate::memory::Memory;
 use crate::sys::counting::Counts;
 use crate::testnet::{in_namespace, ip};
 use crate::{clock, daemon};
@@ -134,6 +135,7 @@ fn start(bound: Bound, report: Sender<Counts>) -> (UnixStream, std::thread::Join
             bound: Arc::clone(&bound),
             signals: None,
             parent: Some(OwnedFd::from(child)),
+            memory: Memory::in_memory(bound.instances.len()).ok(),
         };
         let mut executor = VrrpExecutor::new(setup).expect("opens");
         let mut machine = Watched {

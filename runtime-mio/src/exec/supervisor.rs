@@ -19,6 +19,7 @@ use relevo_core::time::Instant;
 use crate::child::{self, Inheritance};
 use crate::clock;
 use crate::daemon::{Class, Drained, Executor};
+use crate::memory::MemoryFile;
 use crate::sd_notify;
 use crate::sys::process::{self, ChildProcess};
 use crate::sys::signalfd::{SignalFd, SignalSet};
@@ -46,6 +47,8 @@ pub(crate) struct SupervisorExecutor {
     /// The daemon's own words, which the children get too.
     words: Vec<OsString>,
     text: File,
+    /// What outlives the VRRP child.
+    memory: Option<MemoryFile>,
     read_config: ReadConfig,
     /// The text has been replaced.
     reloaded: bool,
@@ -87,6 +90,7 @@ impl SupervisorExecutor {
         ignore_sigint: bool,
         words: Vec<OsString>,
         text: File,
+        memory: Option<MemoryFile>,
         read_config: ReadConfig,
     ) -> Self {
         Self {
@@ -94,12 +98,20 @@ impl SupervisorExecutor {
             ignore_sigint,
             words,
             text,
+            memory,
             read_config,
             reloaded: false,
             registry: None,
             children: Vec::new(),
             feedback: VecDeque::new(),
             exit: None,
+        }
+    }
+
+    /// Every child has left: in order, nothing is left to know.
+    pub(crate) fn leave(&mut self) {
+        if let Some(memory) = self.memory.take() {
+            memory.remove();
         }
     }
 
@@ -166,16 +178,21 @@ impl SupervisorExecutor {
         let text = File::open(format!("/proc/self/fd/{}", self.text.as_raw_fd()))?;
         let (voice, theirs) = UnixStream::pair()?;
         voice.set_nonblocking(true)?;
+        let memory = self.memory.as_ref().map(MemoryFile::file);
+        let memory = memory.filter(|_| kind == Kind::Vrrp);
         let inheritance = Inheritance {
             kind,
             text: text.as_raw_fd(),
             parent: theirs.as_raw_fd(),
+            memory: memory.map(AsRawFd::as_raw_fd),
             reloaded: self.reloaded,
         };
         let mut words = vec![inheritance.to_word()];
         words.extend_from_slice(&self.words);
         let blocked = SignalSet::of(&child::signals())?;
-        let process = process::start_self(&words, &[text.as_fd(), theirs.as_fd()], blocked)?;
+        let mut descriptors = vec![text.as_fd(), theirs.as_fd()];
+        descriptors.extend(memory.map(AsFd::as_fd));
+        let process = process::start_self(&words, &descriptors, blocked)?;
         Ok(Held { id, process, voice })
     }
 
