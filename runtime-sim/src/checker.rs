@@ -51,6 +51,8 @@ struct Known {
     heard_lower: Option<(Instant, usize)>,
     zero_sent: BTreeSet<IpAddr>,
     announced: BTreeSet<IpAddr>,
+    /// It died as master: when it had last sent an advert, and what it had announced.
+    died: Option<(Instant, BTreeSet<IpAddr>)>,
 }
 
 #[derive(Copy, Clone, Debug)]
@@ -102,6 +104,7 @@ impl Checker {
             heard_lower: None,
             zero_sent: BTreeSet::new(),
             announced: BTreeSet::new(),
+            died: None,
         };
         let path = Path {
             open: true,
@@ -147,6 +150,11 @@ impl Checker {
         match fact {
             Fact::Started(host) => self.on_started(now, host),
             Fact::Ended(host) => self.on_ended(now, host),
+            Fact::Forgotten(host) => {
+                for &member in Rc::clone(&self.cluster).on_host(host) {
+                    self.known[member].died = None;
+                }
+            }
             Fact::Frozen(host) => self.on_frozen(now, host, true),
             Fact::Thawed(host) => self.on_frozen(now, host, false),
             Fact::Overflowed(host) => self.on_overflowed(now, host),
@@ -155,7 +163,12 @@ impl Checker {
                 from,
                 to,
                 can_send,
-            } => self.on_state(now, member, (from, to), can_send),
+                resumed,
+            } => {
+                let died = self.known[member].died.take();
+                self.on_state(now, member, (from, to), can_send);
+                self.on_successor(now, member, to, died, resumed);
+            }
             Fact::Sent {
                 member,
                 dst,
@@ -223,6 +236,10 @@ impl Checker {
         for member in self.cluster.on_host(host).to_vec() {
             let known = &mut self.known[member];
             known.alive = false;
+            let master = known.state == StateName::Master;
+            if let Some(spoke) = known.spoke.filter(|_| master) {
+                known.died = Some((spoke, std::mem::take(&mut known.announced)));
+            }
             known.state = StateName::Init;
             known.since = now;
             known.quiet_until = None;
@@ -332,6 +349,35 @@ impl Checker {
             let me = self.member(member);
             let span = me.master_down(self.cluster.slowest_interval(me.router));
             self.set_timer(now, member, span);
+        }
+    }
+
+    /// The first state after a predecessor died as master.
+    fn on_successor(
+        &mut self,
+        now: Instant,
+        member: usize,
+        to: StateName,
+        died: Option<(Instant, BTreeSet<IpAddr>)>,
+        resumed: bool,
+    ) {
+        let interval = self.member(member).interval;
+        let limit = interval * u64::from(self.member(member).adverts.min(3));
+        let (slack, known) = (self.tolerance(limit), &mut self.known[member]);
+        let Some((spoke, announced)) = died else {
+            return;
+        };
+        if resumed && to == StateName::Master {
+            known.announced.extend(announced);
+            known.spoke = Some(spoke);
+            known.owes_advert =
+                Some(spoke + interval + slack).filter(|_| known.owes_advert.is_some());
+        } else if to == StateName::Backup && now + slack < spoke + limit {
+            let text = format!(
+                "member {member} was master {} s ago, and starts anew as backup",
+                now.since(spoke)
+            );
+            self.fail(now, Promise::GoesOn, text);
         }
     }
 

@@ -140,6 +140,7 @@ impl World {
             self.timeline.on_life(self.now, host, Life::Off);
             let spec = self.spec.hosts[host].clone();
             self.hosts[host].reboot(&spec, self.spec.segments.len());
+            self.fact(Fact::Forgotten(host));
             self.hosts[host].powered = false;
             for key in self.virtual_addresses(host) {
                 self.timeline.on_address(self.now, host, key.addr, false);

@@ -144,6 +144,11 @@ impl VrrpNode {
         self.instances[id.0 as usize].state_name()
     }
 
+    /// True while it is not decided whether `id` goes on where a predecessor ended.
+    pub fn is_resuming(&self, id: InstanceId) -> bool {
+        self.instances[id.0 as usize].resumes.is_some()
+    }
+
     /// The effective priority of a virtual router.
     pub fn effective_priority(&self, id: InstanceId) -> u8 {
         self.instances[id.0 as usize].priority

@@ -228,7 +228,8 @@ impl Record {
             State::Fault => {}
             State::Master(master) => {
                 record.settled = master.settled;
-                record.spoke = instance.stats.last_sent;
+                let sent = instance.stats.last_sent;
+                record.spoke = sent.filter(|at| *at >= instance.since);
             }
             State::Backup(backup) => {
                 record.preempt = backup.preempt;
@@ -323,13 +324,16 @@ impl Record {
 
     /// True if no backup can have taken over at `now` since the last advert left: less time has
     /// passed than the adverts take that it may miss. The interval is the shorter one of then and
-    /// now, and the adverts are no more than the default, since a peer may have that.
+    /// now, and the adverts are no more than the default, since a peer may have that. A takeover
+    /// that nobody has heard of is carried on within one interval: others may be about to.
     pub fn is_fresh(&self, config: &InstanceConfig, now: Instant) -> bool {
         let interval = self.advert_interval.min(config.advert_interval);
-        let adverts = config.down_timer_adverts.min(ADVERTS);
-        let limit = interval * u64::from(adverts);
-        let is_recent = |spoke: Instant| spoke <= now && now - spoke < limit;
-        self.state == StateName::Master && self.spoke.is_some_and(is_recent)
+        let adverts = u64::from(config.down_timer_adverts.min(ADVERTS));
+        let (from, limit) = match self.spoke {
+            Some(spoke) => (spoke, interval * adverts),
+            None => (self.since, interval),
+        };
+        self.state == StateName::Master && from <= now && now - from < limit
     }
 }
 
@@ -498,6 +502,8 @@ impl Records {
         match Record::decode(bytes) {
             Ok(mut record) => {
                 if record.state == StateName::Master {
+                    // One of an earlier mastership may still stand there.
+                    let stamped = stamped.filter(|at| *at >= record.since);
                     record.spoke = record.spoke.max(stamped);
                     record.stats.adverts_sent = record.stats.adverts_sent.saturating_add(adverts);
                 }

@@ -139,6 +139,10 @@ fn a_mastership_ages_within_the_adverts_that_a_backup_may_miss() {
     );
     config.advert_interval = Duration::from_millis(100);
     assert!(!record.is_fresh(&config, at(5_300_000)));
+    let mut unheard = record.clone();
+    (unheard.spoke, config.advert_interval) = (None, Duration::from_secs(1));
+    assert!(unheard.is_fresh(&config, at(1_999_999)));
+    assert!(!unheard.is_fresh(&config, at(2_000_000)));
     let mut backup = record.clone();
     backup.state = StateName::Backup;
     assert!(!backup.is_fresh(&config, at(5_000_001)));
@@ -173,6 +177,11 @@ fn the_last_advert_is_the_later_one_of_record_and_stamp() {
     records.add(2, &bytes[1..], None, 0);
     let spoke: Vec<_> = records.kept.iter().map(|(_, it)| it.spoke).collect();
     assert_eq!(spoke, [Some(stamp), record().spoke]);
+    let mut unheard = record();
+    (unheard.since, unheard.spoke) = (stamp + Duration::from_millis(1), None);
+    let mut later = Records::new(Instant::ZERO);
+    later.add(0, &encoded(&unheard), Some(stamp), 3);
+    assert_eq!(later.kept[0].1.spoke, None, "of an earlier mastership");
     let sent = records.kept[0].1.stats.adverts_sent;
     assert_eq!(sent, record().stats.adverts_sent + 3);
     assert_eq!(records.refused.len(), 1);

@@ -69,8 +69,6 @@ impl Instance {
         self.master_interval = config.advert_interval;
         self.priority = config.priority;
         self.stats.became_master += 1;
-        // The advert that follows.
-        self.stats.last_sent = Some(ctx.now);
         self.remember(ctx);
         self.send_advert(ctx);
         ctx.timers
