@@ -176,6 +176,11 @@ pub fn small_texts(data: &[u8], trail: &mut Trail) {
     fuzzing::child_word(data, &mut |words| trail.mark(words));
 }
 
+/// A packet between parent and child.
+pub fn voice(data: &[u8], trail: &mut Trail) {
+    fuzzing::voice(data, &mut |words| trail.mark(words));
+}
+
 /// Any text as a line of the log.
 pub fn log_line(data: &[u8], trail: &mut Trail) {
     // Lines at the ceiling from short inputs.

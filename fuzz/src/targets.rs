@@ -47,6 +47,7 @@ pub const TARGETS: &[Target] = &[
         daemon::small_texts,
         Shape::Text(|| daemon::SMALL_WORDS),
     ),
+    target("voice", daemon::voice, Shape::Plain),
     target("log_line", daemon::log_line, Shape::Plain),
     target("trace", text::trace, Shape::Text(|| text::TRACE_WORDS)),
     target("trace_event", text::trace_event, Shape::Plain),

@@ -2,9 +2,8 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::fd::RawFd;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,6 +13,7 @@ use relevo_core::time::Duration;
 use relevo_core::vrrp::VrrpNode;
 
 use crate::cli::Options;
+use crate::exec::talk::Talk;
 use crate::exec::vrrp::{Setup, VrrpExecutor};
 use crate::logger::{self, Logger};
 use crate::memory::Memory;
@@ -32,11 +32,12 @@ pub(crate) struct Inheritance {
     pub(crate) kind: Kind,
     /// The descriptor of the configuration's text.
     pub(crate) text: RawFd,
-    /// The descriptor of the socket to the parent: an octet says that the child is ready, its end
-    /// of file that the parent is gone.
+    /// The descriptor of the socket to the parent.
     pub(crate) parent: RawFd,
-    /// The descriptor of the file that outlives the child; none if nothing is to be remembered.
+    /// The descriptor of the memory for the child's record, if it shall keep one.
     pub(crate) memory: Option<RawFd>,
+    /// The child may go on where the record of its predecessor ends.
+    pub(crate) resume: bool,
     /// The configuration was read again since the daemon started: it does not start now.
     pub(crate) reloaded: bool,
 }
@@ -49,15 +50,13 @@ impl Inheritance {
             Kind::Vrrp => "vrrp",
             Kind::Bfd => "bfd",
         };
-        let reloaded = if self.reloaded { ",reloaded" } else { "" };
         let memory = self
             .memory
             .map_or(String::new(), |fd| format!(",memory={fd}"));
-        format!(
-            "{WORD}{kind},{},{}{memory}{reloaded}",
-            self.text, self.parent
-        )
-        .into()
+        let resume = if self.resume { ",resume" } else { "" };
+        let reloaded = if self.reloaded { ",reloaded" } else { "" };
+        let (text, parent) = (self.text, self.parent);
+        format!("{WORD}{kind},{text},{parent}{memory}{resume}{reloaded}").into()
     }
 
     /// Reads the word; `None` if it is an ordinary word of the command line.
@@ -69,29 +68,25 @@ impl Inheritance {
             "bfd" => Kind::Bfd,
             _ => return None,
         };
-        let text = parts.next()?.parse().ok()?;
-        let parent = parts.next()?.parse().ok()?;
-        let mut part = parts.next();
-        let mut memory = None;
-        if let Some(fd) = part.and_then(|part| part.strip_prefix("memory=")) {
-            memory = Some(fd.parse().ok()?);
-            part = parts.next();
-        }
-        let reloaded = match part {
-            None => false,
-            Some("reloaded") => true,
-            Some(_) => return None,
-        };
-        let own = |fd: RawFd| fd >= 0 && fd != text && fd != parent;
-        let sound = parts.next().is_none() && text != parent && text >= 0 && parent >= 0;
-        let sound = sound && memory.is_none_or(own);
-        sound.then_some(Self {
+        let mut read = Self {
             kind,
-            text,
-            parent,
-            memory,
-            reloaded,
-        })
+            text: parts.next()?.parse().ok()?,
+            parent: parts.next()?.parse().ok()?,
+            memory: None,
+            resume: false,
+            reloaded: false,
+        };
+        for part in parts {
+            match part {
+                "resume" => read.resume = true,
+                "reloaded" => read.reloaded = true,
+                other => read.memory = Some(other.strip_prefix("memory=")?.parse().ok()?),
+            }
+        }
+        let memory = read.memory.unwrap_or(RawFd::MAX);
+        let all = [read.text, read.parent, memory];
+        let distinct = all[0] != all[1] && all[1] != all[2] && all[0] != all[2];
+        (distinct && all.iter().all(|fd| *fd >= 0)).then_some(read)
     }
 }
 
@@ -150,8 +145,7 @@ fn vrrp(
     }
     let mut text = Vec::new();
     File::from(process::inherited(inheritance.text)?).read_to_end(&mut text)?;
-    let mut parent = UnixStream::from(process::inherited(inheritance.parent)?);
-    parent.set_nonblocking(true)?;
+    let parent = Talk::new(process::inherited(inheritance.parent)?);
     let loaded = configuration::from_bytes(&options.config_file, text)?;
     // The parent has told everything already, unless the host has changed since.
     if let Some(code) = start_exit_code(&loaded.diagnostics) {
@@ -166,21 +160,23 @@ fn vrrp(
         bound.global.startup_delay = Duration::ZERO;
     }
     let bound = Arc::new(bound);
-    let memory = memory(inheritance.memory, bound.instances.len())?;
+    let mut memory = memory(inheritance.memory, bound.instances.len())?;
+    if let Some(memory) = memory.as_mut().filter(|_| !inheritance.resume) {
+        memory.forget_all();
+    }
     let records = memory.as_ref().map(Memory::records).unwrap_or_default();
     let now = clock::now();
     let mut node = VrrpNode::resume(Arc::clone(&bound), &records, seed()?, now);
     drop(records);
-    let liveness = parent.try_clone()?;
     let mut executor = VrrpExecutor::new(Setup {
         bound,
         signals: Some(signals.into_owned()),
         ignore_sigint: options.ignore_sigint,
-        parent: Some(liveness.into()),
+        parent: Some(parent),
         memory,
     })?;
     // A parent that is gone already shows when the loop looks at its socket.
-    _ = parent.write(b"R");
+    executor.say_ready();
     // Whatever ends the loop now, a successor may do better: it must at least tidy up.
     let code = daemon::run(&mut node, &mut executor).unwrap_or_else(|error| {
         log::error!("VRRP child process cannot go on: {error}");
@@ -256,13 +252,22 @@ mod tests {
             kind: Kind::Vrrp,
             text: 7,
             parent: 9,
-            memory: Some(11),
-            reloaded: true,
+            memory: None,
+            resume: false,
+            reloaded: false,
         };
-        assert_eq!(
-            Inheritance::from_word(&inheritance.to_word()),
-            Some(inheritance)
-        );
+        for memory in [None, Some(0), Some(11)] {
+            for (resume, reloaded) in [(false, false), (true, false), (false, true), (true, true)] {
+                let inheritance = Inheritance {
+                    memory,
+                    resume,
+                    reloaded,
+                    ..inheritance
+                };
+                let word = inheritance.to_word();
+                assert_eq!(Inheritance::from_word(&word), Some(inheritance), "{word:?}");
+            }
+        }
         let not_ours = [
             "-n",
             "--relevo-child",
@@ -276,6 +281,11 @@ mod tests {
             "--relevo-child=x,3,4",
             "--relevo-child=vrrp,3,3",
             "--relevo-child=vrrp,3,-1",
+            "--relevo-child=vrrp,3,4,memory=3",
+            "--relevo-child=vrrp,3,4,memory=4",
+            "--relevo-child=vrrp,3,4,memory=-1",
+            "--relevo-child=vrrp,3,4,memory",
+            "--relevo-child=vrrp,3,4,",
         ];
         for word in not_ours.iter().chain(&wrong) {
             assert_eq!(Inheritance::from_word(OsStr::new(word)), None, "{word}");

@@ -19,6 +19,7 @@ use crate::diagnose::{self, Style};
 use crate::netlink::{route, socket};
 use crate::sys::{caps, msg};
 use crate::syslog::Facility;
+use crate::voice::{FromChild, MESSAGE_MAX, ToChild};
 use crate::{logger, pidfile, sd_notify, vrrp_io};
 
 /// Where the marks of an input go.
@@ -227,8 +228,36 @@ pub fn child_word(word: &[u8], mark: &mut Mark<'_>) {
             inheritance.text >= 0 && inheritance.parent >= 0,
             "{inheritance:?}"
         );
+        assert!(inheritance.memory.is_none_or(|fd| fd >= 0));
         let again = Inheritance::from_word(&inheritance.to_word());
         assert_eq!(again, Some(inheritance));
+    }
+}
+
+/// A packet between parent and child: never both kinds at once, and written as it was read.
+pub fn voice(packet: &[u8], mark: &mut Mark<'_>) {
+    let packet = packet.get(..MESSAGE_MAX).unwrap_or(packet);
+    let mut again = Vec::new();
+    let (to, from) = (ToChild::decode(packet), FromChild::decode(packet));
+    assert!(to.is_err() || from.is_err(), "{to:?} and {from:?}");
+    if let Ok(message) = to {
+        message.encode(&mut again);
+        assert_eq!(again, packet);
+    }
+    if let Ok(message) = from {
+        message.encode(&mut again);
+        assert_eq!(again, packet);
+    }
+    let octet = packet.first().copied().map(char::from);
+    let read = to.is_ok() || from.is_ok();
+    let outcome = match from {
+        Ok(FromChild::Reloaded { outcome, .. }) => Some(outcome),
+        _ => None,
+    };
+    if read {
+        mark(format_args!("{octet:?} {outcome:?}"));
+    } else {
+        mark(format_args!("unreadable"));
     }
 }
 
@@ -244,6 +273,9 @@ pub fn small_texts(data: &[u8], mark: &mut Mark<'_>) {
         assert!(pid > 0);
         assert_eq!(pidfile::number_in(&format!("{pid}\n")), Some(pid));
         mark(format_args!("pid"));
+    }
+    if let Some(period) = sd_notify::half_of(OsStr::new(text), None, 1) {
+        mark(format_args!("watchdog, zero {}", period.is_zero()));
     }
     if let Some(facility) = Facility::parse(text) {
         mark(format_args!("{facility:?}"));

@@ -34,6 +34,7 @@ mod syslog;
 mod testnet;
 mod usage;
 mod version;
+mod voice;
 mod vrrp_io;
 
 use std::ffi::OsString;

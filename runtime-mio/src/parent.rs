@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use relevo_core::config::bound::Bound;
 use relevo_core::config::{Diagnostic, Severity, check_exit_code, start_exit_code};
-use relevo_core::supervisor::{CHILD_WAIT_TIME, Kind, Kinds, Settings, Supervisor};
+use relevo_core::supervisor::{Kind, Kinds, Settings, Supervisor, Terms};
 
 use crate::cli::{Options, Report};
 use crate::configuration::{self, Loaded};
@@ -20,7 +20,7 @@ use crate::pidfile::{self, PidFile, Refused};
 use crate::sys::process::Role;
 use crate::sys::signalfd::SignalFd;
 use crate::sys::{caps, memfd, process};
-use crate::{daemon, exit, options, version};
+use crate::{daemon, exit, options, sd_notify, version};
 
 /// Owner only, unless `-u` says otherwise: dumps may hold passwords.
 const UMASK: u32 = 0o177;
@@ -160,7 +160,8 @@ fn prepare(options: &mut Options, logger: &Logger) -> Result<Prepared, Refusal> 
     }
     let file = memfd::sealed(loaded.text.as_bytes())?;
     let pid_file = pid_file(options)?;
-    let text = Text { file, wanted };
+    let terms = Terms::new(wanted, &loaded.bound);
+    let text = Text { file, terms };
     let diagnostics = loaded.diagnostics;
     Ok(Prepared {
         text,
@@ -270,11 +271,11 @@ fn watch(
     let signals = SignalFd::new(&supervisor::signals())?;
     logger.start()?;
     pid_file.write(std::process::id())?;
-    let memory = memory(options, text.wanted);
+    let memory = memory(options, text.terms.wanted);
     let mut machine = Supervisor::new(Settings {
-        wanted: text.wanted,
+        terms: text.terms,
         respawn: !options.dont_respawn,
-        child_wait_time: CHILD_WAIT_TIME,
+        watchdog: sd_notify::watchdog_period(),
     });
     // The children get the daemon's own words, and before them the file by its full name.
     let mut child_words = vec![options.config_file.clone().into_os_string()];
@@ -327,9 +328,9 @@ fn read_config(options: Options, mut known: Vec<Diagnostic>) -> ReadConfig {
         }
         match memfd::sealed(loaded.text.as_bytes()) {
             Ok(file) => {
-                let wanted = wanted(&options, &loaded.bound);
+                let terms = Terms::new(wanted(&options, &loaded.bound), &loaded.bound);
                 known = loaded.diagnostics;
-                Some(Text { file, wanted })
+                Some(Text { file, terms })
             }
             Err(error) => {
                 log::error!("The new configuration cannot be handed on: {error}");

@@ -23,8 +23,12 @@ struct Daemon {
 
 impl Daemon {
     fn start(name: &str, options: &[&str]) -> Self {
+        Self::start_with(name, GOOD, options)
+    }
+
+    fn start_with(name: &str, text: &str, options: &[&str]) -> Self {
         let place = place(name);
-        fs::write(place.join("conf"), GOOD).expect("a file of our own");
+        fs::write(place.join("conf"), text).expect("a file of our own");
         let process = command(&place, options).spawn().expect("the binary runs");
         let daemon = Self { place, process };
         daemon.wait_for_log("Startup complete");
@@ -69,10 +73,13 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         if let Ok(None) = self.process.try_wait() {
             let child = fs::read_to_string(self.place.join("vrrp.pid"));
-            if let Some(child) = child.ok().and_then(|text| text.trim().parse().ok()) {
+            // The parent first: it would start another one.
+            _ = self.process.kill();
+            if let Some(child) = child.ok().and_then(|text| text.trim().parse().ok())
+                && alive(child)
+            {
                 kill(child, "KILL");
             }
-            _ = self.process.kill();
             _ = self.process.wait();
         }
         _ = fs::remove_dir_all(&self.place);
@@ -88,10 +95,16 @@ fn place(name: &str) -> PathBuf {
 
 /// The daemon in a new network namespace; an ordinary user gets a user namespace with it.
 fn command(place: &Path, options: &[&str]) -> Command {
+    command_in(place, &[], options)
+}
+
+/// The same, behind the words of another command.
+fn command_in(place: &Path, words: &[&str], options: &[&str]) -> Command {
     let log = fs::File::create(place.join("log")).expect("a file of our own");
     let mut command = Command::new("unshare");
     command
         .args(["--map-root-user", "--net"])
+        .args(words)
         .arg(env!("CARGO_BIN_EXE_relevo"))
         .args(["-l", "-G", "--all", "-f"])
         .arg(place.join("conf"))
@@ -197,6 +210,97 @@ fn systemd_is_told_how_far_it_is() {
     assert_eq!(daemon.wait().code(), Some(0));
 }
 
+/// What `NOTIFY_SOCKET` hears within `span`.
+fn heard_within(listener: &UnixDatagram, span: Duration) -> Vec<String> {
+    let until = Instant::now() + span;
+    let mut all = Vec::new();
+    while let Some(left) = until.checked_duration_since(Instant::now())
+        && !left.is_zero()
+    {
+        listener.set_read_timeout(Some(left)).expect("settable");
+        let mut buffer = [0; 100];
+        if let Ok(length) = listener.recv(&mut buffer) {
+            all.push(String::from_utf8_lossy(&buffer[..length]).into_owned());
+        }
+    }
+    all
+}
+
+#[test]
+fn the_watchdog_hears_of_us_while_every_child_answers() {
+    let place = place("watchdog");
+    fs::write(place.join("conf"), WATCHED).expect("a file of our own");
+    let socket = place.join("notify");
+    let listener = UnixDatagram::bind(&socket).expect("a socket of our own");
+    let process = command(&place, &["-n"])
+        .env("NOTIFY_SOCKET", &socket)
+        .env("WATCHDOG_USEC", "400000")
+        .spawn()
+        .expect("the binary runs");
+    let mut daemon = Daemon { place, process };
+    daemon.wait_for_log("Startup complete");
+    heard_within(&listener, Duration::from_millis(300));
+    let heard = heard_within(&listener, Duration::from_secs(2));
+    assert!(heard.iter().all(|text| text == "WATCHDOG=1"), "{heard:?}");
+    // Ten, on a machine that is not busy.
+    assert!((7..=11).contains(&heard.len()), "{heard:?}");
+    // The child is killed after 200 to 300 ms and back a second later.
+    kill(daemon.child(), "STOP");
+    daemon.wait_for_log("killed");
+    daemon.wait_for_log_times("Starting VRRP child process", 2);
+    assert!(!heard_within(&listener, Duration::from_secs(1)).is_empty());
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait().code(), Some(0));
+}
+
+#[test]
+fn a_watchdog_of_another_process_hears_nothing() {
+    let place = place("watchdog-other");
+    fs::write(place.join("conf"), GOOD).expect("a file of our own");
+    let socket = place.join("notify");
+    let listener = UnixDatagram::bind(&socket).expect("a socket of our own");
+    let process = command(&place, &["-n"])
+        .env("NOTIFY_SOCKET", &socket)
+        .env("WATCHDOG_USEC", "100000")
+        .env("WATCHDOG_PID", "1")
+        .spawn()
+        .expect("the binary runs");
+    let mut daemon = Daemon { place, process };
+    daemon.wait_for_log("Startup complete");
+    let heard = heard_within(&listener, Duration::from_millis(500));
+    assert_eq!(heard, ["READY=1"]);
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait().code(), Some(0));
+}
+
+/// Voluntary context switches of a process: every one is a wait.
+fn waits(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("alive");
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    line.and_then(|count| count.trim().parse().ok())
+        .expect("a count")
+}
+
+#[test]
+fn an_idle_daemon_wakes_once_for_each_hello() {
+    let mut daemon = Daemon::start_with("idle", WATCHED, &["-n"]);
+    let (parent, child) = (daemon.process.id(), daemon.child());
+    sleep(Duration::from_millis(300));
+    let before = [waits(parent), waits(child)];
+    let begin = Instant::now();
+    sleep(Duration::from_secs(2));
+    let hellos = begin.elapsed().as_millis() as u64 / 100;
+    for (pid, before) in [parent, child].into_iter().zip(before) {
+        let woken = waits(pid) - before;
+        let expected = hellos / 2..=hellos + 2;
+        assert!(expected.contains(&woken), "{woken} for {hellos} hellos");
+    }
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait().code(), Some(0));
+}
+
 #[test]
 fn a_second_start_finds_the_first_and_ends_with_0() {
     let mut daemon = Daemon::start("second", &["-n"]);
@@ -235,6 +339,127 @@ fn a_child_that_is_killed_comes_back() {
     assert_eq!(daemon.wait().code(), Some(0));
 }
 
+/// Hello every 100 ms, so that the tests need not wait long.
+const WATCHED: &str = "global_defs {\n    relevo_hello_interval 0.1\n}\n";
+
+/// Waits for another child than `first`.
+fn successor(daemon: &Daemon, first: u32) -> u32 {
+    let path = daemon.place.join("vrrp.pid");
+    let mut next = first;
+    wait_until("a new pid", || {
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        next = text.trim().parse().unwrap_or(first);
+        next != first
+    });
+    next
+}
+
+#[test]
+fn a_child_that_is_stopped_is_replaced() {
+    let mut daemon = Daemon::start_with("hung", WATCHED, &["-n"]);
+    // Long enough to have settled: the next one starts at once.
+    sleep(Duration::from_millis(1_100));
+    let first = daemon.child();
+    let before = Instant::now();
+    kill(first, "STOP");
+    daemon.wait_for_log("has not answered for 0.2 s: killed");
+    let second = successor(&daemon, first);
+    let waited = before.elapsed();
+    assert!(!alive(first) && alive(second));
+    // At most three intervals to find it, and no pause.
+    assert!(waited < Duration::from_millis(900), "{waited:?}");
+    let log = daemon.log();
+    assert_eq!(
+        log.matches("died (signal 9): Respawning").count(),
+        1,
+        "{log}"
+    );
+    assert_eq!(log.matches("starts again in").count(), 0, "{log}");
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait().code(), Some(0));
+}
+
+#[test]
+fn a_child_that_hangs_again_and_again_is_started_with_pauses() {
+    let mut daemon = Daemon::start_with("hung-twice", WATCHED, &["-n"]);
+    let mut child = daemon.child();
+    for pause in ["starts again in 1 s", "starts again in 2 s"] {
+        kill(child, "STOP");
+        daemon.wait_for_log(pause);
+        child = successor(&daemon, child);
+    }
+    daemon.wait_for_log_times("Starting VRRP child process", 3);
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait().code(), Some(0));
+}
+
+#[test]
+fn a_parent_that_was_stopped_kills_nobody() {
+    let mut daemon = Daemon::start_with("late-parent", WATCHED, &["-n"]);
+    let (parent, child) = (daemon.process.id(), daemon.child());
+    // The parent alone; then both, and the parent is back first.
+    for both in [false, true, true, true] {
+        kill(parent, "STOP");
+        if both {
+            kill(child, "STOP");
+        }
+        sleep(Duration::from_millis(350));
+        kill(parent, "CONT");
+        if both {
+            sleep(Duration::from_millis(20));
+            kill(child, "CONT");
+        }
+        sleep(Duration::from_millis(400));
+        assert!(alive(child), "{}", daemon.log());
+    }
+    assert_eq!(daemon.child(), child);
+    assert_eq!(
+        daemon.log().matches("killed").count(),
+        0,
+        "{}",
+        daemon.log()
+    );
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait().code(), Some(0));
+}
+
+#[test]
+fn a_hung_child_without_respawn_ends_the_daemon() {
+    let mut daemon = Daemon::start_with("hung-no-respawn", WATCHED, &["-n", "-R"]);
+    kill(daemon.child(), "STOP");
+    assert_eq!(daemon.wait().code(), Some(0));
+    let log = daemon.log();
+    assert!(log.contains("died (signal 9): Exiting"), "{log}");
+}
+
+#[test]
+fn the_interval_of_hellos_changes_with_a_reload() {
+    let mut daemon = Daemon::start("new-interval", &["-n"]);
+    let conf = daemon.place.join("conf");
+    fs::write(&conf, WATCHED).expect("writable");
+    daemon.signal("HUP");
+    daemon.wait_for_log("Reload complete");
+    kill(daemon.child(), "STOP");
+    daemon.wait_for_log("has not answered for 0.2 s: killed");
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait().code(), Some(0));
+}
+
+#[test]
+fn child_wait_time_is_heeded() {
+    let text = format!("child_wait_time 1\n{GOOD}");
+    let mut daemon = Daemon::start_with("wait-time", &text, &["-n"]);
+    kill(daemon.child(), "STOP");
+    let before = Instant::now();
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait().code(), Some(0));
+    let waited = before.elapsed();
+    let expected = Duration::from_secs(1)..Duration::from_secs(4);
+    assert!(expected.contains(&waited), "{waited:?}");
+    let log = daemon.log();
+    assert!(log.contains("did not leave within 1 s: killed"), "{log}");
+}
+
 #[test]
 fn without_respawn_a_dead_child_ends_the_daemon() {
     let mut daemon = Daemon::start("no-respawn", &["-n", "-R"]);
@@ -244,6 +469,30 @@ fn without_respawn_a_dead_child_ends_the_daemon() {
         daemon.log().matches("Starting VRRP child process").count(),
         1
     );
+}
+
+#[test]
+fn what_a_child_may_never_do_ends_the_daemon_with_its_code() {
+    let place = place("forbidden");
+    fs::write(place.join("conf"), GOOD).expect("a file of our own");
+    // Root in a user namespace that does not own the network namespace: only trying shows it.
+    let mut process = command_in(&place, &["unshare", "--map-root-user"], &["-n"])
+        .spawn()
+        .expect("the binary runs");
+    let status = process.wait().expect("our child");
+    let log = fs::read_to_string(place.join("log")).unwrap_or_default();
+    assert_eq!(status.code(), Some(4), "{log}");
+    assert!(
+        log.contains("cannot work: a permission is missing (code 4)"),
+        "{log}"
+    );
+    assert_eq!(
+        log.matches("Starting VRRP child process").count(),
+        1,
+        "{log}"
+    );
+    assert!(!place.join("parent.pid").exists());
+    _ = fs::remove_dir_all(&place);
 }
 
 #[test]

@@ -78,6 +78,8 @@ pub fn bind(config: &Config, facts: &HostFacts) -> (Bound, Vec<Diagnostic>) {
                 .unwrap_or_else(|| facts.hostname.clone()),
             dynamic_interfaces: global.dynamic_interfaces,
             startup_delay: startup_delay(global, facts),
+            hello_interval: global.hello_interval,
+            child_wait_time: global.child_wait_time,
             garp_interval: global.garp_interval.unwrap_or_default(),
             gna_interval: global.gna_interval.unwrap_or_default(),
             garp_groups: config.garp_groups.clone(),

@@ -42,6 +42,10 @@ pub struct Global {
     /// `vrrp_startup_delay`, or what `vrrp_delay_after_boot` leaves of it if that ends later: for so
     /// long after the start nothing is heard and nothing is taken over.
     pub startup_delay: Duration,
+    /// `relevo_hello_interval`: time between two hellos from the parent to each child.
+    pub hello_interval: Option<Duration>,
+    /// `child_wait_time`: how long a child may take to leave before it is killed.
+    pub child_wait_time: Option<Duration>,
     /// `vrrp_garp_interval`: least time between two gratuitous ARPs out of one interface; zero for
     /// none.
     pub garp_interval: Duration,

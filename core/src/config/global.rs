@@ -60,6 +60,10 @@ pub struct GlobalDefs {
     pub startup_delay: Option<Duration>,
     /// `vrrp_delay_after_boot`.
     pub delay_after_boot: Option<Duration>,
+    /// `relevo_hello_interval`, an extension.
+    pub hello_interval: Option<Duration>,
+    /// `child_wait_time`, a word of the top level.
+    pub child_wait_time: Option<Duration>,
     /// `vrrp_netlink_cmd_rcv_bufs`, in octets.
     pub netlink_cmd_rcv_bufs: Option<u32>,
     /// `vrrp_netlink_cmd_rcv_bufs_force`.
@@ -145,6 +149,7 @@ impl GlobalDefs {
                 flag(found, sink);
                 self.v3_checksum_as_v2 = true;
             }
+            "relevo_hello_interval" => set(&mut self.hello_interval, hello_interval(found, sink)),
             "vrrp_startup_delay" => set(&mut self.startup_delay, startup_delay(found, sink)),
             "vrrp_delay_after_boot" => set(&mut self.delay_after_boot, startup_delay(found, sink)),
             other => {
@@ -242,6 +247,20 @@ fn name(found: &Statement, sink: &mut Sink) -> Option<String> {
 pub(super) fn boolean(found: &Statement, sink: &mut Sink) -> Option<bool> {
     let word = optional(found, sink);
     units::boolean(word, sink)
+}
+
+/// From what a busy host can keep to, to an hour.
+fn hello_interval(found: &Statement, sink: &mut Sink) -> Option<Duration> {
+    let word = value(found, sink)?;
+    let range = Duration::from_millis(50)..=Duration::from_secs(3_600);
+    units::seconds(word, range, IGNORED, sink)
+}
+
+/// Whole seconds, as in keepalived.
+pub(super) fn child_wait_time(found: &Statement, sink: &mut Sink) -> Option<Duration> {
+    let word = value(found, sink)?;
+    let range = 0..=u64::from(u32::MAX);
+    units::number(word, range, Garbage::Refuse, IGNORED, sink).map(Duration::from_secs)
 }
 
 /// Seconds from a millisecond on.

@@ -185,15 +185,15 @@ fn distance(a: &str, b: &str) -> usize {
 const NOTHING: &[&str] = &[];
 
 /// Words of the top level understood.
-const TOP_BUILT: &[&str] = &["garp_group", "global_defs", "vrrp_instance"];
+const TOP_BUILT: &[&str] = &[
+    "child_wait_time",
+    "garp_group",
+    "global_defs",
+    "vrrp_instance",
+];
 
 /// Words of the top level without which the same router is master.
-const TOP_HARMLESS: &[&str] = &[
-    "child_wait_time",
-    "instance",
-    "namespace_with_ipsets",
-    "use_pid_dir",
-];
+const TOP_HARMLESS: &[&str] = &["instance", "namespace_with_ipsets", "use_pid_dir"];
 
 /// Words of the top level that keep the daemon from starting.
 const TOP_REFUSED: &[&str] = &[
@@ -221,6 +221,7 @@ const TOP_REFUSED: &[&str] = &[
 const GLOBAL_BUILT: &[&str] = &[
     "default_interface",
     "dynamic_interfaces",
+    "relevo_hello_interval",
     "router_id",
     "v3_checksum_as_v2",
     "vrrp_check_unicast_src",

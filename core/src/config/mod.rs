@@ -105,6 +105,10 @@ fn read_top(
     }
     match found.keyword() {
         "global_defs" => global::read(&mut config.global, found, sink),
+        "child_wait_time" => {
+            let wait = global::child_wait_time(found, sink);
+            global::set(&mut config.global.child_wait_time, wait);
+        }
         "garp_group" => {
             let group = announcement::group(found, &config.garp_groups, sink);
             config.garp_groups.extend(group);

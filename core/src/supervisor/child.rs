@@ -3,7 +3,8 @@
 use crate::ids::ChildId;
 use crate::time::{Duration, Instant};
 
-use super::{Kind, RESTART_PAUSE_MAX, SETTLED_AFTER, SupervisorTimer};
+use super::pulse::Pulse;
+use super::{Kind, RESTART_PAUSE_MAX, RESUME_PROOF, SupervisorTimer};
 
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(super) enum State {
@@ -11,13 +12,8 @@ pub(super) enum State {
     Absent,
     /// Asked for; the runtime has not answered yet.
     Starting { id: ChildId },
-    /// At work. `ready` once it has said so.
-    Running {
-        id: ChildId,
-        pid: u32,
-        since: Instant,
-        ready: bool,
-    },
+    /// At work.
+    Running { id: ChildId, work: Work },
     /// Asked to leave, and killed at `kill_at`; then a successor is started if `again`.
     Leaving {
         id: ChildId,
@@ -29,12 +25,49 @@ pub(super) enum State {
     Waiting { until: Instant },
 }
 
+/// A child at work.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(super) struct Work {
+    pub(super) pid: u32,
+    /// When it said that it is ready.
+    pub(super) ready: Option<Instant>,
+    pub(super) pulse: Pulse,
+    /// When it was killed because it did not answer; its end will be told.
+    pub(super) hung: Option<Instant>,
+    /// The reload that it has not answered, and when that has taken too long.
+    pub(super) reload: Option<(u64, Instant)>,
+}
+
+impl Work {
+    /// For how long it has worked; `None` if it was never ready.
+    fn life(&self, now: Instant) -> Option<Duration> {
+        self.ready.map(|at| self.hung.unwrap_or(now) - at)
+    }
+
+    fn deadline(&self, kind: Kind) -> Option<(Instant, SupervisorTimer)> {
+        if self.hung.is_some() {
+            return None;
+        }
+        let look = match self.ready {
+            Some(_) => SupervisorTimer::Hello(kind),
+            None => SupervisorTimer::Ready(kind),
+        };
+        let look = self.pulse.due().map(|at| (at, look));
+        let reload = self
+            .reload
+            .map(|(_, at)| (at, SupervisorTimer::Reload(kind)));
+        look.into_iter().chain(reload).min()
+    }
+}
+
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Child {
     pub(super) kind: Kind,
     pub(super) state: State,
-    /// The pause before the next start if it dies soon again.
+    /// The pause before the next start if it dies soon again; zero before the first death.
     next_pause: Duration,
+    /// Its predecessor's record may be what kills it: it is not resumed from.
+    pub(super) distrusts_record: bool,
     /// A successor has been started only to tidy up before the daemon ends: one is enough.
     pub(super) tidied: bool,
 }
@@ -45,6 +78,7 @@ impl Child {
             kind,
             state: State::Absent,
             next_pause: Duration::ZERO,
+            distrusts_record: false,
             tidied: false,
         }
     }
@@ -64,33 +98,62 @@ impl Child {
             State::Leaving { kill_at, .. } => {
                 kill_at.map(|at| (at, SupervisorTimer::Kill(self.kind)))
             }
-            State::Absent | State::Starting { .. } | State::Running { .. } => None,
+            State::Running { work, .. } => work.deadline(self.kind),
+            State::Absent | State::Starting { .. } => None,
         }
     }
 
-    /// The pause after a death: none for a child that had settled, else 0, 1, 2, 4 .. 60 seconds.
-    pub(super) fn pause_after_life_of(&mut self, life: Duration) -> Duration {
-        if life >= SETTLED_AFTER {
+    /// The child at work, if there is one.
+    pub(super) const fn work(&mut self) -> Option<&mut Work> {
+        match &mut self.state {
+            State::Running { work, .. } => Some(work),
+            State::Absent
+            | State::Starting { .. }
+            | State::Leaving { .. }
+            | State::Waiting { .. } => None,
+        }
+    }
+
+    /// True for a child that heeds signals.
+    pub(super) const fn is_ready(&self) -> bool {
+        matches!(self.state, State::Running { work, .. } if work.ready.is_some() && work.hung.is_none())
+    }
+
+    /// True while a reload of this child is under way.
+    pub(super) const fn is_reloading(&self) -> bool {
+        matches!(self.state, State::Running { work, .. } if work.reload.is_some() && work.hung.is_none())
+    }
+
+    /// True while it is not known to be alive.
+    pub(super) fn is_silent(&self) -> bool {
+        matches!(self.state, State::Running { work, .. } if work.hung.is_some() || !work.pulse.is_well())
+    }
+
+    /// The pause after a death: none for a child that had worked for `settled_after`, else 1, 2, 4
+    /// .. 60 seconds.
+    pub(super) fn pause_after(
+        &mut self,
+        work: Work,
+        settled_after: Duration,
+        now: Instant,
+    ) -> Duration {
+        let life = work.life(now);
+        self.distrusts_record = life.is_none_or(|life| life < RESUME_PROOF);
+        if life.is_some_and(|life| life >= settled_after) {
             self.next_pause = Duration::ZERO;
             return Duration::ZERO;
         }
-        let pause = self.next_pause;
-        self.next_pause = longer(pause);
-        pause
+        self.pause_after_failed_start()
     }
 
-    /// As after a death, but never without a pause.
+    /// As after a death, and never without a pause.
     pub(super) fn pause_after_failed_start(&mut self) -> Duration {
         let pause = self.next_pause.max(Duration::from_secs(1));
-        self.next_pause = longer(pause);
+        self.next_pause = (pause * 2).min(RESTART_PAUSE_MAX);
         pause
     }
 
     pub(super) fn forget_deaths(&mut self) {
         self.next_pause = Duration::ZERO;
     }
-}
-
-fn longer(pause: Duration) -> Duration {
-    (pause * 2).clamp(Duration::from_secs(1), RESTART_PAUSE_MAX)
 }

@@ -2,7 +2,7 @@
 
 use crate::ids::{ChildId, Errno};
 
-use super::SupervisorNote;
+use super::{SupervisorNote, Terms};
 
 /// The kinds of children, in the order in which they are started.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -99,6 +99,23 @@ pub enum SupervisorEvent {
         /// Which.
         child: ChildId,
     },
+    /// The answer to [`SupervisorAction::Listen`]: everything that the child had said until now
+    /// has been handed over.
+    Listened {
+        /// Which.
+        child: ChildId,
+        /// The number of the last hello that it has answered, of all it has.
+        here: Option<u64>,
+    },
+    /// The child's answer to [`SupervisorAction::Reload`].
+    Reloaded {
+        /// Which.
+        child: ChildId,
+        /// The number of the reload.
+        n: u64,
+        /// What became of it.
+        outcome: ReloadOutcome,
+    },
     /// The child has ended and been reaped.
     Exited {
         /// Which.
@@ -110,10 +127,21 @@ pub enum SupervisorEvent {
     Command(SupervisorCommand),
     /// The answer to [`SupervisorAction::ReadConfig`].
     ConfigRead {
-        /// The kinds that have something to do under the new text; `None` if the text is unusable
-        /// and the old one stays in force.
-        wanted: Option<Kinds>,
+        /// What the new text says to the parent; `None` if the text is unusable and the old one
+        /// stays in force.
+        terms: Option<Terms>,
     },
+}
+
+/// What became of a reload in a child.
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
+pub enum ReloadOutcome {
+    /// It works by the new text.
+    Applied,
+    /// It cannot take the text in while it runs: it is replaced.
+    Restart,
+    /// It goes on with its old text.
+    Failed,
 }
 
 /// What the operator wants, by signal.
@@ -164,7 +192,31 @@ pub enum SupervisorAction {
         child: ChildId,
         /// What it does.
         kind: Kind,
+        /// It may go on where the record of its predecessor ends.
+        resume: bool,
     },
+    /// Hand over everything that the child has said; answered by
+    /// [`SupervisorEvent::Listened`] behind it.
+    Listen {
+        /// Which.
+        child: ChildId,
+    },
+    /// Say hello; the child's own loop answers.
+    Hello {
+        /// Which.
+        child: ChildId,
+        /// The number, from 1, each one above the last.
+        n: u64,
+    },
+    /// Hand the text in force to a child that runs; answered by [`SupervisorEvent::Reloaded`].
+    Reload {
+        /// Which.
+        child: ChildId,
+        /// The number of the reload.
+        n: u64,
+    },
+    /// Tell the service manager's watchdog that all is well.
+    Alive,
     /// Send a signal to a child.
     Signal {
         /// Which.
@@ -188,4 +240,12 @@ pub enum SupervisorTimer {
     Restart(Kind),
     /// The child was asked to leave and is still there.
     Kill(Kind),
+    /// The child should be ready by now.
+    Ready(Kind),
+    /// The next hello, and a look for the answer to the last one.
+    Hello(Kind),
+    /// The child should have answered a reload by now.
+    Reload(Kind),
+    /// The service manager's watchdog wants to hear something.
+    Watchdog,
 }

@@ -5,52 +5,71 @@
 //! it replaces has been reaped: two of a kind would fight over the same addresses.
 //!
 //! A child's exit code 1, 2 or 4 is permanent: starting it again would fail again, so the daemon
-//! ends with that code (keepalived's behaviour). Any other death is answered with a new child.
+//! ends with that code (keepalived's behaviour). Any other death is answered with a new child: at
+//! once if the dead one had worked for a while, after a growing pause otherwise.
+//!
+//! A child that hangs is found by its silence: hellos go to its own event loop, see [`pulse`]. It
+//! is killed, and then it is one that died.
 
 mod child;
 mod event;
 mod note;
+mod pulse;
+mod reload;
+mod terms;
 #[cfg(test)]
 mod tests;
+mod watch;
 
-use child::{Child, State};
+use child::{Child, State, Work};
 pub use event::{
-    ChildSignal, Exit, Kind, Kinds, SupervisorAction, SupervisorCommand, SupervisorEvent,
-    SupervisorTimer,
+    ChildSignal, Exit, Kind, Kinds, ReloadOutcome, SupervisorAction, SupervisorCommand,
+    SupervisorEvent, SupervisorTimer,
 };
 pub use note::SupervisorNote;
+use pulse::Pulse;
+use reload::Announce;
+pub use terms::{CHILD_WAIT_TIME, HELLO_INTERVAL, Terms};
+use watch::Watchdog;
 
 use crate::ids::ChildId;
 use crate::machine::{Machine, Out};
 use crate::time::{Duration, Instant};
 
-/// How long a child may take to leave before it is killed: keepalived's `child_wait_time`.
-pub const CHILD_WAIT_TIME: Duration = Duration::from_secs(5);
-
-/// A child that has lived this long is started again at once.
-pub const SETTLED_AFTER: Duration = Duration::from_secs(60);
+/// A child that dies sooner than this after it was ready may have died of its predecessor's record:
+/// the next one starts without it.
+pub const RESUME_PROOF: Duration = Duration::from_secs(1);
 
 /// The longest pause before a child that keeps dying is started again.
 pub const RESTART_PAUSE_MAX: Duration = Duration::from_secs(60);
 
+/// How long a child may take to be ready: far more than the largest configuration needs.
+pub const START_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long a child may take to answer a reload before it is replaced.
+pub const RELOAD_LIMIT: Duration = Duration::from_secs(60);
+
 /// What the supervisor is told at its birth.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Settings {
-    /// The kinds of children that have something to do.
-    pub wanted: Kinds,
+    /// What the configuration says.
+    pub terms: Terms,
     /// False with `--dont-respawn`: a dying child ends the daemon.
     pub respawn: bool,
-    /// How long a child may take to leave: [`CHILD_WAIT_TIME`] unless configured.
-    pub child_wait_time: Duration,
+    /// How often the service manager's watchdog wants to hear that all is well, if it does.
+    pub watchdog: Option<Duration>,
 }
 
 /// The machine of the parent process.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Supervisor {
-    settings: Settings,
+    terms: Terms,
+    respawn: bool,
+    watchdog: Option<Watchdog>,
     phase: Phase,
     children: [Child; Kind::ALL.len()],
     next_child: u64,
+    next_reload: u64,
     /// What is announced once every wanted child is ready.
     announce: Option<Announce>,
     reading: bool,
@@ -67,22 +86,19 @@ enum Phase {
     Done,
 }
 
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-enum Announce {
-    Startup,
-    Reload,
-}
-
 type Actions = Out<SupervisorAction>;
 
 impl Supervisor {
     /// A supervisor that has started nothing yet; [`SupervisorEvent::Begin`] sets it going.
     pub fn new(settings: Settings) -> Self {
         Self {
-            settings,
+            terms: settings.terms,
+            respawn: settings.respawn,
+            watchdog: settings.watchdog.map(Watchdog::new),
             phase: Phase::Idle,
             children: Kind::ALL.map(Child::new),
             next_child: 1,
+            next_reload: 1,
             announce: None,
             reading: false,
             reload_queued: false,
@@ -94,18 +110,19 @@ impl Supervisor {
         self.children[kind.index()].id()
     }
 
-    fn on_begin(&mut self, out: &mut Actions) {
+    fn on_begin(&mut self, now: Instant, out: &mut Actions) {
         if self.phase != Phase::Idle {
             return;
         }
         self.phase = Phase::Running;
         self.announce = Some(Announce::Startup);
-        if self.settings.wanted.is_empty() {
+        self.feed_watchdog(now, out);
+        if self.terms.wanted.is_empty() {
             out.push(SupervisorAction::Note(SupervisorNote::NothingToDo));
         }
         for kind in Kind::ALL {
-            if self.settings.wanted.contains(kind) {
-                self.start(kind, out);
+            if self.terms.wanted.contains(kind) {
+                self.start(kind, true, out);
             }
         }
         self.announce_when_ready(out);
@@ -123,16 +140,18 @@ impl Supervisor {
         let child = &mut self.children[index];
         match child.state {
             State::Starting { .. } => {
-                child.state = State::Running {
-                    id,
+                let work = Work {
                     pid,
-                    since: now,
-                    ready: false,
-                }
+                    ready: None,
+                    pulse: Pulse::new(now + START_LIMIT),
+                    hung: None,
+                    reload: None,
+                };
+                child.state = State::Running { id, work };
             }
             State::Leaving { again, .. } => {
                 // The order to leave came while it was being started.
-                let kill_at = Some(now + self.settings.child_wait_time);
+                let kill_at = Some(now + self.terms.child_wait_time);
                 child.state = State::Leaving {
                     id,
                     pid: Some(pid),
@@ -165,11 +184,11 @@ impl Supervisor {
             errno,
         }));
         if let State::Leaving { .. } = child.state {
-            self.on_left(index, out);
+            self.on_left(index, false, out);
             return;
         }
         child.state = State::Absent;
-        if !self.settings.respawn {
+        if !self.respawn {
             self.stop(1, now, out);
             return;
         }
@@ -182,37 +201,17 @@ impl Supervisor {
         }));
     }
 
-    fn on_ready(&mut self, id: ChildId, out: &mut Actions) {
-        let Some(index) = self.index_of(id) else {
-            return;
-        };
-        if let State::Running { ready, .. } = &mut self.children[index].state {
-            *ready = true;
-        }
-        self.announce_when_ready(out);
-    }
-
     fn on_exited(&mut self, id: ChildId, exit: Exit, now: Instant, out: &mut Actions) {
         let Some(index) = self.index_of(id) else {
             return;
         };
         let child = &mut self.children[index];
         let kind = child.kind;
-        let State::Running { pid, since, .. } = child.state else {
-            if exit != Exit::Code(0) {
-                out.push(SupervisorAction::Note(SupervisorNote::LeftBadly {
-                    kind,
-                    exit,
-                }));
-            }
-            let stopping = matches!(self.phase, Phase::Stopping(_));
-            if stopping && !matches!(exit, Exit::Code(0 | 1 | 2 | 4)) && !child.tidied {
-                self.tidy_up(index, now, out);
-            } else {
-                self.on_left(index, out);
-            }
+        let State::Running { work, .. } = child.state else {
+            self.on_leaver_exited(index, exit, now, out);
             return;
         };
+        let pid = work.pid;
         child.state = State::Absent;
         if let Exit::Code(code @ (1 | 2 | 4)) = exit {
             out.push(SupervisorAction::Note(SupervisorNote::Permanent {
@@ -223,7 +222,7 @@ impl Supervisor {
             self.stop(code, now, out);
             return;
         }
-        let respawn = self.settings.respawn;
+        let respawn = self.respawn;
         out.push(SupervisorAction::Note(SupervisorNote::Died {
             kind,
             pid,
@@ -234,9 +233,9 @@ impl Supervisor {
             self.stop(0, now, out);
             return;
         }
-        let pause = child.pause_after_life_of(now - since);
+        let pause = child.pause_after(work, self.terms.settled_after, now);
         if pause.is_zero() {
-            self.start(kind, out);
+            self.start(kind, true, out);
         } else {
             child.state = State::Waiting { until: now + pause };
             out.push(SupervisorAction::Note(SupervisorNote::RestartIn {
@@ -246,8 +245,26 @@ impl Supervisor {
         }
     }
 
-    /// A child that was asked to leave is gone.
-    fn on_left(&mut self, index: usize, out: &mut Actions) {
+    /// A child that was asked to leave has ended, in order or not.
+    fn on_leaver_exited(&mut self, index: usize, exit: Exit, now: Instant, out: &mut Actions) {
+        let child = &self.children[index];
+        if exit != Exit::Code(0) {
+            out.push(SupervisorAction::Note(SupervisorNote::LeftBadly {
+                kind: child.kind,
+                exit,
+            }));
+        }
+        let stopping = matches!(self.phase, Phase::Stopping(_));
+        if stopping && !matches!(exit, Exit::Code(0 | 1 | 2 | 4)) && !child.tidied {
+            self.tidy_up(index, now, out);
+        } else {
+            self.on_left(index, exit != Exit::Code(0), out);
+        }
+    }
+
+    /// A child that was asked to leave is gone. If it did not leave in order, a successor may
+    /// resume what it left behind.
+    fn on_left(&mut self, index: usize, resume: bool, out: &mut Actions) {
         let child = &mut self.children[index];
         let again = matches!(child.state, State::Leaving { again: true, .. });
         let kind = child.kind;
@@ -256,12 +273,9 @@ impl Supervisor {
             Phase::Stopping(_) => self.exit_when_alone(out),
             Phase::Running => {
                 if again {
-                    self.start(kind, out);
+                    self.start(kind, resume, out);
                 }
-                if self.reload_queued && !self.busy() {
-                    self.reload_queued = false;
-                    self.read_config(out);
-                }
+                self.announce_when_ready(out);
             }
             Phase::Idle | Phase::Done => {}
         }
@@ -271,78 +285,24 @@ impl Supervisor {
         match (command, self.phase) {
             (_, Phase::Stopping(_) | Phase::Done) => {}
             (SupervisorCommand::Stop, Phase::Idle | Phase::Running) => self.stop(0, now, out),
-            (SupervisorCommand::Reload, Phase::Running) => {
-                if self.busy() {
-                    self.reload_queued = true;
-                } else {
-                    self.read_config(out);
-                }
-            }
+            (SupervisorCommand::Reload, Phase::Running) => self.reload_queued = true,
             (SupervisorCommand::Forward(signal), Phase::Running) => self.forward(signal, out),
             (SupervisorCommand::Reload | SupervisorCommand::Forward(_), Phase::Idle) => {}
         }
     }
 
-    /// The new text is in force: every child that needs it is replaced.
-    fn on_config_read(&mut self, wanted: Option<Kinds>, now: Instant, out: &mut Actions) {
-        if !std::mem::take(&mut self.reading) || self.phase != Phase::Running {
-            return;
-        }
-        match wanted {
-            None => out.push(SupervisorAction::Note(SupervisorNote::ReloadRefused)),
-            Some(wanted) => {
-                self.settings.wanted = wanted;
-                self.announce = Some(Announce::Reload);
-                for kind in Kind::ALL {
-                    self.replace(kind, now, out);
-                }
-                self.announce_when_ready(out);
-            }
-        }
-        if self.reload_queued && !self.busy() {
-            self.reload_queued = false;
-            self.read_config(out);
-        }
-    }
-
-    fn replace(&mut self, kind: Kind, now: Instant, out: &mut Actions) {
-        let wanted = self.settings.wanted.contains(kind);
-        let child = &mut self.children[kind.index()];
-        match child.state {
-            State::Absent | State::Waiting { .. } => {
-                // What made it die may have been in the old text.
-                child.forget_deaths();
-                child.state = State::Absent;
-                if wanted {
-                    self.start(kind, out);
-                }
-            }
-            State::Starting { .. } | State::Running { .. } | State::Leaving { .. } => {
-                self.ask_to_leave(kind.index(), wanted, now, out);
-            }
-        }
-    }
-
-    fn read_config(&mut self, out: &mut Actions) {
-        self.reading = true;
-        out.push(SupervisorAction::Note(SupervisorNote::Reloading));
-        out.push(SupervisorAction::ReadConfig);
-    }
-
-    /// True while a reload is under way: a further one has to wait.
-    fn busy(&self) -> bool {
-        self.reading
-            || self
-                .children
-                .iter()
-                .any(|child| matches!(child.state, State::Leaving { .. }))
-    }
-
-    fn start(&mut self, kind: Kind, out: &mut Actions) {
+    /// Starts a child, which may go on where its predecessor's record ends if `resume`, unless that
+    /// record has killed one already.
+    fn start(&mut self, kind: Kind, resume: bool, out: &mut Actions) {
         let id = ChildId(self.next_child);
         self.next_child += 1;
-        self.children[kind.index()].state = State::Starting { id };
-        out.push(SupervisorAction::Start { child: id, kind });
+        let child = &mut self.children[kind.index()];
+        child.state = State::Starting { id };
+        out.push(SupervisorAction::Start {
+            child: id,
+            kind,
+            resume: resume && !child.distrusts_record,
+        });
     }
 
     fn stop(&mut self, code: u8, now: Instant, out: &mut Actions) {
@@ -359,17 +319,17 @@ impl Supervisor {
         self.exit_when_alone(out);
     }
 
-    /// A child that died has left its addresses behind: a successor is started, which removes them
-    /// before anything else, and asked to leave at once.
+    /// A child that died has left its addresses behind: a successor is started, which takes them
+    /// over or removes them before anything else, and asked to leave at once.
     fn tidy_up(&mut self, index: usize, now: Instant, out: &mut Actions) {
         self.children[index].tidied = true;
-        self.start(self.children[index].kind, out);
+        self.start(self.children[index].kind, true, out);
         self.ask_to_leave(index, false, now, out);
     }
 
     /// Sends the child the order to leave, if there is one and it has not been sent already.
     fn ask_to_leave(&mut self, index: usize, again: bool, now: Instant, out: &mut Actions) {
-        let kill_at = Some(now + self.settings.child_wait_time);
+        let kill_at = Some(now + self.terms.child_wait_time);
         let child = &mut self.children[index];
         child.state = match child.state {
             State::Absent | State::Waiting { .. } => State::Absent,
@@ -379,14 +339,14 @@ impl Supervisor {
                 kill_at: None,
                 again,
             },
-            State::Running { id, pid, .. } => {
+            State::Running { id, work } => {
                 out.push(SupervisorAction::Signal {
                     child: id,
                     signal: ChildSignal::Terminate,
                 });
                 State::Leaving {
                     id,
-                    pid: Some(pid),
+                    pid: Some(work.pid),
                     kill_at,
                     again,
                 }
@@ -416,30 +376,14 @@ impl Supervisor {
     }
 
     /// Only to children that are ready: before that they may not know the signal yet.
-    fn forward(&mut self, signal: ChildSignal, out: &mut Actions) {
+    fn forward(&self, signal: ChildSignal, out: &mut Actions) {
         for child in &self.children {
-            if let State::Running {
-                id, ready: true, ..
-            } = child.state
+            if child.is_ready()
                 && (signal.is_for_all() || child.kind == Kind::Vrrp)
+                && let Some(id) = child.id()
             {
                 out.push(SupervisorAction::Signal { child: id, signal });
             }
-        }
-    }
-
-    fn announce_when_ready(&mut self, out: &mut Actions) {
-        let ready = |child: &Child| {
-            !self.settings.wanted.contains(child.kind)
-                || matches!(child.state, State::Running { ready: true, .. })
-        };
-        if self.children.iter().all(ready)
-            && let Some(announce) = self.announce.take()
-        {
-            out.push(SupervisorAction::Note(match announce {
-                Announce::Startup => SupervisorNote::StartupComplete,
-                Announce::Reload => SupervisorNote::ReloadComplete,
-            }));
         }
     }
 
@@ -457,54 +401,58 @@ impl Machine for Supervisor {
 
     fn handle(&mut self, event: SupervisorEvent, now: Instant, out: &mut Actions) {
         match event {
-            SupervisorEvent::Begin => self.on_begin(out),
+            SupervisorEvent::Begin => self.on_begin(now, out),
             SupervisorEvent::Started { child, pid } => self.on_started(child, pid, now, out),
             SupervisorEvent::StartFailed { child, errno } => {
                 self.on_start_failed(child, errno, now, out);
             }
-            SupervisorEvent::Ready { child } => self.on_ready(child, out),
+            SupervisorEvent::Ready { child } => self.on_ready(child, now, out),
+            SupervisorEvent::Listened { child, here } => self.on_listened(child, here, now, out),
+            SupervisorEvent::Reloaded { child, n, outcome } => {
+                self.on_reloaded(child, n, outcome, now, out);
+            }
             SupervisorEvent::Exited { child, exit } => self.on_exited(child, exit, now, out),
             SupervisorEvent::Command(command) => self.on_command(command, now, out),
-            SupervisorEvent::ConfigRead { wanted } => self.on_config_read(wanted, now, out),
+            SupervisorEvent::ConfigRead { terms } => self.on_config_read(terms, now, out),
         }
+        self.reload_when_idle(out);
+        self.feed_watchdog_at_last(out);
     }
 
     fn handle_timeout(&mut self, now: Instant, out: &mut Actions) {
         for index in 0..self.children.len() {
-            let child = &mut self.children[index];
-            let kind = child.kind;
-            match &mut child.state {
-                State::Waiting { until } if *until <= now => self.start(kind, out),
-                State::Leaving { id, kill_at, .. } if kill_at.is_some_and(|at| at <= now) => {
-                    *kill_at = None;
-                    let child = *id;
-                    let after = self.settings.child_wait_time;
-                    out.push(SupervisorAction::Note(SupervisorNote::Killed {
-                        kind,
-                        after,
-                    }));
-                    out.push(SupervisorAction::Signal {
-                        child,
-                        signal: ChildSignal::Kill,
-                    });
-                }
-                State::Absent
-                | State::Starting { .. }
-                | State::Running { .. }
-                | State::Leaving { .. }
-                | State::Waiting { .. } => {}
+            // A child has at most a look and a reload that can be due together.
+            for _ in 0..2 {
+                let due = self.children[index].deadline();
+                let Some((_, timer)) = due.filter(|(at, _)| *at <= now) else {
+                    break;
+                };
+                self.on_child_due(index, timer, now, out);
             }
         }
+        self.on_watchdog_due(now, out);
+        self.reload_when_idle(out);
     }
 
-    /// A child that has just left must not be killed.
+    /// A child that has just left must not be killed, one that has just answered not be replaced.
     fn packets_first(&self, now: Instant) -> bool {
-        let next = self.next_timeout();
-        next.is_some_and(|(at, timer)| at <= now && matches!(timer, SupervisorTimer::Kill(_)))
+        self.next_timeout().is_some_and(|(at, timer)| {
+            let grave = match timer {
+                SupervisorTimer::Kill(_)
+                | SupervisorTimer::Ready(_)
+                | SupervisorTimer::Reload(_) => true,
+                // Answers to hellos are asked for when they are due.
+                SupervisorTimer::Restart(_)
+                | SupervisorTimer::Hello(_)
+                | SupervisorTimer::Watchdog => false,
+            };
+            grave && at <= now
+        })
     }
 
     fn next_timeout(&self) -> Option<(Instant, SupervisorTimer)> {
-        self.children.iter().filter_map(Child::deadline).min()
+        let children = self.children.iter().filter_map(Child::deadline);
+        children.chain(self.watchdog_deadline()).min()
     }
 
     /// Version 0: nothing is carried over, a new parent starts cold.

@@ -69,6 +69,36 @@ pub enum SupervisorNote {
         /// How long it had been given.
         after: Duration,
     },
+    /// A child did not answer and is killed.
+    Hung {
+        /// Which.
+        kind: Kind,
+        /// Its process number.
+        pid: u32,
+        /// How long it had been silent, at least.
+        after: Duration,
+    },
+    /// A child was not ready in time and is killed.
+    NeverReady {
+        /// Which.
+        kind: Kind,
+        /// Its process number.
+        pid: u32,
+        /// How long it had been given.
+        after: Duration,
+    },
+    /// A child could not take in the new configuration and keeps the old one.
+    ReloadFailed {
+        /// Which.
+        kind: Kind,
+    },
+    /// A child is replaced so that the new configuration takes effect.
+    Replaced {
+        /// Which.
+        kind: Kind,
+    },
+    /// The reload is over, but not every child has taken the new configuration in.
+    ReloadIncomplete,
     /// A child that was asked to leave did so with an error.
     LeftBadly {
         /// Which.
@@ -93,11 +123,16 @@ impl SupervisorNote {
             | Self::Permanent { .. }
             | Self::RestartIn { .. }
             | Self::Killed { .. }
+            | Self::Hung { .. }
+            | Self::NeverReady { .. }
+            | Self::ReloadFailed { .. }
+            | Self::ReloadIncomplete
             | Self::LeftBadly { .. } => true,
             Self::Started { .. }
             | Self::StartupComplete
             | Self::Reloading
             | Self::ReloadComplete
+            | Self::Replaced { .. }
             | Self::Stopping
             | Self::Stopped => false,
         }
@@ -163,6 +198,29 @@ impl fmt::Display for SupervisorNote {
                     "{title} child process did not leave within {after} s: killed"
                 )
             }
+            Self::Hung { kind, pid, after } => write!(
+                f,
+                "{} child process({pid}) has not answered for {after} s: killed",
+                kind.title()
+            ),
+            Self::NeverReady { kind, pid, after } => write!(
+                f,
+                "{} child process({pid}) was not ready within {after} s: killed",
+                kind.title()
+            ),
+            Self::ReloadFailed { kind } => write!(
+                f,
+                "{} child process could not take in the new configuration and goes on with the old one",
+                kind.title()
+            ),
+            Self::Replaced { kind } => write!(
+                f,
+                "{} child process is replaced to take in the new configuration",
+                kind.title()
+            ),
+            Self::ReloadIncomplete => f.write_str(
+                "Reload over, but not every child process works by the new configuration",
+            ),
             Self::LeftBadly { kind, exit } => {
                 write!(
                     f,

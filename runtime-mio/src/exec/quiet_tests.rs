@@ -15,6 +15,7 @@ use relevo_core::vrrp::VrrpNode;
 use relevo_core::vrrp::event::{VrrpAction, VrrpEvent, VrrpTimer};
 
 use super::{Setup, VrrpExecutor};
+use crate::exec::talk::Talk;
 use crate::memory::Memory;
 use crate::sys::counting::Counts;
 use crate::testnet::{in_namespace, ip};
@@ -134,7 +135,7 @@ fn start(bound: Bound, report: Sender<Counts>) -> (UnixStream, std::thread::Join
             ignore_sigint: false,
             bound: Arc::clone(&bound),
             signals: None,
-            parent: Some(OwnedFd::from(child)),
+            parent: Some(Talk::new(OwnedFd::from(child))),
             memory: Memory::in_memory(bound.instances.len()).ok(),
         };
         let mut executor = VrrpExecutor::new(setup).expect("opens");

@@ -1,18 +1,18 @@
-//! The executor of the parent: starts, signals and reaps the children, reads the configuration.
+//! The executor of the parent: starts, signals and reaps the children, talks with them, reads the
+//! configuration.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Read};
-use std::os::fd::{AsFd, AsRawFd, RawFd};
-use std::os::unix::net::UnixStream;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use mio::{Interest, Registry, Token, unix::SourceFd};
 use relevo_core::ids::{ChildId, Errno};
 use relevo_core::machine::{Machine, Out};
 use relevo_core::supervisor::{
-    ChildSignal, Kind, Kinds, Supervisor, SupervisorAction, SupervisorCommand, SupervisorEvent,
-    SupervisorNote,
+    ChildSignal, Kind, ReloadOutcome, Supervisor, SupervisorAction, SupervisorCommand,
+    SupervisorEvent, SupervisorNote, Terms,
 };
 use relevo_core::time::Instant;
 
@@ -23,18 +23,19 @@ use crate::memory::MemoryFile;
 use crate::sd_notify;
 use crate::sys::process::{self, ChildProcess};
 use crate::sys::signalfd::{SignalFd, SignalSet};
+use crate::voice::{FromChild, Heard, MESSAGE_MAX, Outcome, ToChild, Voice};
 
 const SIGNALS: Token = Token(1);
 /// Children have two tokens each from here on: the process, then its voice.
 const FIRST_CHILD: usize = 16;
 
-/// The text that the children shall work with, and which kinds have something to do in it.
+/// The text that the children shall work with, and what it says to the parent.
 #[derive(Debug)]
 pub(crate) struct Text {
     /// The text in memory.
     pub(crate) file: File,
-    /// The kinds.
-    pub(crate) wanted: Kinds,
+    /// What it says to the parent.
+    pub(crate) terms: Terms,
 }
 
 /// Reads the configuration again; `None`, and told, if it cannot be used.
@@ -61,9 +62,19 @@ pub(crate) struct SupervisorExecutor {
 /// A running child.
 struct Held {
     id: ChildId,
+    kind: Kind,
     process: ChildProcess,
     /// What the child says; it hears our end by the other end being closed.
-    voice: UnixStream,
+    voice: Voice,
+    /// The poll watches the voice. Only while something but the answer to a hello is to be
+    /// expected: those are read when the next hello is due, and cost no wake-up of their own.
+    watched: bool,
+    /// It has said that it is ready.
+    ready: bool,
+    /// Reloads and questions that it has not answered.
+    awaited: u32,
+    /// The last hello that it has answered.
+    here: Option<u64>,
 }
 
 impl Held {
@@ -75,11 +86,8 @@ impl Held {
         Token(FIRST_CHILD + 2 * self.id.0 as usize + 1)
     }
 
-    fn sources(&self) -> [(RawFd, Token); 2] {
-        [
-            (self.process.raw(), self.process_token()),
-            (self.voice.as_raw_fd(), self.voice_token()),
-        ]
+    fn wants_watch(&self) -> bool {
+        !self.ready || self.awaited > 0
     }
 }
 
@@ -129,7 +137,15 @@ impl SupervisorExecutor {
 
     fn act(&mut self, action: SupervisorAction) -> io::Result<()> {
         match action {
-            SupervisorAction::Start { child, kind } => self.start_child(child, kind)?,
+            SupervisorAction::Start {
+                child,
+                kind,
+                resume,
+            } => self.start_child(child, kind, resume)?,
+            SupervisorAction::Listen { child } => self.listen(child),
+            SupervisorAction::Hello { child, n } => self.say_hello(child, n),
+            SupervisorAction::Reload { child, n } => self.reload(child, n),
+            SupervisorAction::Alive => sd_notify::notify("WATCHDOG=1"),
             SupervisorAction::Signal { child, signal } => {
                 if let Some(held) = self.children.iter().find(|held| held.id == child) {
                     held.process.signal(number(signal))?;
@@ -137,13 +153,13 @@ impl SupervisorExecutor {
             }
             SupervisorAction::ReadConfig => {
                 let text = (self.read_config)();
-                let wanted = text.map(|text| {
+                let terms = text.map(|text| {
                     self.text = text.file;
                     self.reloaded = true;
-                    text.wanted
+                    text.terms
                 });
                 self.feedback
-                    .push_back(SupervisorEvent::ConfigRead { wanted });
+                    .push_back(SupervisorEvent::ConfigRead { terms });
             }
             SupervisorAction::Note(note) => tell(note),
             SupervisorAction::Exit(code) => self.exit = Some(code),
@@ -151,16 +167,16 @@ impl SupervisorExecutor {
         Ok(())
     }
 
-    fn start_child(&mut self, id: ChildId, kind: Kind) -> io::Result<()> {
-        match self.try_start(id, kind) {
+    fn start_child(&mut self, id: ChildId, kind: Kind, resume: bool) -> io::Result<()> {
+        match self.try_start(id, kind, resume) {
             Ok(held) => {
                 let pid = held.process.pid();
                 if let Some(registry) = &self.registry {
-                    for (fd, token) in held.sources() {
-                        registry.register(&mut SourceFd(&fd), token, Interest::READABLE)?;
-                    }
+                    let (fd, token) = (held.process.raw(), held.process_token());
+                    registry.register(&mut SourceFd(&fd), token, Interest::READABLE)?;
                 }
                 self.children.push(held);
+                self.watch_voices()?;
                 self.feedback
                     .push_back(SupervisorEvent::Started { child: id, pid });
             }
@@ -173,27 +189,106 @@ impl SupervisorExecutor {
         Ok(())
     }
 
-    fn try_start(&self, id: ChildId, kind: Kind) -> io::Result<Held> {
-        // Opened anew: a duplicate would share the place up to which the last child has read.
-        let text = File::open(format!("/proc/self/fd/{}", self.text.as_raw_fd()))?;
-        let (voice, theirs) = UnixStream::pair()?;
-        voice.set_nonblocking(true)?;
-        let memory = self.memory.as_ref().map(MemoryFile::file);
-        let memory = memory.filter(|_| kind == Kind::Vrrp);
+    fn try_start(&self, id: ChildId, kind: Kind, resume: bool) -> io::Result<Held> {
+        let text = self.text_from_the_start()?;
+        let memory = self.memory(kind);
+        let (voice, theirs) = Voice::pair()?;
         let inheritance = Inheritance {
             kind,
             text: text.as_raw_fd(),
             parent: theirs.as_raw_fd(),
-            memory: memory.map(AsRawFd::as_raw_fd),
+            memory: memory.as_ref().map(AsRawFd::as_raw_fd),
+            resume,
             reloaded: self.reloaded,
         };
         let mut words = vec![inheritance.to_word()];
         words.extend_from_slice(&self.words);
         let blocked = SignalSet::of(&child::signals())?;
         let mut descriptors = vec![text.as_fd(), theirs.as_fd()];
-        descriptors.extend(memory.map(AsFd::as_fd));
+        descriptors.extend(memory);
         let process = process::start_self(&words, &descriptors, blocked)?;
-        Ok(Held { id, process, voice })
+        Ok(Held {
+            id,
+            kind,
+            process,
+            voice,
+            watched: false,
+            ready: false,
+            awaited: 0,
+            here: None,
+        })
+    }
+
+    /// The text in force, opened anew: a duplicate would share the place up to which others have
+    /// read.
+    fn text_from_the_start(&self) -> io::Result<File> {
+        File::open(format!("/proc/self/fd/{}", self.text.as_raw_fd()))
+    }
+
+    /// The memory that children of this kind keep their record in, which outlives them.
+    fn memory(&self, kind: Kind) -> Option<BorrowedFd<'_>> {
+        let memory = self.memory.as_ref().filter(|_| kind == Kind::Vrrp);
+        memory.map(|memory| memory.file().as_fd())
+    }
+
+    fn held(&mut self, id: ChildId) -> Option<&mut Held> {
+        self.children.iter_mut().find(|held| held.id == id)
+    }
+
+    /// Hands over what the child has said until now.
+    fn listen(&mut self, child: ChildId) {
+        while let Some(event) = self.hear(child) {
+            self.feedback.push_back(event);
+        }
+        let here = self.held(child).and_then(|held| held.here);
+        self.feedback
+            .push_back(SupervisorEvent::Listened { child, here });
+    }
+
+    fn say_hello(&mut self, child: ChildId, n: u64) {
+        if let Some(held) = self.held(child)
+            && let Err(error) = held.voice.tell_child(&ToChild::Hello { n }, None)
+        {
+            // Its silence will tell.
+            log::debug!("a hello was not sent: {error}");
+        }
+    }
+
+    fn reload(&mut self, child: ChildId, n: u64) {
+        let text = self.text_from_the_start();
+        let Some(held) = self.held(child) else {
+            return;
+        };
+        let message = ToChild::Reload { n };
+        let sent = text.and_then(|text| held.voice.tell_child(&message, Some(text.as_fd())));
+        match sent {
+            Ok(()) => held.awaited += 1,
+            Err(error) => {
+                log::error!("A child process cannot be given the new configuration: {error}");
+                let outcome = ReloadOutcome::Restart;
+                self.feedback
+                    .push_back(SupervisorEvent::Reloaded { child, n, outcome });
+            }
+        }
+    }
+
+    /// Lets the poll watch the children of whom something is to be expected.
+    fn watch_voices(&mut self) -> io::Result<()> {
+        let Some(registry) = &self.registry else {
+            return Ok(());
+        };
+        for held in &mut self.children {
+            let (fd, token) = (held.voice.raw(), held.voice_token());
+            match (held.watched, held.wants_watch()) {
+                (false, true) => {
+                    registry.register(&mut SourceFd(&fd), token, Interest::READABLE)?;
+                }
+                (true, false) => registry.deregister(&mut SourceFd(&fd))?,
+                (true, true) | (false, false) => continue,
+            }
+            held.watched = !held.watched;
+        }
+        Ok(())
     }
 
     /// The commands that `signal` stands for.
@@ -216,8 +311,9 @@ impl SupervisorExecutor {
         };
         let held = self.children.swap_remove(index);
         if let Some(registry) = &self.registry {
-            for (fd, _) in held.sources() {
-                registry.deregister(&mut SourceFd(&fd))?;
+            registry.deregister(&mut SourceFd(&held.process.raw()))?;
+            if held.watched {
+                registry.deregister(&mut SourceFd(&held.voice.raw()))?;
             }
         }
         Ok(Some(SupervisorEvent::Exited {
@@ -226,15 +322,51 @@ impl SupervisorExecutor {
         }))
     }
 
-    /// Every octet means the same: the child is ready. True if one was there.
-    fn hear(&mut self, index: usize) -> bool {
-        let mut heard = false;
-        let mut buffer = [0; 64];
-        // Its end of file, like any error, will be explained by the end of the process.
-        while let Ok(1..) = self.children[index].voice.read(&mut buffer) {
-            heard = true;
+    /// The next thing that a child says, for the machine; `None` when nothing is waiting.
+    fn hear(&mut self, child: ChildId) -> Option<SupervisorEvent> {
+        let held = self.held(child)?;
+        let mut buffer = [0; MESSAGE_MAX];
+        loop {
+            let length = match held.voice.hear(&mut buffer) {
+                Ok((length, Heard::Packet(_))) => length,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                // Its end of file, like any error, will be explained by the end of the process.
+                Ok((_, Heard::Silence | Heard::Gone)) | Err(_) => return None,
+            };
+            match FromChild::decode(buffer.get(..length).unwrap_or_default()) {
+                Ok(FromChild::Ready) => {
+                    held.ready = true;
+                    return Some(SupervisorEvent::Ready { child });
+                }
+                Ok(FromChild::Here { n }) => held.here = held.here.max(Some(n)),
+                Ok(FromChild::Reloaded { n, outcome, text }) => {
+                    held.awaited = held.awaited.saturating_sub(1);
+                    let outcome = on_reloaded(held.kind, outcome, text);
+                    return Some(SupervisorEvent::Reloaded { child, n, outcome });
+                }
+                Ok(FromChild::Told { .. }) => held.awaited = held.awaited.saturating_sub(1),
+                Err(_) => {
+                    let title = held.kind.title();
+                    log::warn!("{title} child process said something unreadable");
+                }
+            }
         }
-        heard
+    }
+}
+
+/// What the machine shall know of an answer; the words go to the log.
+fn on_reloaded(kind: Kind, outcome: Outcome, text: &str) -> ReloadOutcome {
+    if !text.is_empty() {
+        let level = match outcome {
+            Outcome::Applied | Outcome::Restart => log::Level::Info,
+            Outcome::Failed => log::Level::Error,
+        };
+        log::log!(level, "{} child process: {text}", kind.title());
+    }
+    match outcome {
+        Outcome::Applied => ReloadOutcome::Applied,
+        Outcome::Restart => ReloadOutcome::Restart,
+        Outcome::Failed => ReloadOutcome::Failed,
     }
 }
 
@@ -283,8 +415,8 @@ impl Executor<Supervisor> for SupervisorExecutor {
         };
         if token == self.children[index].voice_token() {
             let child = self.children[index].id;
-            if self.hear(index) {
-                self.deliver(SupervisorEvent::Ready { child }, machine, out)?;
+            while let Some(event) = self.hear(child) {
+                self.deliver(event, machine, out)?;
             }
         } else if let Some(event) = self.reap(index)? {
             self.deliver(event, machine, out)?;
@@ -316,7 +448,7 @@ impl Executor<Supervisor> for SupervisorExecutor {
     }
 
     fn flush(&mut self, _: &mut Supervisor, _: &mut Out<SupervisorAction>) -> io::Result<()> {
-        Ok(())
+        self.watch_voices()
     }
 
     fn exit_code(&self) -> Option<u8> {
@@ -368,7 +500,9 @@ fn tell(note: SupervisorNote) {
         SupervisorNote::StartupComplete | SupervisorNote::ReloadComplete => {
             sd_notify::notify("READY=1");
         }
-        SupervisorNote::ReloadRefused => sd_notify::notify("READY=1"),
+        SupervisorNote::ReloadRefused | SupervisorNote::ReloadIncomplete => {
+            sd_notify::notify("READY=1");
+        }
         SupervisorNote::Reloading => {
             let micros = crate::sys::monotonic_micros();
             sd_notify::notify(&format!("RELOADING=1\nMONOTONIC_USEC={micros}"));
@@ -381,6 +515,10 @@ fn tell(note: SupervisorNote) {
         | SupervisorNote::Permanent { .. }
         | SupervisorNote::RestartIn { .. }
         | SupervisorNote::Killed { .. }
+        | SupervisorNote::Hung { .. }
+        | SupervisorNote::NeverReady { .. }
+        | SupervisorNote::ReloadFailed { .. }
+        | SupervisorNote::Replaced { .. }
         | SupervisorNote::LeftBadly { .. }
         | SupervisorNote::Stopped => {}
     }

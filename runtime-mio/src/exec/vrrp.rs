@@ -19,10 +19,12 @@ use relevo_core::vrrp::note::{Level, Note};
 use crate::arp_io::ArpIo;
 use crate::clock;
 use crate::daemon::{Class, Drained, Executor};
+use crate::exec::talk::{Talk, Wish};
 use crate::memory::{Memory, Remembrance};
 use crate::netlink::socket::{Commands, Done, Monitor, errno_of};
 use crate::sys::msg::{ReceiveBatch, SEND_BATCH};
 use crate::sys::timerfd::TimerFd;
+use crate::voice::Outcome;
 use crate::vrrp_io::{Advert, Unsent, VrrpIo, ingress};
 
 const COMMANDS: Token = Token(1);
@@ -87,8 +89,8 @@ pub(crate) struct Setup {
     pub(crate) signals: Option<OwnedFd>,
     /// SIGINT is left to the debugger.
     pub(crate) ignore_sigint: bool,
-    /// Becomes readable when the parent is gone, which stops the machine too.
-    pub(crate) parent: Option<OwnedFd>,
+    /// The talk with the parent; the parent's end stops the machine too.
+    pub(crate) parent: Option<Talk>,
     /// Where records are kept.
     pub(crate) memory: Option<Memory>,
 }
@@ -104,7 +106,7 @@ pub(crate) struct VrrpExecutor {
     /// Signals already told of, as bits.
     signals_told: u128,
     ignore_sigint: bool,
-    parent: Option<OwnedFd>,
+    parent: Option<Talk>,
     hands: Hands,
 }
 
@@ -611,13 +613,43 @@ impl VrrpExecutor {
         }
     }
 
+    /// Tells the parent that the configuration is in and signals are heeded.
+    pub(crate) fn say_ready(&mut self) {
+        if let Some(talk) = &mut self.parent {
+            talk.ready();
+        }
+    }
+
+    fn hear_parent<M: VrrpMachine>(
+        &mut self,
+        machine: &mut M,
+        out: &mut Out<VrrpAction>,
+    ) -> Drained {
+        while let Some(talk) = &mut self.parent
+            && let Some(wish) = talk.next_wish()
+        {
+            match wish {
+                Wish::Reload { n, text } => {
+                    drop(text);
+                    talk.reloaded(n, Outcome::Restart, "");
+                }
+                Wish::Ask { n, what } => {
+                    log::debug!("a question of {} octets is not understood", what.len());
+                    talk.told(n, b"", None);
+                }
+                Wish::Leave => self.on_parent_gone(machine, out),
+            }
+        }
+        Drained::Yes
+    }
+
     /// The parent does not come back: leave in order, once.
     fn on_parent_gone<M: VrrpMachine>(&mut self, machine: &mut M, out: &mut Out<VrrpAction>) {
         let Some(parent) = self.parent.take() else {
             return;
         };
         log::error!("the parent process is gone; stopping");
-        let raw = parent.as_raw_fd();
+        let raw = parent.raw();
         if let Some(registry) = &self.hands.registry
             && let Err(error) = registry.deregister(&mut SourceFd(&raw))
         {
@@ -636,7 +668,7 @@ impl<M: VrrpMachine> Executor<M> for VrrpExecutor {
             (self.news_timer.raw(), NEWS_TIMER),
         ];
         sources.extend(self.signals.iter().map(|fd| (fd.as_raw_fd(), SIGNALS)));
-        sources.extend(self.parent.iter().map(|fd| (fd.as_raw_fd(), PARENT)));
+        sources.extend(self.parent.iter().map(|talk| (talk.raw(), PARENT)));
         for (fd, token) in sources {
             watch(Some(registry), fd, token)?;
         }
@@ -671,10 +703,7 @@ impl<M: VrrpMachine> Executor<M> for VrrpExecutor {
             MONITOR => self.read_news(machine, out),
             NEWS_TIMER => self.on_news_timer(machine, out),
             SIGNALS => Ok(self.read_signals(machine, out)),
-            PARENT => {
-                self.on_parent_gone(machine, out);
-                Ok(Drained::Yes)
-            }
+            PARENT => Ok(self.hear_parent(machine, out)),
             Token(_) => Ok(match socket_of(token) {
                 Some(socket) => self.read_packets(socket, machine, out),
                 None => Drained::Yes,
@@ -702,6 +731,10 @@ impl<M: VrrpMachine> Executor<M> for VrrpExecutor {
     fn flush(&mut self, machine: &mut M, out: &mut Out<VrrpAction>) -> io::Result<()> {
         self.begin_table(machine, out)?;
         self.arm_news_timer()?;
+        // The turn is done: the loop is alive.
+        if let Some(talk) = &mut self.parent {
+            talk.answer();
+        }
         if !self.hands.feedback.is_empty() {
             self.hands.settle(machine, out, clock::now());
         }

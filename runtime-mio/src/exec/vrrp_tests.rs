@@ -17,6 +17,7 @@ use relevo_core::time::Duration as Span;
 use relevo_core::vrrp::VrrpNode;
 
 use super::{SIGNAL_INFO, Setup, VrrpExecutor};
+use crate::exec::talk::Talk;
 use crate::sys::socket::set_int;
 use crate::testnet::{cable, in_namespace, ip};
 use crate::{clock, daemon};
@@ -67,7 +68,7 @@ fn start_after(bound: Bound, prepare: impl FnOnce(&VrrpExecutor) + Send + 'stati
             ignore_sigint: false,
             bound: Arc::clone(&bound),
             signals: None,
-            parent: Some(OwnedFd::from(child)),
+            parent: Some(Talk::new(OwnedFd::from(child))),
         };
         let mut executor = VrrpExecutor::new(setup).expect("opens");
         prepare(&executor);

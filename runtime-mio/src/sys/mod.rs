@@ -11,6 +11,7 @@ pub(crate) mod msg;
 #[cfg(test)]
 pub(crate) mod netns;
 pub(crate) mod process;
+pub(crate) mod seqpacket;
 pub(crate) mod shared;
 pub(crate) mod signalfd;
 pub(crate) mod socket;
