@@ -194,6 +194,7 @@ impl World {
         let local = self.hosts[host].clock.local(self.now);
         self.hosts[host].memory.stamp(*instance, local);
         self.last_sent[member] = Some(self.now);
+        self.fact(Fact::Left(member));
         self.transmit(host, &advert);
         self.samples[member] = Some(advert);
     }

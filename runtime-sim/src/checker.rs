@@ -53,6 +53,8 @@ struct Known {
     announced: BTreeSet<IpAddr>,
     /// It died as master: when it had last sent an advert, and what it had announced.
     died: Option<(Instant, BTreeSet<IpAddr>)>,
+    /// When an advert of this mastership left last.
+    left: Option<Instant>,
 }
 
 #[derive(Copy, Clone, Debug)]
@@ -105,6 +107,7 @@ impl Checker {
             zero_sent: BTreeSet::new(),
             announced: BTreeSet::new(),
             died: None,
+            left: None,
         };
         let path = Path {
             open: true,
@@ -176,6 +179,7 @@ impl Checker {
                 was,
                 is,
             } => self.on_sent(now, member, dst, priority, (was, is)),
+            Fact::Left(member) => self.known[member].left = Some(now),
             Fact::Lost { from, to } => self.on_lost(now, from, to),
             Fact::Reach { from, to, open } => {
                 let path = self.path(from, to);
@@ -237,7 +241,7 @@ impl Checker {
             let known = &mut self.known[member];
             known.alive = false;
             let master = known.state == StateName::Master;
-            if let Some(spoke) = known.spoke.filter(|_| master) {
+            if let Some(spoke) = known.left.filter(|_| master) {
                 known.died = Some((spoke, std::mem::take(&mut known.announced)));
             }
             known.state = StateName::Init;
@@ -338,6 +342,7 @@ impl Checker {
         known.timer = None;
         known.heard_zero = None;
         known.heard_lower = None;
+        known.left = None;
         known.owes_zero = from == StateName::Master && can_send;
         known.owes_advert = (to == StateName::Master && can_send).then_some(now);
         known.answered = None;
@@ -369,9 +374,12 @@ impl Checker {
         };
         if resumed && to == StateName::Master {
             known.announced.extend(announced);
-            known.spoke = Some(spoke);
-            known.owes_advert =
-                Some(spoke + interval + slack).filter(|_| known.owes_advert.is_some());
+            known.left = Some(spoke);
+            // What is overdue leaves at once, as after a takeover.
+            if now < spoke + interval {
+                known.spoke = Some(spoke);
+                known.owes_advert = None;
+            }
         } else if to == StateName::Backup && now + slack < spoke + limit {
             let text = format!(
                 "member {member} was master {} s ago, and starts anew as backup",

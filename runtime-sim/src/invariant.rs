@@ -157,6 +157,8 @@ pub enum Fact {
         /// Its state after that call.
         is: StateName,
     },
+    /// An advert of this member was not refused by its own kernel.
+    Left(usize),
     /// A copy of `from`'s advert does not reach `to`, or not intact.
     Lost {
         /// The sender.
