@@ -1,8 +1,10 @@
 //! Bytes become a stream of events into the machine of the parent process, with its promises:
 //!
 //! - at most one child of a kind is asked for and not reaped; numbers are never used twice;
-//! - signals go to children that run, a kill only after the time that a child may take to leave;
+//! - signals go to children that run, a kill only after the time that a child may take to leave, or
+//!   to one that did not answer: never to one that has answered its last hello;
 //! - a child that keeps dying is started again after a pause within its bounds, never in a loop;
+//! - hellos and reloads go to children that run and were not told to leave, numbered upwards;
 //! - one `ReadConfig` at a time, each answered text comes into force;
 //! - after an order to stop nothing new is started but what tidies up, once for each kind, and when
 //!   every child has been reaped there is one `Exit`, and nothing behind it;
@@ -14,8 +16,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use relevo_core::ids::{ChildId, Errno};
 use relevo_core::machine::{Machine, Out};
 use relevo_core::supervisor::{
-    CHILD_WAIT_TIME, ChildSignal, Exit, Kind, Kinds, RESTART_PAUSE_MAX, Settings, Supervisor,
-    SupervisorAction, SupervisorCommand, SupervisorEvent, SupervisorTimer,
+    ChildSignal, Exit, Kind, Kinds, RELOAD_LIMIT, RESTART_PAUSE_MAX, ReloadOutcome, START_LIMIT,
+    Settings, Supervisor, SupervisorAction, SupervisorCommand, SupervisorEvent, SupervisorTimer,
+    Terms,
 };
 use relevo_core::time::{Duration, Instant};
 
@@ -45,8 +48,23 @@ enum Life {
     Running {
         /// When it was first told to leave.
         told: Option<Instant>,
+        /// The last hello.
+        hello: u64,
+        /// It was killed because it did not answer.
+        hung: bool,
     },
 }
+
+impl Life {
+    const RUNNING: Self = Self::Running {
+        told: None,
+        hello: 0,
+        hung: false,
+    };
+}
+
+/// The service manager's watchdog, where there is one.
+const WATCHDOG: Duration = Duration::from_secs(15);
 
 struct Player<'a> {
     bytes: Bytes<'a>,
@@ -58,6 +76,14 @@ struct Player<'a> {
     alive: BTreeMap<ChildId, (Kind, Life)>,
     last: ChildId,
     reading: bool,
+    /// The last reload.
+    reload: u64,
+    /// Children that the machine wants to hear.
+    listening: Vec<ChildId>,
+    /// A child that has answered its last hello, while its answer is being handled.
+    answered: Option<ChildId>,
+    /// The longest pauses of the terms so far.
+    longest: (Duration, Duration),
     stopping: bool,
     tidied: BTreeSet<Kind>,
     exit: Option<u8>,
@@ -68,10 +94,11 @@ impl<'a> Player<'a> {
     fn new(data: &'a [u8], begin: Duration) -> Self {
         let mut bytes = Bytes::new(data);
         let how = bytes.u8();
+        let terms = terms(kinds(how & 7), how >> 5);
         let settings = Settings {
-            wanted: kinds(how & 7),
+            terms,
             respawn: how & 8 == 0,
-            child_wait_time: CHILD_WAIT_TIME,
+            watchdog: (how & 16 == 0).then_some(WATCHDOG),
         };
         let now = Instant::ZERO + begin;
         Self {
@@ -83,6 +110,10 @@ impl<'a> Player<'a> {
             alive: BTreeMap::new(),
             last: ChildId(0),
             reading: false,
+            reload: 0,
+            listening: Vec::new(),
+            answered: None,
+            longest: (terms.hello_interval, terms.child_wait_time),
             stopping: false,
             tidied: BTreeSet::new(),
             exit: None,
@@ -124,7 +155,7 @@ impl<'a> Player<'a> {
                     let event = SupervisorEvent::Started { child: id, pid: 7 };
                     self.deliver(event, trail);
                 }
-                Life::Running { told } => {
+                Life::Running { told, .. } => {
                     assert!(told.is_some(), "{id:?} was never told to leave");
                     if self.bytes.one_in(2) {
                         self.timeout(trail);
@@ -166,9 +197,14 @@ impl<'a> Player<'a> {
             5 if self.reading => {
                 let wanted = self.bytes.u8();
                 SupervisorEvent::ConfigRead {
-                    wanted: (wanted < 200).then(|| kinds(wanted & 7)),
+                    terms: (wanted < 200).then(|| terms(kinds(wanted & 7), wanted >> 3)),
                 }
             }
+            5 if nobody || !starting => SupervisorEvent::Reloaded {
+                child,
+                n: self.reload + (choice & 1) as u64,
+                outcome: self.bytes.pick(&OUTCOMES),
+            },
             6 => SupervisorEvent::Command(SupervisorCommand::Reload),
             7 if choice < 16 => SupervisorEvent::Command(SupervisorCommand::Stop),
             7 => {
@@ -207,18 +243,43 @@ impl<'a> Player<'a> {
         match event {
             SupervisorEvent::Started { child, .. } => {
                 if let Some((_, life)) = self.alive.get_mut(&child) {
-                    *life = Life::Running { told: None };
+                    *life = Life::RUNNING;
                 }
             }
             SupervisorEvent::StartFailed { child, .. } | SupervisorEvent::Exited { child, .. } => {
                 self.alive.remove(&child);
             }
-            SupervisorEvent::ConfigRead { .. } => self.reading = false,
+            SupervisorEvent::ConfigRead { terms } => {
+                self.reading = false;
+                if let Some(terms) = terms {
+                    let (hello, wait) = self.longest;
+                    self.longest = (
+                        hello.max(terms.hello_interval),
+                        wait.max(terms.child_wait_time),
+                    );
+                }
+            }
             SupervisorEvent::Command(SupervisorCommand::Stop) => self.stopping = true,
             _ => {}
         }
         self.machine.handle(event, self.now, &mut self.out);
         self.after(line.split(['(', ' ']).next().unwrap_or(""), trail);
+        self.answered = None;
+    }
+
+    /// Answers at once, as the runtime does: with the last hello, an older one or none.
+    fn listened(&mut self, trail: &mut Option<&mut Trail>) {
+        while let Some(child) = self.listening.pop() {
+            let Some((_, Life::Running { hello, .. })) = self.alive.get(&child) else {
+                continue;
+            };
+            let hello = *hello;
+            let here = self
+                .bytes
+                .pick(&[Some(hello), None, Some(hello.saturating_sub(1))]);
+            self.answered = (here == Some(hello) && hello > 0).then_some(child);
+            self.deliver(SupervisorEvent::Listened { child, here }, trail);
+        }
     }
 
     fn after(&mut self, event: &str, trail: &mut Option<&mut Trail>) {
@@ -241,13 +302,46 @@ impl<'a> Player<'a> {
             }
             self.check(action);
         }
-        self.check_deadlines();
         self.records.push((self.now - self.begin, actions));
+        self.listened(trail);
+        self.check_deadlines();
     }
 
     fn check(&mut self, action: &SupervisorAction) {
         match action {
-            SupervisorAction::Start { child, kind } => self.check_start(*child, *kind),
+            SupervisorAction::Start { child, kind, .. } => self.check_start(*child, *kind),
+            SupervisorAction::Listen { child } => {
+                self.check_works(*child);
+                self.listening.push(*child);
+            }
+            SupervisorAction::Hello { child, n } => {
+                self.check_works(*child);
+                if let Some((_, Life::Running { hello, .. })) = self.alive.get_mut(child) {
+                    assert_eq!(*n, *hello + 1);
+                    *hello = *n;
+                }
+            }
+            SupervisorAction::Reload { child, n } => {
+                self.check_works(*child);
+                assert!(*n >= self.reload, "an old reload");
+                self.reload = *n;
+            }
+            SupervisorAction::Alive => {
+                let hung = |life: &Life| {
+                    matches!(
+                        life,
+                        Life::Running {
+                            hung: true,
+                            told: None,
+                            ..
+                        }
+                    )
+                };
+                assert!(
+                    !self.alive.values().any(|(_, life)| hung(life)),
+                    "all is not well"
+                );
+            }
             SupervisorAction::Signal { child, signal } => self.check_signal(*child, *signal),
             SupervisorAction::ReadConfig => {
                 assert!(
@@ -288,8 +382,22 @@ impl<'a> Player<'a> {
         self.alive.insert(child, (kind, Life::Starting));
     }
 
+    /// It runs, was not told to leave and not killed.
+    fn check_works(&self, child: ChildId) {
+        let life = self.alive.get(&child).map(|(_, life)| *life);
+        let works = matches!(
+            life,
+            Some(Life::Running {
+                told: None,
+                hung: false,
+                ..
+            })
+        );
+        assert!(works, "{child:?} is spoken to: {life:?}");
+    }
+
     fn check_signal(&mut self, child: ChildId, signal: ChildSignal) {
-        let Some((kind, Life::Running { told })) = self.alive.get_mut(&child) else {
+        let Some((kind, Life::Running { told, hung, .. })) = self.alive.get_mut(&child) else {
             panic!("{signal:?} to {child:?}, which does not run");
         };
         match signal {
@@ -297,14 +405,18 @@ impl<'a> Player<'a> {
                 assert!(told.is_none(), "{child:?} is told to leave twice");
                 *told = Some(self.now);
             }
-            ChildSignal::Kill => {
-                let told = told.expect("killed without a word");
-                assert!(
-                    self.now - told >= CHILD_WAIT_TIME,
+            ChildSignal::Kill => match told {
+                Some(told) => assert!(
+                    self.now - *told >= Duration::from_secs(1),
                     "killed after {:?}",
-                    self.now - told
-                );
-            }
+                    self.now - *told
+                ),
+                None => {
+                    assert!(!*hung, "{child:?} is killed twice");
+                    assert_ne!(self.answered, Some(child), "it has answered");
+                    *hung = true;
+                }
+            },
             ChildSignal::Data => {}
             ChildSignal::Stats | ChildSignal::StatsClear | ChildSignal::Json => {
                 assert_eq!(*kind, Kind::Vrrp);
@@ -317,10 +429,36 @@ impl<'a> Player<'a> {
         if let Some((at, timer)) = self.machine.next_timeout() {
             let longest = match timer {
                 SupervisorTimer::Restart(_) => RESTART_PAUSE_MAX,
-                SupervisorTimer::Kill(_) => CHILD_WAIT_TIME,
+                SupervisorTimer::Kill(_) => self.longest.1,
+                SupervisorTimer::Ready(_) => START_LIMIT,
+                SupervisorTimer::Hello(_) => self.longest.0,
+                SupervisorTimer::Reload(_) => RELOAD_LIMIT,
+                SupervisorTimer::Watchdog => WATCHDOG,
             };
             assert!(at <= self.now + longest, "{timer:?} at {at:?}");
         }
+    }
+}
+
+const OUTCOMES: [ReloadOutcome; 3] = [
+    ReloadOutcome::Applied,
+    ReloadOutcome::Restart,
+    ReloadOutcome::Failed,
+];
+
+/// Terms under which `wanted` kinds have something to do.
+fn terms(wanted: Kinds, choice: u8) -> Terms {
+    let (hello_interval, child_wait_time) = match choice & 3 {
+        0 => (Duration::from_secs(5), Duration::from_secs(5)),
+        1 => (Duration::from_millis(50), Duration::from_secs(1)),
+        2 => (Duration::from_secs(600), Duration::from_secs(2)),
+        _ => (Duration::from_secs(1), Duration::from_secs(60)),
+    };
+    Terms {
+        wanted,
+        hello_interval,
+        child_wait_time,
+        settled_after: hello_interval * 10,
     }
 }
 

@@ -63,7 +63,7 @@ impl Supervisor {
         let Some(index) = self.index_of(id) else {
             return;
         };
-        let interval = self.terms.hello_interval;
+        let hello_interval = self.terms.hello_interval;
         let kind = self.children[index].kind;
         let Some(work) = self.children[index].work() else {
             return;
@@ -73,6 +73,10 @@ impl Supervisor {
             return;
         }
         let pid = work.pid;
+        let interval = match work.ready {
+            Some(_) => hello_interval,
+            None => START_LIMIT,
+        };
         let verdict = work.pulse.on_listened(here, now, interval);
         match verdict {
             Verdict::Well | Verdict::Silent if work.ready.is_none() => {}

@@ -237,6 +237,16 @@ const CLEANUPS: &[Case] = &[
         ],
         5,
     ),
+    (
+        Whole("global_defs {\nrelevo_hello_interval 0.049\nrelevo_hello_interval 1h\n}"),
+        &["2:23 error out of range", "3:23 error not a number"],
+        5,
+    ),
+    (
+        Whole("child_wait_time 2.5\nchild_wait_time -1\nchild_wait_time 9"),
+        &["1:17 error not a whole number", "2:17 error negative"],
+        5,
+    ),
     (With("state MASTER\nnopreempt"), &["7:1 error MASTER"], 5),
     (
         With("priority 255\nnopreempt"),

@@ -178,6 +178,26 @@ fn checksums_are_of_the_instance_before_those_of_all() {
     assert_eq!(of("", "v3_checksum_as_v2"), AsV2);
 }
 
+#[test]
+fn the_watch_over_the_children_has_its_words() {
+    let of = |text: &str| {
+        let (bound, found) = read(text);
+        assert_eq!(found, []);
+        let global = bound.global;
+        [global.hello_interval, global.child_wait_time].map(|time| time.map(|it| it.as_millis()))
+    };
+    let hello = |value: &str| {
+        of(&format!(
+            "global_defs {{\nrelevo_hello_interval {value}\n}}\n"
+        ))
+    };
+    assert_eq!(of(""), [None, None]);
+    assert_eq!(hello("0.05"), [Some(50), None]);
+    assert_eq!(hello("3600"), [Some(3_600_000), None]);
+    assert_eq!(of("child_wait_time 0\n"), [None, Some(0)]);
+    assert_eq!(of("child_wait_time 12\n"), [None, Some(12_000)]);
+}
+
 /// The facts say that the host was booted an hour ago.
 #[test]
 fn the_start_is_delayed_by_what_ends_later() {
