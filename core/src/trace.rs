@@ -327,12 +327,7 @@ pub fn action_line(
         }
         VrrpAction::CloseSocket(socket) => write!(line, "close-socket {}", socket.0),
         VrrpAction::Note(note) => {
-            let level = match note.level() {
-                Level::Error => "error",
-                Level::Warning => "warning",
-                Level::Info => "info",
-                Level::Detail => "detail",
-            };
+            let level = level_name(note.level());
             write!(line, "note {level} {}", Rendered { bound, note })
         }
         VrrpAction::Remember {
@@ -344,6 +339,15 @@ pub fn action_line(
         VrrpAction::Exit(code) => write!(line, "exit {code}"),
     };
     line
+}
+
+const fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::Error => "error",
+        Level::Warning => "warning",
+        Level::Info => "info",
+        Level::Detail => "detail",
+    }
 }
 
 /// What a record says of the state; the rest follows from what happened before.

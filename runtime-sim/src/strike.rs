@@ -447,6 +447,7 @@ impl World {
                         Some(until) if until > heard_by => Standing::Quiet,
                         _ => Standing::Uncertain,
                     },
+                    StateName::Init if self.may_go_on(position) => Standing::Uncertain,
                     StateName::Init | StateName::Fault => Standing::Quiet,
                 };
                 Candidate {
@@ -457,6 +458,20 @@ impl World {
                 }
             })
             .collect()
+    }
+
+    /// True if the daemon of a member, or the next one, may go on as the master that it was.
+    fn may_go_on(&self, member: usize) -> bool {
+        let member = &self.cluster.members[member];
+        let host = &self.hosts[member.host];
+        let config = host.bound.instance(member.instance);
+        match &host.process {
+            Some(process) => process.node.is_resuming(member.instance),
+            None => {
+                let now = host.clock.local(self.now);
+                host.memory.records().may_go_on(config, now)
+            }
+        }
     }
 
     /// How long after the end of all faults the right master must be in place.

@@ -192,6 +192,12 @@ pub struct Storm {
     log: Vec<u64>,
 }
 
+/// A record that a successor can read, or none.
+fn readable(seed: u64, record: &[u8]) {
+    let read = Record::decode(record);
+    assert!(record.is_empty() || read.is_ok(), "seed {seed}: {read:?}");
+}
+
 impl Storm {
     /// A host with one to three virtual routers that has seen its first whole picture. All times
     /// are later by `shift`.
@@ -616,13 +622,7 @@ impl Storm {
                 assert_eq!(octets[6..12], MAC, "seed {seed}: whose announcement");
             }
             VrrpAction::Note(_) => {}
-            VrrpAction::Remember { record, .. } => {
-                let record = out.bytes(*record);
-                assert!(
-                    record.is_empty() || Record::decode(record).is_ok(),
-                    "seed {seed}"
-                );
-            }
+            VrrpAction::Remember { record, .. } => readable(seed, out.bytes(*record)),
             VrrpAction::Forget { slot } => panic!("seed {seed}: slot {slot} is of nobody"),
             VrrpAction::Exit(code) => {
                 assert!(self.stopping && *code == 0, "seed {seed}: an early end");

@@ -166,7 +166,11 @@ fn rounds(flavour: Flavour, count: u64) {
     row("kills", &count.to_string());
     row("adverts", &rhythm.to_string());
     row("longest from kill to advert", &ms(worst));
-    assert!(most < ns(flavour.interval() * 3), "{rhythm}");
+    assert!(
+        most < ns(flavour.interval() * 3),
+        "{rhythm}\n{}",
+        pair.report()
+    );
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Golden traces: `tests/golden/AREA/CASE/{config.conf, NN-in.trace, NN-out.trace}`.
 //!
 //! The events of each `NN-in.trace`, in order, go into one machine; the actions must be those of
-//! `NN-out.trace`, to the letter. `#` begins a comment line. Run with `RELEVO_ACCEPT=1` to write
+//! `NN-out.trace`, to the letter. `#` begins a comment line. A trace whose first line is `# MICROS
+//! successor` goes into a new machine, which is given what the former one left. Run with `RELEVO_ACCEPT=1` to write
 //! the expected files anew, and say in the commit why they changed.
 #![forbid(unsafe_code)]
 
@@ -14,7 +15,8 @@ use relevo_core::config::{HostFacts, InterfaceFact, bind, parse};
 use relevo_core::machine::{Machine, Out};
 use relevo_core::time::{Duration, Instant};
 use relevo_core::trace::{Input, Line, action_line};
-use relevo_core::vrrp::VrrpNode;
+use relevo_core::vrrp::{VrrpAction, VrrpNode};
+use relevo_sim::memory::Memory;
 
 #[test]
 fn every_case_gives_its_expected_actions() {
@@ -53,10 +55,14 @@ fn play(case: &Path) -> Vec<(PathBuf, String)> {
     let bound = Arc::new(bound);
     let mut node = VrrpNode::new(Arc::clone(&bound), 0, Instant::ZERO);
     let mut out = Out::new();
+    let mut memory = Memory::default();
     let mut results = Vec::new();
     for input in inputs(case) {
         let mut actual = String::new();
         let text = fs::read_to_string(&input).expect("a readable trace");
+        if let Some(at) = successor_at(&text) {
+            node = VrrpNode::resume(Arc::clone(&bound), &memory.records(), 0, at);
+        }
         for line in text
             .lines()
             .filter(|line| !line.starts_with('#') && !line.is_empty())
@@ -67,6 +73,15 @@ fn play(case: &Path) -> Vec<(PathBuf, String)> {
                 Input::Event(event) => node.handle(event, line.at, &mut out),
             }
             for action in out.actions() {
+                match action {
+                    VrrpAction::Remember {
+                        instance,
+                        slot,
+                        record,
+                    } => memory.remember(*instance, *slot, out.bytes(*record)),
+                    VrrpAction::SendAdvert { instance, .. } => memory.stamp(*instance, line.at),
+                    _ => {}
+                }
                 let _ = writeln!(actual, "{}", action_line(line.at, action, &out, &bound));
             }
             out.clear();
@@ -78,6 +93,13 @@ fn play(case: &Path) -> Vec<(PathBuf, String)> {
         results.push((PathBuf::from(name), actual));
     }
     results
+}
+
+/// When a new process begins, if the trace says so.
+fn successor_at(text: &str) -> Option<Instant> {
+    let first = text.lines().next()?.strip_prefix("# ")?;
+    let micros = first.strip_suffix(" successor")?.parse().ok()?;
+    Some(Instant::from_micros(micros))
 }
 
 fn facts() -> HostFacts {

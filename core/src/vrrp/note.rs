@@ -157,7 +157,7 @@ pub enum Note {
     ResumedTooLate {
         /// Which instance.
         instance: InstanceId,
-        /// How long ago its last advert left, if that is known.
+        /// How long ago its last advert left, if that is the reason.
         silent: Option<Duration>,
     },
     /// A record of a predecessor cannot be used: a virtual router may start anew.

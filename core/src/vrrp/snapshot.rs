@@ -513,6 +513,13 @@ impl Records {
         }
     }
 
+    /// True if a successor that starts at `now` may go on as master.
+    pub fn may_go_on(&self, config: &InstanceConfig, now: Instant) -> bool {
+        let own = Identity::of(config);
+        let mut own = self.kept.iter().filter(|(_, it)| it.identity == own);
+        own.any(|(_, record)| record.is_fresh(config, now))
+    }
+
     /// True if these octets are a record.
     pub fn is_readable(bytes: &[u8]) -> bool {
         Record::decode(bytes).is_ok()

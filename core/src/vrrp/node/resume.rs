@@ -167,7 +167,9 @@ impl VrrpNode {
         };
         instance.take_over_counters(&record);
         if record.state == StateName::Master {
+            let config = self.bound.instance(id);
             let silent = record.spoke.map(|spoke| now.since(spoke));
+            let silent = silent.filter(|_| !record.is_fresh(config, now));
             let note = Note::ResumedTooLate {
                 instance: id,
                 silent,
@@ -300,7 +302,10 @@ impl Instance {
         let all_there = master.awaited.is_empty();
         if let State::Master(state) = &mut self.state {
             state.held = master.held;
-            state.awaited = master.awaited;
+            // Once a takeover is done, what comes back is announced by itself, without the others.
+            if !state.settled {
+                state.awaited = master.awaited;
+            }
         }
         all_there
     }
