@@ -16,7 +16,7 @@ help:
 	@echo 'make test     everything that judges the tree; ends with what passed, failed and was skipped'
 	@echo 'make explore  SEEDS=$(SEEDS) simulated clusters'
 	@echo 'make mutants  plants faults and demands that the tests find them'
-	@echo 'make bench    takeover times, cost of an advert and bursts, beside keepalived (a quarter of an hour)'
+	@echo 'make bench    takeover times, cost of an advert, bursts, start and rest, beside keepalived (20 minutes)'
 	@echo 'make bench-quick  the same with a run of each (some minutes)'
 	@echo 'make fuzz     SECONDS=$(SECONDS) in all of a search for an input that breaks a promise'
 	@echo 'make soak     SOAK=$(SOAK) MINUTES=$(MINUTES): the long runs, keepalived beside them (some 40 minutes)'
@@ -43,12 +43,14 @@ bench:
 	@$(CARGO) build --quiet --release --package relevo
 	@python3 tests/bench/takeover.py --plan 0.01:40,0.1:40,1:20
 	@python3 tests/bench/scale.py
+	@python3 tests/bench/life.py
 
 bench-quick:
 	@sh tests/install-deps.sh bench
 	@$(CARGO) build --quiet --release --package relevo
 	@python3 tests/bench/takeover.py --plan 0.01:10,0.1:10,1:8
 	@python3 tests/bench/scale.py --quick
+	@python3 tests/bench/life.py --quick
 
 fuzz:
 	@sh tests/install-deps.sh build

@@ -12,17 +12,21 @@
 //! - [`vrrp`]: address failover
 //! - [`supervisor`]: the parent that watches over the children
 //! - [`notify`]: what people and programs read
+//! - [`status`]: what they ask for: dumps, counters, a short table
 //! - [`trace`]: one line of text for each event and action
+//! - [`journal`]: the last inputs of a machine in a ring, to be read and played again
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
 pub mod config;
 pub mod ids;
+pub mod journal;
 pub mod kernel;
 pub mod limits;
 pub mod machine;
 pub mod notify;
 pub mod rng;
+pub mod status;
 pub mod supervisor;
 pub mod time;
 pub mod timers;

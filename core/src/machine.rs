@@ -45,6 +45,11 @@ pub trait Machine {
         false
     }
 
+    /// True from a new configuration until everything that it asks for is done and answered.
+    fn is_reloading(&self) -> bool {
+        false
+    }
+
     /// Appends what a successor needs to go on where this machine stands, versioned: an unknown
     /// version means a cold start.
     fn snapshot(&self, into: &mut Vec<u8>);

@@ -111,6 +111,18 @@ impl<K: TimerKey> Timers<K> {
         false
     }
 
+    /// Gives every deadline the key that `renamed` has for it, or stops it: for keys that are
+    /// numbers in a table which was put in another order.
+    pub fn rename(&mut self, renamed: impl Fn(K) -> Option<K>) {
+        let before = std::mem::take(&mut self.heap);
+        self.position.fill(ABSENT);
+        for (at, key) in before {
+            if let Some(key) = renamed(key) {
+                self.set(key, at);
+            }
+        }
+    }
+
     /// Number of deadlines.
     pub fn len(&self) -> usize {
         self.heap.len()
@@ -214,6 +226,19 @@ mod tests {
         assert_eq!(timers.pop_due(Instant::from_micros(9)), None);
         timers.stop(1);
         assert_eq!(timers.pop_due(Instant::from_micros(10)), None);
+    }
+
+    #[test]
+    fn deadlines_follow_their_keys_into_another_order() {
+        let mut timers = Timers::new();
+        for key in 0..10u16 {
+            timers.set(key, Instant::from_micros(100 + u64::from(key)));
+        }
+        timers.rename(|key| (key != 3).then(|| 9 - key));
+        assert_eq!(timers.len(), 9);
+        assert_eq!(timers.get(9), Some(Instant::from_micros(100)));
+        assert_eq!(timers.get(6), None);
+        assert_eq!(timers.next(), Some((Instant::from_micros(100), 9)));
     }
 
     #[test]

@@ -14,7 +14,9 @@
 //! MICROS done OP ok | errno=N
 //! MICROS socket SOCKET ok | errno=N
 //! MICROS send-failed INSTANCE DST errno=N
+//! MICROS clear-stats FIRST COUNT
 //! MICROS stop | continue | timeout
+//! MICROS reload NUMBER                             (which configuration, the reader knows)
 //! ```
 //!
 //! Actions follow the event that caused them, as `MICROS -> ...`. Words are separated by one blank.
@@ -63,6 +65,8 @@ pub struct Line {
 pub enum Input<'a> {
     /// A deadline has come: call `handle_timeout`.
     Timeout,
+    /// The configuration of this number shall be in force: deliver [`VrrpEvent::Reload`].
+    Reload(u64),
     /// An event.
     Event(VrrpEvent<'a>),
 }
@@ -99,8 +103,13 @@ impl Line {
         let bad = || problem("has a bad or missing word");
         let event = match self.word(0).ok_or_else(bad)? {
             "timeout" => return Ok(Input::Timeout),
+            "reload" => return Ok(Input::Reload(self.number(1).ok_or_else(bad)?)),
             "continue" => VrrpEvent::Continue,
             "stop" => VrrpEvent::Command(Command::Stop),
+            "clear-stats" => VrrpEvent::Command(Command::ClearStats {
+                first: InstanceId(self.number(1).ok_or_else(bad)?),
+                count: self.number(2).ok_or_else(bad)?,
+            }),
             "done" => VrrpEvent::Done {
                 op: OpId(self.number(1).ok_or_else(bad)?),
                 result: self.result(2).ok_or_else(bad)?,
@@ -222,6 +231,12 @@ fn options(words: &[String]) -> impl Iterator<Item = &str> {
 /// The line of an event.
 pub fn event_line(at: Instant, event: &VrrpEvent<'_>) -> String {
     let mut line = at.as_micros().to_string();
+    write_event(&mut line, event);
+    line
+}
+
+/// Appends the words of an event's line that follow its time, each behind a blank.
+pub fn write_event(line: &mut String, event: &VrrpEvent<'_>) {
     // Writing to a String cannot fail.
     let _ = match event {
         VrrpEvent::Packet { socket, packet } => match packet {
@@ -241,7 +256,7 @@ pub fn event_line(at: Instant, event: &VrrpEvent<'_>) -> String {
             }
         },
         VrrpEvent::PacketsLost { socket } => write!(line, " packets-lost {}", socket.0),
-        VrrpEvent::Kernel(event) => write_kernel_event(&mut line, event),
+        VrrpEvent::Kernel(event) => write_kernel_event(line, event),
         VrrpEvent::Done { op, result } => write!(line, " done {} {}", op.0, Answer(*result)),
         VrrpEvent::Socket { socket, result } => {
             write!(line, " socket {} {}", socket.0, Answer(*result))
@@ -259,9 +274,12 @@ pub fn event_line(at: Instant, event: &VrrpEvent<'_>) -> String {
             )
         }
         VrrpEvent::Command(Command::Stop) => write!(line, " stop"),
+        VrrpEvent::Reload { number, .. } => write!(line, " reload {number}"),
+        VrrpEvent::Command(Command::ClearStats { first, count }) => {
+            write!(line, " clear-stats {} {count}", first.0)
+        }
         VrrpEvent::Continue => write!(line, " continue"),
     };
-    line
 }
 
 /// The line of a call of `handle_timeout`.
@@ -310,6 +328,29 @@ pub fn action_line(
         } => {
             write!(line, "send-na {} {addr} {}", ifindex.0, hex(frame))
         }
+        VrrpAction::OpenSocket { .. }
+        | VrrpAction::GrowSocket { .. }
+        | VrrpAction::CloseSocket(_) => write_socket(&mut line, action),
+        VrrpAction::InForce(bound) => {
+            write!(line, "in-force instances={}", bound.instances.len())
+        }
+        VrrpAction::Note(note) => {
+            let level = level_name(note.level());
+            write!(line, "note {level} {}", Rendered { bound, note })
+        }
+        VrrpAction::Remember {
+            instance,
+            slot,
+            record,
+        } => write_record(&mut line, (*instance, *slot), out.bytes(*record)),
+        VrrpAction::Forget { slot } => write!(line, "forget {slot}"),
+        VrrpAction::Exit(code) => write!(line, "exit {code}"),
+    };
+    line
+}
+
+fn write_socket(line: &mut String, action: &VrrpAction) -> fmt::Result {
+    match action {
         VrrpAction::OpenSocket {
             socket,
             spec,
@@ -325,20 +366,13 @@ pub fn action_line(
                 "open-socket {number} {ifindex} {family} {group} buffer={receive_buffer}"
             )
         }
+        VrrpAction::GrowSocket {
+            socket,
+            receive_buffer,
+        } => write!(line, "grow-socket {} buffer={receive_buffer}", socket.0),
         VrrpAction::CloseSocket(socket) => write!(line, "close-socket {}", socket.0),
-        VrrpAction::Note(note) => {
-            let level = level_name(note.level());
-            write!(line, "note {level} {}", Rendered { bound, note })
-        }
-        VrrpAction::Remember {
-            instance,
-            slot,
-            record,
-        } => write_record(&mut line, (*instance, *slot), out.bytes(*record)),
-        VrrpAction::Forget { slot } => write!(line, "forget {slot}"),
-        VrrpAction::Exit(code) => write!(line, "exit {code}"),
-    };
-    line
+        _ => Ok(()),
+    }
 }
 
 const fn level_name(level: Level) -> &'static str {
@@ -537,6 +571,13 @@ mod tests {
             };
             assert_eq!(event_line(line.at, &event), text);
         }
+        let event = VrrpEvent::Reload {
+            number: 3,
+            bound: Default::default(),
+        };
+        let text = event_line(Instant::from_micros(9), &event);
+        let line = Line::parse(&text).unwrap();
+        assert_eq!(line.input(), Ok(Input::Reload(3)));
         let timeout = Line::parse(&timeout_line(Instant::from_micros(9))).unwrap();
         assert_eq!(timeout.input(), Ok(Input::Timeout));
     }
@@ -550,6 +591,7 @@ mod tests {
             "1 what",
             "1 done",
             "1 packets-lost",
+            "1 reload",
             "1 done 2 maybe",
             "1 link 3 eth0",
         ] {

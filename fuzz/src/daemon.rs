@@ -181,6 +181,26 @@ pub fn voice(data: &[u8], trail: &mut Trail) {
     fuzzing::voice(data, &mut |words| trail.mark(words));
 }
 
+/// Words of the control socket.
+pub const CONTROL_WORDS: &[&str] = &[
+    "status\n",
+    "status json\n",
+    "plan\n",
+    "reload\r\n",
+    "journal\n",
+    "version\n",
+    "ok 12\n",
+    "error 0\n",
+    "\n",
+];
+
+/// What is said on the control socket: the length of a piece, then the octets.
+pub fn control(data: &[u8], trail: &mut Trail) {
+    let mut bytes = Bytes::new(data);
+    let piece = usize::from(bytes.u8());
+    fuzzing::control(bytes.rest(), piece, &mut |words| trail.mark(words));
+}
+
 /// Any text as a line of the log.
 pub fn log_line(data: &[u8], trail: &mut Trail) {
     // Lines at the ceiling from short inputs.

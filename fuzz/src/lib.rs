@@ -9,6 +9,7 @@
 //! - [`wire`]: packets; [`text`]: trace lines and what else is written; [`config`]: configuration
 //! - [`event_stream`], [`supervisor`]: bytes as events into the two machines
 //! - [`daemon`], [`scenario`]: what the runtimes read from outside
+//! - [`journal`]: the ring of last inputs, its images and its text
 //! - [`trail`]: what an input reached; [`mutate`]: inputs from inputs; [`shake`]: the search
 #![forbid(unsafe_code)]
 
@@ -17,6 +18,7 @@ pub mod config;
 mod config_text;
 pub mod daemon;
 pub mod event_stream;
+pub mod journal;
 pub mod mutate;
 pub mod scenario;
 pub mod shake;

@@ -418,7 +418,10 @@ impl<'a> Player<'a> {
                 }
             },
             ChildSignal::Data => {}
-            ChildSignal::Stats | ChildSignal::StatsClear | ChildSignal::Json => {
+            ChildSignal::Stats
+            | ChildSignal::StatsClear
+            | ChildSignal::Json
+            | ChildSignal::Journal => {
                 assert_eq!(*kind, Kind::Vrrp);
             }
         }

@@ -1,7 +1,7 @@
 //! The list of targets.
 
 use crate::mutate::{Shape, packet};
-use crate::{Target, config, daemon, event_stream, scenario, supervisor, text, wire};
+use crate::{Target, config, daemon, event_stream, journal, scenario, supervisor, text, wire};
 
 const fn target(
     name: &'static str,
@@ -48,9 +48,16 @@ pub const TARGETS: &[Target] = &[
         Shape::Text(|| daemon::SMALL_WORDS),
     ),
     target("voice", daemon::voice, Shape::Plain),
+    target(
+        "control",
+        daemon::control,
+        Shape::Text(|| daemon::CONTROL_WORDS),
+    ),
     target("log_line", daemon::log_line, Shape::Plain),
     target("trace", text::trace, Shape::Text(|| text::TRACE_WORDS)),
     target("trace_event", text::trace_event, Shape::Plain),
+    target("journal", journal::image, Shape::Plain),
+    target("journal_ring", journal::ring, Shape::Stream),
     target("lexer", config::lexer, Shape::Text(config::words)).weighs(2),
     target("config", config::config, Shape::Text(config::words)).weighs(4),
     target("report", daemon::report, Shape::Text(config::words)),

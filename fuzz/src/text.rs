@@ -71,6 +71,13 @@ pub fn trace(data: &[u8], trail: &mut Trail) {
         match line.input() {
             Err(error) => trail.mark(format_args!("{}: {}", word(text), error.problem)),
             Ok(Input::Timeout) => trail.mark(format_args!("timeout")),
+            Ok(Input::Reload(number)) => {
+                trail.mark(format_args!("reload"));
+                let bound = Arc::default();
+                let again = trace::event_line(line.at, &VrrpEvent::Reload { number, bound });
+                let second = Line::parse(&again).expect("what was written can be read");
+                assert_eq!(second.input(), Ok(Input::Reload(number)), "{again}");
+            }
             Ok(Input::Event(event)) => {
                 trail.mark(format_args!("{}", word(text)));
                 let again = trace::event_line(line.at, &event);

@@ -8,19 +8,23 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use relevo_core::config::start_exit_code;
+use relevo_core::journal::Secrets;
+use relevo_core::status::data::Facts;
 use relevo_core::supervisor::Kind;
 use relevo_core::time::Duration;
 use relevo_core::vrrp::VrrpNode;
 
 use crate::cli::Options;
+use crate::exec::reload::Reloads;
 use crate::exec::talk::Talk;
 use crate::exec::vrrp::{Setup, VrrpExecutor};
 use crate::logger::{self, Logger};
 use crate::memory::Memory;
 use crate::pidfile::{self, PidFile, Refused};
+use crate::recorder::{self, Recorder};
 use crate::sys::process;
 use crate::sys::signalfd::SignalFd;
-use crate::{clock, configuration, daemon, exec, exit};
+use crate::{clock, configuration, daemon, exec, exit, parent};
 
 /// How the hidden first word of a child's command line begins.
 const WORD: &str = "--relevo-child=";
@@ -91,7 +95,7 @@ impl Inheritance {
 }
 
 /// The signals that a child heeds: the parent's.
-pub(crate) fn signals() -> [i32; 7] {
+pub(crate) fn signals() -> [i32; 8] {
     exec::supervisor::signals()
 }
 
@@ -165,9 +169,11 @@ fn vrrp(
         memory.forget_all();
     }
     let records = memory.as_ref().map(Memory::records).unwrap_or_default();
-    let now = clock::now();
-    let mut node = VrrpNode::resume(Arc::clone(&bound), &records, seed()?, now);
+    let (seed, now) = (seed()?, clock::now());
+    let node = VrrpNode::resume(Arc::clone(&bound), &records, seed, now);
     drop(records);
+    let mut node = Recorder::new(node, Secrets::of(&bound), seed, now);
+    recorder::write_after_panic();
     let mut executor = VrrpExecutor::new(Setup {
         bound,
         signals: Some(signals.into_owned()),
@@ -175,6 +181,11 @@ fn vrrp(
         parent: Some(parent),
         memory,
     })?;
+    executor.take_reloads(Reloads::new(&options.config_file));
+    executor.set_facts(Facts {
+        umask: options.umask.unwrap_or(parent::UMASK),
+        ..Facts::default()
+    });
     // A parent that is gone already shows when the loop looks at its socket.
     executor.say_ready();
     // Whatever ends the loop now, a successor may do better: it must at least tidy up.

@@ -302,6 +302,7 @@ pub(crate) fn signal_number(name: &str) -> Option<i32> {
         "STATS" => libc::SIGUSR2,
         "STATS_CLEAR" => libc::SIGRTMAX() - 1,
         "JSON" => libc::SIGRTMIN() + 2,
+        "JOURNAL" => libc::SIGRTMAX(),
         _ => return None,
     })
 }

@@ -15,6 +15,7 @@ use relevo_core::vrrp::Ingress;
 
 use crate::child::Inheritance;
 use crate::cli::{self, Invocation};
+use crate::control::protocol::{self, Head};
 use crate::diagnose::{self, Style};
 use crate::netlink::{route, socket};
 use crate::sys::{caps, msg};
@@ -258,6 +259,39 @@ pub fn voice(packet: &[u8], mark: &mut Mark<'_>) {
         mark(format_args!("{octet:?} {outcome:?}"));
     } else {
         mark(format_args!("unreadable"));
+    }
+}
+
+/// What a client of the control socket says, and what a daemon answers, in pieces of this length.
+pub fn control(data: &[u8], piece: usize, mark: &mut Mark<'_>) {
+    // Whatever the pieces, the same is understood.
+    let (mut received, mut asked) = (Vec::new(), None);
+    for piece in data.chunks(piece.max(1)) {
+        received.extend_from_slice(piece);
+        asked = protocol::take_request(&mut received);
+        if asked.is_some() {
+            break;
+        }
+        assert!(received.len() < protocol::REQUEST_MAX);
+    }
+    let mut whole = data.to_vec();
+    assert_eq!(protocol::take_request(&mut whole), asked);
+    mark(format_args!("{asked:?}"));
+    if let Some(Ok(request)) = asked {
+        let line = data.split(|octet| *octet == b'\n').next().unwrap_or(&[]);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        assert_eq!(line, request.word().as_bytes());
+    }
+    if let Ok(Some(head)) = Head::read(data) {
+        mark(format_args!("answer {}", head.is_ok));
+        assert!(head.len <= data.len() && head.body <= protocol::BODY_MAX);
+    }
+    for answer in [Ok(data), Err(data)] {
+        let mut sent = Vec::new();
+        protocol::put_answer(&mut sent, answer);
+        let head = Head::read(&sent).expect("an answer").expect("a whole line");
+        assert_eq!(head.is_ok, answer.is_ok());
+        assert_eq!((head.body, &sent[head.len..]), (data.len(), data));
     }
 }
 

@@ -13,9 +13,12 @@ mod arp_io;
 mod child;
 mod cli;
 mod clock;
+mod command;
 mod configuration;
+mod control;
 mod daemon;
 mod diagnose;
+mod dump;
 mod exec;
 mod exit;
 #[doc(hidden)]
@@ -27,6 +30,7 @@ mod netlink;
 mod options;
 mod parent;
 mod pidfile;
+mod recorder;
 mod sd_notify;
 mod sys;
 mod syslog;
@@ -47,6 +51,9 @@ use cli::{CommandLine, Invocation};
 /// The whole program: what the command line asks for.
 pub fn main() -> ExitCode {
     let mut words: Vec<OsString> = std::env::args_os().skip(1).collect();
+    if let Some(code) = command::run(&words) {
+        return exit::code(code);
+    }
     exit::code(
         match words.first().and_then(|word| Inheritance::from_word(word)) {
             // Behind the hidden word stands the file, then what the parent was called with.

@@ -304,8 +304,8 @@ pub(crate) struct Remembrance {
     memory: Option<Memory>,
     /// By number of the instance.
     slots: Vec<u32>,
-    /// Whose adverts were collected since the last stamp, one entry each.
-    collected: Vec<InstanceId>,
+    /// Whose adverts were collected since the last stamp, one entry each, with the slot of then.
+    collected: Vec<(InstanceId, u32)>,
 }
 
 impl Remembrance {
@@ -339,14 +339,17 @@ impl Remembrance {
 
     /// An advert is going to be sent.
     pub(crate) fn on_collected(&mut self, instance: InstanceId) {
-        if self.memory.is_some() {
-            self.collected.push(instance);
+        if let Some(slot) = self.slots.get(instance.0 as usize) {
+            self.collected.push((instance, *slot));
         }
     }
 
     /// It was not.
     pub(crate) fn on_unsent(&mut self, instance: InstanceId) {
-        let sent = self.collected.iter().rposition(|sent| *sent == instance);
+        let sent = self
+            .collected
+            .iter()
+            .rposition(|(sent, _)| *sent == instance);
         if let Some(index) = sent {
             self.collected.swap_remove(index);
         }
@@ -358,9 +361,8 @@ impl Remembrance {
             return;
         }
         let now = clock::now();
-        for instance in self.collected.drain(..) {
-            let slot = self.slots.get(instance.0 as usize).copied();
-            if let (Some(memory), Some(slot)) = (&self.memory, slot) {
+        for (_, slot) in self.collected.drain(..) {
+            if let Some(memory) = &self.memory {
                 memory.stamp(slot, now, 1);
             }
         }

@@ -3,27 +3,35 @@
 
 use std::ffi::OsString;
 use std::fs::OpenOptions;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use relevo_core::config::bound::Bound;
 use relevo_core::config::{Diagnostic, Severity, check_exit_code, start_exit_code};
+use relevo_core::status::data::Facts;
 use relevo_core::supervisor::{Kind, Kinds, Settings, Supervisor, Terms};
+use relevo_core::vrrp::plan::plan;
 
 use crate::cli::{Options, Report};
 use crate::configuration::{self, Loaded};
+use crate::control::Control;
+use crate::control::place::{self, Place};
 use crate::diagnose::{self, Style};
-use crate::exec::supervisor::{self, ReadConfig, SupervisorExecutor, Text};
+use crate::dump::ParentDump;
+use crate::exec::desk::Desk;
+use crate::exec::report::{self, Findings};
+use crate::exec::supervisor::{self, Planner, ReadConfig, SupervisorExecutor, Text};
 use crate::logger::{self, Logger};
 use crate::memory::{self, MemoryFile};
 use crate::pidfile::{self, PidFile, Refused};
 use crate::sys::process::Role;
 use crate::sys::signalfd::SignalFd;
 use crate::sys::{caps, memfd, process};
-use crate::{daemon, exit, options, sd_notify, version};
+use crate::{clock, daemon, exit, options, sd_notify, version};
 
 /// Owner only, unless `-u` says otherwise: dumps may hold passwords.
-const UMASK: u32 = 0o177;
+pub(crate) const UMASK: u32 = 0o177;
 
 /// The exit code of a configuration test for a wrong value on the command line.
 const TEST_ERROR: u8 = 5;
@@ -161,7 +169,12 @@ fn prepare(options: &mut Options, logger: &Logger) -> Result<Prepared, Refusal> 
     let file = memfd::sealed(loaded.text.as_bytes())?;
     let pid_file = pid_file(options)?;
     let terms = Terms::new(wanted, &loaded.bound);
-    let text = Text { file, terms };
+    let global = loaded.bound.global;
+    let text = Text {
+        file,
+        terms,
+        global,
+    };
     let diagnostics = loaded.diagnostics;
     Ok(Prepared {
         text,
@@ -286,13 +299,20 @@ fn watch(
         // By its full name; the last one counts.
         child_words.extend(["-r".into(), file.clone().into_os_string()]);
     }
+    let facts = Facts {
+        umask: options.umask.unwrap_or(UMASK),
+        ..Facts::default()
+    };
+    let findings = Findings::default();
     let mut executor = SupervisorExecutor::new(
         signals,
         options.ignore_sigint,
         child_words,
-        text.file,
+        text,
         memory,
-        read_config(options.clone(), diagnostics),
+        ParentDump::new(facts),
+        read_config(options.clone(), diagnostics, Rc::clone(&findings)),
+        (desk(options, findings)?, planner(options.clone())),
     );
     let code = daemon::run(&mut machine, &mut executor);
     if matches!(code, Ok(exit::NORMAL)) {
@@ -304,38 +324,93 @@ fn watch(
 
 /// For SIGHUP: a new text comes into force if a start with it would succeed and it has no mistake
 /// that the text in force does not have already.
-fn read_config(options: Options, mut known: Vec<Diagnostic>) -> ReadConfig {
+fn read_config(options: Options, mut known: Vec<Diagnostic>, findings: Findings) -> ReadConfig {
     Box::new(move || {
         let path = &options.config_file;
         let loaded = match configuration::load(path) {
             Ok(loaded) => loaded,
             Err(error) => {
                 log::error!("{}: {error}", path.display());
+                findings.replace(format!("{}: {error}\n", path.display()));
                 return None;
             }
         };
+        let report = diagnose::render(&loaded.text, &loaded.diagnostics, Style::Plain);
+        findings.replace(report);
         for diagnostic in &loaded.diagnostics {
             log::log!(level(diagnostic), "{diagnostic}");
         }
-        let is_new = |found: &Diagnostic| {
-            found.severity >= Severity::Error
-                && !known
-                    .iter()
-                    .any(|old| (old.class, &old.message) == (found.class, &found.message))
-        };
-        if start_exit_code(&loaded.diagnostics).is_some() || loaded.diagnostics.iter().any(is_new) {
+        if !may_replace(&known, &loaded.diagnostics) {
             return None;
         }
         match memfd::sealed(loaded.text.as_bytes()) {
             Ok(file) => {
                 let terms = Terms::new(wanted(&options, &loaded.bound), &loaded.bound);
                 known = loaded.diagnostics;
-                Some(Text { file, terms })
+                let global = loaded.bound.global;
+                Some(Text {
+                    file,
+                    terms,
+                    global,
+                })
             }
             Err(error) => {
                 log::error!("The new configuration cannot be handed on: {error}");
                 None
             }
         }
+    })
+}
+
+/// True if a text in which `found` was found may replace one in which `known` was.
+fn may_replace(known: &[Diagnostic], found: &[Diagnostic]) -> bool {
+    let is_known = |found: &Diagnostic| {
+        known
+            .iter()
+            .any(|old| (old.class, &old.message) == (found.class, &found.message))
+    };
+    start_exit_code(found).is_none()
+        && found
+            .iter()
+            .all(|found| found.severity < Severity::Error || is_known(found))
+}
+
+/// The control socket is a convenience: without it the daemon runs all the same.
+fn desk(options: &Options, findings: Findings) -> io::Result<Desk> {
+    let path = place::wanted(None);
+    let control = Place::take(&path).and_then(|place| Control::open(place, supervisor::DESK));
+    let control = control
+        .inspect_err(|error| log::warn!("No control socket {}: {error}", path.display()))
+        .ok();
+    let facts = report::Facts::new(options.config_file.clone(), findings, clock::now());
+    Desk::new(control, facts, supervisor::DESK)
+}
+
+/// For `relevo reload --plan`: judged as a reload would be, and compared with the text in force.
+fn planner(options: Options) -> Planner {
+    Box::new(move |running| {
+        let options = options.clone();
+        Box::new(move || {
+            let path = &options.config_file;
+            let at_path = |error: io::Error| format!("{}: {error}\n", path.display());
+            let mut text = Vec::new();
+            let mut running = running;
+            running.read_to_end(&mut text).map_err(at_path)?;
+            let old = configuration::from_bytes(path, text).map_err(at_path)?;
+            let new = configuration::load(path).map_err(at_path)?;
+            let mut text = diagnose::render(&new.text, &new.diagnostics, Style::Plain);
+            if !may_replace(&old.diagnostics, &new.diagnostics) {
+                text.push_str(&format!("{}: would be refused\n", path.display()));
+                return Err(text);
+            }
+            let plan = plan(&old.bound, &new.bound);
+            for line in plan.lines() {
+                text.push_str(&line);
+                text.push('\n');
+            }
+            text.push_str(&plan.summary());
+            text.push('\n');
+            Ok(text)
+        })
     })
 }

@@ -228,6 +228,11 @@ impl Voice {
         Self { fd, packet }
     }
 
+    /// The same end for another thread.
+    pub(crate) fn try_clone(&self) -> io::Result<Self> {
+        self.fd.try_clone().map(Self::new)
+    }
+
     /// For registering it.
     pub(crate) fn raw(&self) -> RawFd {
         self.fd.as_raw_fd()

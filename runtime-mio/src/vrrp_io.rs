@@ -82,6 +82,15 @@ impl VrrpIo {
         Ok(raw)
     }
 
+    /// Makes room for more virtual routers.
+    pub(crate) fn grow(&self, socket: SocketId, receive_buffer: u32) {
+        if let Some((fd, _)) = self.get(socket)
+            && let Err(error) = grow_buffer(fd, Buffer::Receive, receive_buffer)
+        {
+            log::debug!("a receive buffer could not be enlarged: {error}");
+        }
+    }
+
     /// Closes a socket; what was collected for it must have been sent.
     pub(crate) fn close(&mut self, socket: SocketId) {
         self.sockets.remove(&socket);

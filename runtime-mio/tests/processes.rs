@@ -103,6 +103,7 @@ fn command_in(place: &Path, words: &[&str], options: &[&str]) -> Command {
     let log = fs::File::create(place.join("log")).expect("a file of our own");
     let mut command = Command::new("unshare");
     command
+        .env("RELEVO_SOCKET", place.join("control.sock"))
         .args(["--map-root-user", "--net"])
         .args(words)
         .arg(env!("CARGO_BIN_EXE_relevo"))

@@ -97,6 +97,8 @@ impl World {
                     process.close(*socket);
                 }
             }
+            VrrpAction::GrowSocket { .. } => {}
+            VrrpAction::InForce(bound) => self.put_in_force(host, bound),
             VrrpAction::Remember {
                 instance,
                 slot,
@@ -153,7 +155,7 @@ impl World {
         else {
             return;
         };
-        let Some(member) = self.cluster.member_of(host, *instance) else {
+        let Some(member) = self.speaker(host, *instance) else {
             return;
         };
         let Some((priority, bytes)) = on_wire(*src, out, *packet) else {
@@ -210,6 +212,17 @@ impl World {
         priority: u8,
         was: &[StateName],
     ) {
+        if self.former.is_some() {
+            // It is gone, and this is its farewell.
+            let (was, is) = (StateName::Master, StateName::Init);
+            return self.fact(Fact::Sent {
+                member,
+                dst,
+                priority,
+                was,
+                is,
+            });
+        }
         let index = instance.0 as usize;
         let is = self.hosts[host]
             .process

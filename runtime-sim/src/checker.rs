@@ -179,6 +179,7 @@ impl Checker {
                 was,
                 is,
             } => self.on_sent(now, member, dst, priority, (was, is)),
+            Fact::Reconfigured { cluster, host } => self.on_reconfigured(now, cluster, host),
             Fact::Left(member) => self.known[member].left = Some(now),
             Fact::Lost { from, to } => self.on_lost(now, from, to),
             Fact::Reach { from, to, open } => {
@@ -236,8 +237,34 @@ impl Checker {
         }
     }
 
+    /// A host works by another configuration. What it knew of its timers is only roughly known.
+    fn on_reconfigured(&mut self, now: Instant, cluster: Rc<Cluster>, host: usize) {
+        let before = std::mem::replace(&mut self.cluster, cluster);
+        for member in self.cluster.ever_on_host(host).to_vec() {
+            let (was, is) = (&before.members[member], &self.cluster.members[member]);
+            if was.present != is.present {
+                let present = is.present;
+                let known = &mut self.known[member];
+                known.alive = present;
+                known.spoke = None;
+                known.quiet_until = None;
+                known.zero_sent.clear();
+                known.announced.clear();
+            } else if was.priority != is.priority {
+                let longest = is.master_down(self.cluster.slowest_interval(is.router));
+                let known = &mut self.known[member];
+                known.quiet_until = None;
+                known.timer = known.timer.map(|timer| timer.max(now) + longest);
+                for other in 0..self.known.len() {
+                    self.path(member, other).clean_since = now;
+                    self.path(other, member).clean_since = now;
+                }
+            }
+        }
+    }
+
     fn on_ended(&mut self, now: Instant, host: usize) {
-        for member in self.cluster.on_host(host).to_vec() {
+        for member in self.cluster.ever_on_host(host).to_vec() {
             let known = &mut self.known[member];
             known.alive = false;
             let master = known.state == StateName::Master;
@@ -613,7 +640,7 @@ impl Checker {
     }
 
     fn on_called(&mut self, now: Instant, host: usize, actions: usize, stuck: bool, in_a_row: u32) {
-        for &member in Rc::clone(&self.cluster).on_host(host) {
+        for &member in Rc::clone(&self.cluster).ever_on_host(host) {
             if std::mem::take(&mut self.known[member].owes_zero) {
                 let text = format!("member {member} left mastership without priority 0");
                 self.fail(now, Promise::LetsGo, text);

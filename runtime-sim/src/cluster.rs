@@ -7,7 +7,7 @@ use relevo_core::ids::{Family, IfIndex, InstanceId, Version};
 use relevo_core::kernel::AddressKey;
 use relevo_core::time::Duration;
 
-use crate::spec::{self, WorldSpec};
+use crate::spec::{self, Variant, WorldSpec};
 
 /// One host's part in one virtual router.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -16,6 +16,8 @@ pub struct Member {
     pub host: usize,
     /// Which of the host's instances.
     pub instance: InstanceId,
+    /// It is in the configuration of its host.
+    pub present: bool,
     /// The virtual router, by position.
     pub router: usize,
     /// Base priority.
@@ -84,6 +86,8 @@ pub struct Cluster {
     /// The virtual routers.
     pub routers: Vec<Router>,
     by_host: Vec<Vec<usize>>,
+    /// The same at the beginning, with every member.
+    of_host: Vec<Vec<usize>>,
 }
 
 impl Cluster {
@@ -110,7 +114,29 @@ impl Cluster {
             }
             cluster.by_host.push(own);
         }
+        cluster.of_host.clone_from(&cluster.by_host);
         Ok(cluster)
+    }
+
+    /// `host` works by another configuration: each of its instances is one that the host had at
+    /// the beginning.
+    pub fn reconfigure(&mut self, host: usize, number: u8, variant: &Variant) {
+        let all = self.of_host[host].clone();
+        for &position in &all {
+            self.members[position].present = false;
+        }
+        let order = variant.order.iter().map(|first| all[*first]);
+        self.by_host[host] = order.collect();
+        for ((instance, config), position) in variant.bound.iter().zip(&self.by_host[host]) {
+            let router = self.members[*position].router;
+            let segment = self.routers[router].segment;
+            self.members[*position] = member(host, instance, router, segment, number, config);
+        }
+    }
+
+    /// Every member that `host` has in some configuration.
+    pub fn ever_on_host(&self, host: usize) -> &[usize] {
+        self.of_host.get(host).map_or(&[], Vec::as_slice)
     }
 
     /// The member that `instance` of `host` is.
@@ -205,6 +231,7 @@ fn member(
     Member {
         host,
         instance,
+        present: true,
         router,
         priority: config.priority,
         preempts: config.preempt || config.is_owner(),
@@ -242,6 +269,7 @@ pub(crate) mod tests {
         Member {
             host,
             instance: InstanceId(0),
+            present: true,
             router: 0,
             priority,
             preempts: true,
@@ -266,6 +294,7 @@ pub(crate) mod tests {
         let positions: Vec<usize> = (0..members.len()).collect();
         Cluster {
             by_host: positions.iter().map(|p| vec![*p]).collect(),
+            of_host: positions.iter().map(|p| vec![*p]).collect(),
             members,
             routers: vec![Router {
                 segment: 0,

@@ -22,6 +22,7 @@
 //! | `rename a`, `rename-back a` | the interface gets another name, and its own again |
 //! | `lose a`, `regain a` | the interface loses its own addresses, and has them again |
 //! | `retell a` | the kernel describes the interface again, as when it joins a bridge |
+//! | `reload a 1` | the daemon is given the host's configuration of that number; 0 is the first |
 //! | `noise a 20` | so many bad packets of all kinds arrive |
 //! | `overrun a` | the kernel's monitor socket loses what it holds |
 //! | `heal` | every fault ends, every daemon runs |
@@ -144,6 +145,13 @@ pub enum Fault {
         segment: usize,
         /// What.
         change: LinkChange,
+    },
+    /// Another configuration shall be in force.
+    Reload {
+        /// On which host.
+        host: usize,
+        /// Its number; 0 is the one of the beginning.
+        variant: usize,
     },
     /// Bad packets arrive.
     Noise {
@@ -289,6 +297,12 @@ impl Fault {
                 host: host(a)?,
                 count: parse_count(count)?,
             },
+            ["reload", a, variant] => Self::Reload {
+                host: host(a)?,
+                variant: variant
+                    .parse()
+                    .map_err(|_| format!("'{variant}' is no number of a configuration"))?,
+            },
             ["overrun", a] => Self::Overrun { host: host(a)? },
             [word @ ("freeze" | "thaw"), a] => Self::Freeze {
                 host: host(a)?,
@@ -352,6 +366,7 @@ impl Fault {
             Self::Take { host } => format!("take {}", name(host)),
             Self::Overrun { host } => format!("overrun {}", name(host)),
             Self::Give { host } => format!("give {}", name(host)),
+            Self::Reload { host, variant } => format!("reload {} {variant}", name(host)),
             Self::Noise { host, count } => format!("noise {} {count}", name(host)),
             Self::Interface {
                 host,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use relevo_core::config::bound::Bound;
 use relevo_core::ids::{Errno, Family, IfIndex, InstanceId, SocketId};
 use relevo_core::kernel::AddressKey;
-use relevo_core::machine::Out;
+use relevo_core::machine::{Machine, Out};
 use relevo_core::time::Instant;
 use relevo_core::vrrp::event::{Ingress, SocketSpec, VrrpAction};
 use relevo_core::vrrp::snapshot::Records;
@@ -101,7 +101,7 @@ impl Process {
     ) -> Self {
         let node = VrrpNode::resume(Arc::clone(bound), records, seed, now);
         Self {
-            states: states(&node, bound),
+            states: states(&node),
             node,
             ready: false,
             stopping: false,
@@ -109,6 +109,11 @@ impl Process {
             told: dump.into(),
             sockets: BTreeMap::new(),
         }
+    }
+
+    /// True while another configuration is not wholly in force.
+    pub fn is_reloading(&self) -> bool {
+        self.node.is_reloading()
     }
 
     /// Queues something to be told.
@@ -245,8 +250,8 @@ impl Process {
 }
 
 /// The states of all instances.
-pub fn states(node: &VrrpNode, bound: &Bound) -> Vec<StateName> {
-    (0..bound.instances.len())
+pub fn states(node: &VrrpNode) -> Vec<StateName> {
+    (0..node.bound().instances.len())
         .map(|index| node.state(InstanceId(index as u32)))
         .collect()
 }
@@ -271,8 +276,13 @@ pub struct Host {
     pub number: u8,
     /// Its clock.
     pub clock: SimClock,
-    /// Its configuration.
+    /// The configuration that its machine works by.
     pub bound: Arc<Bound>,
+    /// The number of the one that was last asked for, which a new machine starts with.
+    pub asked: usize,
+    /// Configurations whose addresses a machine may have left, because it ended in the middle of a
+    /// reload.
+    pub unfinished: Vec<Arc<Bound>>,
     /// What a daemon leaves to its successor.
     pub memory: Memory,
     /// Its kernel.
@@ -313,6 +323,8 @@ impl Host {
             number: spec.number,
             clock: spec.clock,
             bound: Arc::clone(&spec.bound),
+            asked: 0,
+            unfinished: Vec::new(),
             memory: Memory::default(),
             kernel,
             numbers: Numbers::default(),
@@ -363,6 +375,7 @@ impl Host {
                     && !self.frozen
                     && !process.is_untold()
                     && !process.node.more()
+                    && !process.node.is_reloading()
                     && !self.kernel.is_ordered(key)
                     && !self.tainted.contains(&key)
             }

@@ -5,10 +5,13 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use relevo_core::kernel::AddressKey;
 use relevo_core::time::Instant;
 use relevo_core::vrrp::StateName;
+
+use crate::cluster::Cluster;
 
 /// A promise of the machine.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -55,6 +58,8 @@ pub enum Promise {
     ReachesClients,
     /// No input makes the machine panic.
     NoPanic,
+    /// The configuration in force, given again, leads to no action.
+    SameIsNothing,
 }
 
 impl fmt::Display for Promise {
@@ -81,6 +86,7 @@ impl fmt::Display for Promise {
             Self::ElectsTheRightOne => "without faults the right host is master",
             Self::ReachesClients => "without faults every client reaches the master",
             Self::NoPanic => "no input makes the machine panic",
+            Self::SameIsNothing => "a reload of the same configuration yields no action",
         })
     }
 }
@@ -131,6 +137,13 @@ pub enum Fact {
     Thawed(usize),
     /// A socket of the daemon of this host lost packets for want of room, and the daemon knows.
     Overflowed(usize),
+    /// A host works by another configuration from now on.
+    Reconfigured {
+        /// The whole cluster.
+        cluster: Rc<Cluster>,
+        /// Which host.
+        host: usize,
+    },
     /// A member changes its state.
     State {
         /// Which member.

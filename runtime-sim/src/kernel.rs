@@ -4,7 +4,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use relevo_core::config::bound::Bound;
 use relevo_core::ids::{Errno, Family, IfIndex, InstanceId, OpId, SocketId};
 use relevo_core::kernel::{AddressKey, KernelEvent, KernelOp, Link, ROUTE_PROTOCOL};
 use relevo_core::vrrp::event::{Command, VrrpEvent};
@@ -34,6 +36,8 @@ pub enum Told {
     SendFailed(InstanceId, IpAddr, Errno),
     /// The operator stops the daemon.
     Stop,
+    /// Another configuration shall be in force.
+    Reload(Arc<Bound>),
 }
 
 impl Told {
@@ -56,6 +60,10 @@ impl Told {
                 };
             }
             Self::Stop => return VrrpEvent::Command(Command::Stop),
+            Self::Reload(bound) => {
+                let (number, bound) = (0, Arc::clone(bound));
+                return VrrpEvent::Reload { number, bound };
+            }
             Self::DumpStart => KernelEvent::DumpStart,
             Self::DumpEnd => KernelEvent::DumpEnd,
             Self::Link(link) => KernelEvent::Link(link.event()),
@@ -81,7 +89,8 @@ impl Told {
             | Self::LinkGone(_)
             | Self::Address(_)
             | Self::AddressGone(_) => true,
-            Self::Done(..) | Self::Socket(..) | Self::SendFailed(..) | Self::Stop => false,
+            Self::Done(..) | Self::Socket(..) | Self::SendFailed(..) => false,
+            Self::Stop | Self::Reload(_) => false,
         }
     }
 }

@@ -51,6 +51,12 @@ pub struct Marks {
     pub renamed: u64,
     /// An interface lost its own addresses.
     pub addresses_lost: u64,
+    /// Another configuration came into force.
+    pub reloaded: u64,
+    /// The same configuration was given again.
+    pub reloaded_same: u64,
+    /// A daemon started after one that ended in the middle of a reload.
+    pub reload_cut_short: u64,
 }
 
 impl Marks {
@@ -68,7 +74,7 @@ impl Marks {
     }
 
     /// Further occurrences, for information.
-    pub fn further(&self) -> [(&'static str, u64); 16] {
+    pub fn further(&self) -> [(&'static str, u64); 19] {
         [
             ("power loss", self.power_loss),
             ("resumed as master", self.resumed_master),
@@ -86,6 +92,9 @@ impl Marks {
             ("interface replaced", self.replaced),
             ("interface renamed", self.renamed),
             ("own addresses lost", self.addresses_lost),
+            ("reload", self.reloaded),
+            ("reload of the same", self.reloaded_same),
+            ("reload cut short", self.reload_cut_short),
         ]
     }
 
@@ -124,6 +133,9 @@ impl AddAssign for Marks {
         self.replaced += other.replaced;
         self.renamed += other.renamed;
         self.addresses_lost += other.addresses_lost;
+        self.reloaded += other.reloaded;
+        self.reloaded_same += other.reloaded_same;
+        self.reload_cut_short += other.reload_cut_short;
     }
 }
 

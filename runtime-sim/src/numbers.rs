@@ -69,7 +69,8 @@ impl Numbers {
             | Told::Done(..)
             | Told::Socket(..)
             | Told::SendFailed(..)
-            | Told::Stop => told,
+            | Told::Stop
+            | Told::Reload(_) => told,
         }
     }
 

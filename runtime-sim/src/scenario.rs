@@ -439,6 +439,7 @@ impl<'a> Reader<'a> {
         }
         Ok(HostSpec {
             bound: bound(&host.name, &text)?,
+            variants: Vec::new(),
             name: host.name.clone(),
             number: host.number,
             start,

@@ -67,8 +67,32 @@ pub struct HostSpec {
     pub clock: SimClock,
     /// Its configuration.
     pub bound: Arc<Bound>,
+    /// Configurations that it may be given while it runs.
+    pub variants: Vec<Variant>,
     /// Its kernel detects duplicate IPv6 addresses, which takes a second.
     pub detects_duplicates: bool,
+}
+
+/// Another configuration of a host.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Variant {
+    /// The configuration.
+    pub bound: Arc<Bound>,
+    /// Which instance of the first configuration each of its instances is.
+    pub order: Vec<usize>,
+}
+
+impl HostSpec {
+    /// Configuration number `variant`; 0 is the first one.
+    pub fn variant(&self, variant: usize) -> Option<Variant> {
+        if variant > 0 {
+            return self.variants.get(variant - 1).cloned();
+        }
+        Some(Variant {
+            bound: Arc::clone(&self.bound),
+            order: (0..self.bound.instances.len()).collect(),
+        })
+    }
 }
 
 /// One client.

@@ -83,6 +83,7 @@ impl World {
                 segment,
                 change,
             } => self.change_link(host, segment, change),
+            Fault::Reload { host, variant } => self.reload(host, variant),
             Fault::Noise { host, count } => self.make_noise(host, count),
             Fault::Heal => {
                 self.heal();
@@ -110,11 +111,13 @@ impl World {
             .seed
             .wrapping_add(HOST_SEED.wrapping_mul(host as u64 + 1))
             .wrapping_add(self.hosts[host].incarnation);
+        self.start_with_what_was_asked(host);
         let here = &mut self.hosts[host];
         let local = here.clock.local(self.now);
         let dump = here.dump();
         let records = here.memory.records();
-        here.process = Some(Process::start(&here.bound, &records, (seed, local), dump));
+        let process = Process::start(&here.bound, &records, (seed, local), dump);
+        here.process = Some(process);
         here.frozen = false;
         here.wake = None;
         self.fact(Fact::Started(host));
@@ -151,9 +154,12 @@ impl World {
 
     /// The daemon is gone, in whatever way.
     pub(crate) fn end_process(&mut self, host: usize) {
-        if self.hosts[host].process.take().is_none() {
+        let Some(process) = self.hosts[host].process.take() else {
             return;
-        }
+        };
+        drop(process);
+        let bound = std::sync::Arc::clone(&self.hosts[host].bound);
+        self.hosts[host].unfinished.push(bound);
         // The kernel carries an order out within the call that gives it: what was ordered is done
         // before anybody can see that the daemon is gone.
         while self.hosts[host].kernel.has_orders() {
@@ -352,6 +358,7 @@ impl World {
         for host in 0..self.hosts.len() {
             if !self.hosts[host].tainted.is_empty() || self.hosts[host].crippled {
                 self.crash(host, false);
+                self.suspect_everything(host);
                 self.take_back(host);
                 self.hosts[host].tainted.clear();
                 self.hosts[host].crippled = false;
@@ -390,6 +397,9 @@ impl World {
         let disturbed = self.disturbed();
         self.trace.line(self.now, "=====", "heal");
         self.heal();
+        for host in 0..self.hosts.len() {
+            self.reload(host, 0);
+        }
         self.refresh_reach();
         let foreseen = (0..self.cluster.routers.len())
             .map(|router| winners(&self.candidates(router, &disturbed)))
@@ -419,7 +429,10 @@ impl World {
                 let addresses = self.spec.hosts[host_number].addresses(self.segments.len());
                 let addressed = addresses.iter().all(|key| host.kernel.holds(*key));
                 let links = !whole || !addressed;
-                host.frozen || untold || links || host.kernel.has_orders()
+                let reloads = host.asked != 0
+                    || host.bound != self.spec.hosts[host_number].bound
+                    || host.process.as_ref().is_some_and(Process::is_reloading);
+                host.frozen || untold || links || reloads || host.kernel.has_orders()
             })
             .collect()
     }
@@ -437,7 +450,7 @@ impl World {
         members
             .iter()
             .map(|&position| {
-                let member = &self.cluster.members[position];
+                let member = &self.first.members[position];
                 let shaken = disturbed[member.host] || stray;
                 let standing = match self.state(position) {
                     StateName::Master if !shaken => Standing::Master,
@@ -477,7 +490,7 @@ impl World {
     /// How long after the end of all faults the right master must be in place.
     pub fn settles_within(&self) -> Duration {
         let slowest = |member: &crate::cluster::Member| {
-            let interval = self.cluster.slowest_interval(member.router);
+            let interval = self.first.slowest_interval(member.router);
             let down = member.master_down(interval);
             let once = down + interval + member.skew(interval);
             match member.preempt_delay.as_micros() {
@@ -485,7 +498,7 @@ impl World {
                 _ => once + member.preempt_delay + down + interval,
             }
         };
-        let election = self.cluster.members.iter().map(slowest).max();
+        let election = self.first.members.iter().map(slowest).max();
         let travel = self.spec.slowest * 4 + self.spec.pace.wake * 16 + self.spec.pace.order * 16;
         let duplicates = if self.spec.hosts.iter().any(|host| host.detects_duplicates) {
             Duration::from_millis(1_100)

@@ -19,6 +19,7 @@ use crate::segment::Station;
 use crate::spec::{
     ClientSpec, HostSpec, InstanceSpec, Pace, WorldSpec, address_global, address_v4, bind_all,
 };
+use crate::variants::add_reloads;
 
 /// One world with its faults.
 #[derive(Clone, Debug)]
@@ -134,13 +135,15 @@ pub fn draw(seed: u64) -> Trial {
         pace: draw.pace,
         slowest: draw.slowest,
     };
-    Trial {
+    let mut trial = Trial {
         seed,
         spec,
         instances,
         schedule,
         heal_at: end + Duration::from_millis(500),
-    }
+    };
+    add_reloads(&mut trial, end);
+    trial
 }
 
 impl Draw {
@@ -205,6 +208,7 @@ impl Draw {
         };
         HostSpec {
             bound: bind_all(&name, instances),
+            variants: Vec::new(),
             name,
             number: self.numbers[host],
             start: Some(Instant::from_micros(start)),

@@ -97,6 +97,7 @@ impl World {
         };
         let mut out = std::mem::take(&mut process.out);
         let deadline = process.node.next_timeout();
+        let had_more = process.node.more();
         match &input {
             Input::Told(told) => process.node.handle(told.event(), local, &mut out),
             Input::Packet(socket, advert) => {
@@ -123,6 +124,9 @@ impl World {
             stuck,
             in_a_row,
         });
+        if let Input::Told(Told::Reload(bound)) = &input {
+            self.note_reload(host, bound, &out, had_more);
+        }
         let was = self.note_states(host, &out);
         if let Input::Packet(socket, advert) = &input {
             let meant = self.is_meant_for(host, *socket, advert);
@@ -130,6 +134,7 @@ impl World {
         }
         self.on_told(host, &input);
         let survived = self.perform(host, &out, &was);
+        self.former = None;
         out.clear();
         if let Some(process) = self.hosts[host].process.as_mut().filter(|_| survived) {
             process.out = out;
@@ -154,7 +159,7 @@ impl World {
         let Some(process) = here.process.as_mut() else {
             return Vec::new();
         };
-        let is = crate::host::states(&process.node, &here.bound);
+        let is = crate::host::states(&process.node);
         let was = std::mem::replace(&mut process.states, is.clone());
         for (index, (&from, &to)) in was.iter().zip(&is).enumerate() {
             if from == to {
@@ -167,15 +172,7 @@ impl World {
             self.line(host, || format!("** {from:?} -> {to:?} (instance {index})"));
             self.trace.mix(&[host as u64, index as u64, to as u64]);
             self.timeline.on_state(self.now, member, to);
-            let here = &self.cluster.members[member];
-            let kernel = &self.hosts[host].kernel;
-            let process = self.hosts[host].process.as_ref();
-            let unheard = here.address.is_ipv6()
-                && process.is_some_and(|process| process.will_hear_of(here.address));
-            let can_send = !unheard
-                && process.is_some_and(|process| process.can_send(here.ifindex))
-                && kernel.has_link(here.ifindex)
-                && kernel.has_address(here.ifindex, here.address);
+            let can_send = self.can_send(host, member);
             let resumed = out.actions().iter().any(|action| {
                 matches!(action, VrrpAction::Note(Note::Resumed { instance: of, .. }) if *of == instance)
             });
@@ -188,6 +185,19 @@ impl World {
             });
         }
         was
+    }
+
+    /// True if nothing keeps `member` from sending an advert.
+    pub(crate) fn can_send(&self, host: usize, member: usize) -> bool {
+        let here = &self.cluster.members[member];
+        let kernel = &self.hosts[host].kernel;
+        let process = self.hosts[host].process.as_ref();
+        let unheard = here.address.is_ipv6()
+            && process.is_some_and(|process| process.will_hear_of(here.address));
+        !unheard
+            && process.is_some_and(|process| process.can_send(here.ifindex))
+            && kernel.has_link(here.ifindex)
+            && kernel.has_address(here.ifindex, here.address)
     }
 
     /// A raw socket gets a copy of every packet of its protocol and interface: a unicast advert

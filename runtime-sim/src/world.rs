@@ -105,6 +105,11 @@ pub struct World {
     pub(crate) samples: Vec<Option<Advert>>,
     /// When each member last sent anything.
     pub(crate) last_sent: Vec<Option<Instant>>,
+    /// The members of the host whose turn it is, by the numbers of the configuration before, until
+    /// another one is in force.
+    pub(crate) former: Option<Vec<usize>>,
+    /// The cluster as it is when every host works by its first configuration.
+    pub(crate) first: Rc<Cluster>,
 }
 
 impl World {
@@ -135,6 +140,8 @@ impl World {
             pairs,
             samples: vec![None; cluster.members.len()],
             last_sent: vec![None; cluster.members.len()],
+            former: None,
+            first: Rc::clone(&cluster),
             cluster,
             spec,
         };
@@ -580,6 +587,7 @@ impl World {
                 }
             }
         }
+        self.check_strays(host);
     }
 
     /// Tells the checker of every interface of `host`, if its machine knows all about them.
@@ -611,8 +619,8 @@ impl World {
     pub fn state(&self, member: usize) -> StateName {
         let member = &self.cluster.members[member];
         match &self.hosts[member.host].process {
-            Some(process) => process.node.state(member.instance),
-            None => StateName::Init,
+            Some(process) if member.present => process.node.state(member.instance),
+            Some(_) | None => StateName::Init,
         }
     }
 }

@@ -53,6 +53,7 @@ METRICS = {
     "takeovers": ("false takeovers at 0.1 s", "", 0, "worst"),
     "takeover_gap": ("largest advert gap at 0.1 s", "ms", None, ""),
 }
+STARTED = time.monotonic()
 LINE = "{:<36} {:>16} {:>16} {:>6} {:>6}  {}"
 
 
@@ -203,39 +204,49 @@ def do_syscalls(table, setting, programs):
                         print(f"{'':<20} MISSED: {name} {each[name]:.2f} for each wake-up (at most {aim:g})", flush=True)
 
 
-def options():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def options(about, known, many):
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     root = os.path.join(HERE, "..", "..")
     target = os.environ.get("CARGO_TARGET_DIR", os.path.join(root, "target"))
-    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)} (default: all)")
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(known)} (default: all)")
     parser.add_argument("--relevo", default=os.environ.get("RELEVO_BIN", os.path.join(target, "release", "relevo")))
     parser.add_argument("--keepalived", default=shutil.which("keepalived", path=os.environ["PATH"] + ":/usr/sbin"))
     parser.add_argument("--runs", type=int, help="a side (default 5)")
     parser.add_argument("--window", type=float, help="seconds of steady state (default 10)")
-    parser.add_argument("--many", type=int, default=1000, help="instances")
+    parser.add_argument("--many", type=int, default=many, help="instances")
     parser.add_argument("--addresses", type=int, default=5000)
     parser.add_argument("--quick", action="store_true", help="one run of each, short windows")
     setting = parser.parse_args()
-    if unknown := set(setting.cases) - set(CASES):
-        parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(CASES)}")
-    setting.cases = setting.cases or CASES
+    if unknown := set(setting.cases) - set(known):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    setting.cases = setting.cases or known
     setting.runs = setting.runs or (1 if setting.quick else 5)
     setting.window = setting.window or (5 if setting.quick else 10)
     return setting
 
 
-def main():
-    setting = options()
+def begin(script, setting):
+    """{side: program}, when everything is there."""
     if os.geteuid() != 0:
-        sys.exit("scale.py: needs root, to make network namespaces")
+        sys.exit(f"{script}: needs root, to make network namespaces")
     if not setting.keepalived or not os.path.exists(setting.relevo):
-        sys.exit("scale.py: needs both daemons (--relevo, --keepalived)")
+        sys.exit(f"{script}: needs both daemons (--relevo, --keepalived)")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    load, then = os.getloadavg()[0], time.monotonic()
+    load = os.getloadavg()[0]
     if load > 0.5:
-        say(f"scale.py: WARNING: load average {load:.1f} at begin: latencies below are the neighbours' too")
+        say(f"{script}: WARNING: load average {load:.1f} at begin: latencies below are the neighbours' too")
     sweep()
-    programs = {"relevo": os.path.realpath(setting.relevo), "keepalived": setting.keepalived}
+    return {"relevo": os.path.realpath(setting.relevo), "keepalived": setting.keepalived}
+
+
+def end(table):
+    print(f"\n{time.monotonic() - STARTED:.0f} s, load {os.getloadavg()[0]:.1f}; {table.missed} aims missed, {table.failed} runs failed")
+    return 1 if table.failed else 0
+
+
+def main():
+    setting = options(__doc__, CASES, many=1000)
+    programs = begin("scale.py", setting)
     table = Table()
     steps = {"sent": do_pair, "term": do_pair, "received": do_received, "fast": do_fast, "quiet": do_quiet,
              "addresses": do_addresses, "syscalls": do_syscalls}
@@ -244,8 +255,7 @@ def main():
             step(table, setting, programs)
     except KeyboardInterrupt:
         sys.exit("scale.py: interrupted")
-    print(f"\n{time.monotonic() - then:.0f} s, load {os.getloadavg()[0]:.1f}; {table.missed} aims missed, {table.failed} runs failed")
-    return 1 if table.failed else 0
+    return end(table)
 
 
 if __name__ == "__main__":

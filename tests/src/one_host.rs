@@ -10,9 +10,11 @@ use relevo_core::config::bound::{
     Auth, Bound, Destination, Global, InstanceConfig, VirtualAddress,
 };
 use relevo_core::ids::{Errno, Family, IfIndex, InstanceId, OpId, SocketId, Version};
+use relevo_core::journal::{Journal, Secrets};
 use relevo_core::kernel::{AddressKey, KernelEvent, KernelOp, Link, ROUTE_PROTOCOL};
 use relevo_core::machine::{BytesRange, Machine, Out};
 use relevo_core::time::{Duration, Instant};
+use relevo_core::trace::action_line;
 use relevo_core::vrrp::{
     Command, Ingress, Note, SocketSpec, StateName, VrrpAction, VrrpEvent, VrrpNode, VrrpTimer,
 };
@@ -180,8 +182,12 @@ pub enum Effect {
     Announce(IpAddr),
     /// A socket shall be opened.
     Open(SocketId, SocketSpec),
+    /// A socket shall have a larger buffer.
+    Grow(SocketId),
     /// A socket shall be closed.
     Close(SocketId),
+    /// Numbers of virtual routers mean another configuration from here on.
+    InForce,
     /// The operator is told.
     Note(Note),
     /// The daemon is done.
@@ -238,6 +244,16 @@ pub fn notes(effects: &[Effect]) -> Vec<Note> {
     told.collect()
 }
 
+/// What went into a machine, as the daemon keeps it, and the lines of what came of it.
+#[derive(Clone, Debug)]
+pub struct Recording {
+    /// The inputs.
+    pub journal: Journal,
+    /// The actions.
+    pub actions: Vec<String>,
+    secrets: Secrets,
+}
+
 /// The host.
 #[derive(Clone, Debug)]
 pub struct OneHost {
@@ -255,6 +271,8 @@ pub struct OneHost {
     pub eth0: IfIndex,
     /// The most actions that one call pushed.
     pub most_actions: usize,
+    /// What went in and what came of it, if it is recorded.
+    pub recording: Option<Recording>,
     out: Out<VrrpAction>,
 }
 
@@ -286,8 +304,18 @@ impl OneHost {
             ]),
             eth0: ETH0,
             most_actions: 0,
+            recording: None,
             out: Out::new(),
         }
+    }
+
+    /// Records everything from now on; to be called before anything has happened.
+    pub fn record(&mut self) {
+        self.recording = Some(Recording {
+            journal: Journal::new(self.now, 1),
+            actions: Vec::new(),
+            secrets: Secrets::of(self.node.bound()),
+        });
     }
 
     /// A host whose machine has seen `eth0` with its addresses and has its socket: the virtual
@@ -335,6 +363,12 @@ impl OneHost {
 
     /// Delivers one event.
     pub fn deliver(&mut self, event: VrrpEvent<'_>) -> Vec<Effect> {
+        if let Some(Recording {
+            journal, secrets, ..
+        }) = &mut self.recording
+        {
+            journal.on_event(&event, secrets, self.now);
+        }
         self.node.handle(event, self.now, &mut self.out);
         self.take()
     }
@@ -346,6 +380,9 @@ impl OneHost {
 
     /// Looks at the timers now.
     pub fn look_at_timers(&mut self) -> Vec<Effect> {
+        if let Some(recording) = &mut self.recording {
+            recording.journal.on_timeout(self.now);
+        }
         self.node.handle_timeout(self.now, &mut self.out);
         let effects = self.take();
         let next = self.node.next_timeout();
@@ -468,7 +505,10 @@ impl OneHost {
     pub fn settle(&mut self) -> Vec<Effect> {
         let mut effects = Vec::new();
         while !self.asked.is_empty() || self.node.more() {
-            if self.asked.is_empty() {
+            let due = self.node.next_timeout();
+            if due.is_some_and(|(at, _)| at <= self.now) {
+                effects.extend(self.look_at_timers());
+            } else if self.asked.is_empty() {
                 effects.extend(self.deliver(VrrpEvent::Continue));
             } else {
                 effects.extend(self.answer_one());
@@ -489,6 +529,11 @@ impl OneHost {
     fn take(&mut self) -> Vec<Effect> {
         let out = std::mem::take(&mut self.out);
         self.most_actions = self.most_actions.max(out.len());
+        if let Some(recording) = &mut self.recording {
+            let bound = self.node.bound();
+            let line = |action| action_line(self.now, action, &out, bound);
+            recording.actions.extend(out.actions().iter().map(line));
+        }
         // What a successor is told is not seen from outside.
         let outward = |action: &&VrrpAction| {
             !matches!(
@@ -530,7 +575,9 @@ impl OneHost {
                     self.socket = *socket;
                     Effect::Open(*socket, *spec)
                 }
+                VrrpAction::GrowSocket { socket, .. } => Effect::Grow(*socket),
                 VrrpAction::CloseSocket(socket) => Effect::Close(*socket),
+                VrrpAction::InForce(_) => Effect::InForce,
                 VrrpAction::Note(note) => Effect::Note(note.clone()),
                 VrrpAction::Exit(code) => Effect::Exit(*code),
             });

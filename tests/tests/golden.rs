@@ -1,4 +1,5 @@
-//! Golden traces: `tests/golden/AREA/CASE/{config.conf, NN-in.trace, NN-out.trace}`.
+//! Golden traces: `tests/golden/AREA/CASE/{config.conf, NN-in.trace, NN-out.trace}`, and
+//! `config-N.conf` for each line `reload N`.
 //!
 //! The events of each `NN-in.trace`, in order, go into one machine; the actions must be those of
 //! `NN-out.trace`, to the letter. `#` begins a comment line. A trace whose first line is `# MICROS
@@ -11,11 +12,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use relevo_core::config::bound::Bound;
 use relevo_core::config::{HostFacts, InterfaceFact, bind, parse};
 use relevo_core::machine::{Machine, Out};
 use relevo_core::time::{Duration, Instant};
 use relevo_core::trace::{Input, Line, action_line};
-use relevo_core::vrrp::{VrrpAction, VrrpNode};
+use relevo_core::vrrp::{VrrpAction, VrrpEvent, VrrpNode};
 use relevo_sim::memory::Memory;
 
 #[test]
@@ -44,15 +46,7 @@ fn every_case_gives_its_expected_actions() {
 
 /// Plays a case; returns each expected file with the actions that there were.
 fn play(case: &Path) -> Vec<(PathBuf, String)> {
-    let text = fs::read_to_string(case.join("config.conf")).expect("a config.conf");
-    let (config, parse_findings) = parse("config.conf", &text);
-    let (bound, bind_findings) = bind(&config, &facts());
-    assert!(
-        parse_findings.is_empty() && bind_findings.is_empty(),
-        "{}",
-        case.display()
-    );
-    let bound = Arc::new(bound);
+    let mut bound = configuration(case, "config.conf");
     let mut node = VrrpNode::new(Arc::clone(&bound), 0, Instant::ZERO);
     let mut out = Out::new();
     let mut memory = Memory::default();
@@ -70,6 +64,10 @@ fn play(case: &Path) -> Vec<(PathBuf, String)> {
             let line = Line::parse(line).unwrap_or_else(|error| panic!("{error}"));
             match line.input().unwrap_or_else(|error| panic!("{error}")) {
                 Input::Timeout => node.handle_timeout(line.at, &mut out),
+                Input::Reload(number) => {
+                    let bound = configuration(case, &format!("config-{number}.conf"));
+                    node.handle(VrrpEvent::Reload { number, bound }, line.at, &mut out);
+                }
                 Input::Event(event) => node.handle(event, line.at, &mut out),
             }
             for action in out.actions() {
@@ -83,6 +81,9 @@ fn play(case: &Path) -> Vec<(PathBuf, String)> {
                     _ => {}
                 }
                 let _ = writeln!(actual, "{}", action_line(line.at, action, &out, &bound));
+                if let VrrpAction::InForce(new) = action {
+                    bound = Arc::clone(new);
+                }
             }
             out.clear();
         }
@@ -100,6 +101,20 @@ fn successor_at(text: &str) -> Option<Instant> {
     let first = text.lines().next()?.strip_prefix("# ")?;
     let micros = first.strip_suffix(" successor")?.parse().ok()?;
     Some(Instant::from_micros(micros))
+}
+
+/// `config.conf`, and `config-N.conf` for the reload of number N.
+fn configuration(case: &Path, name: &str) -> Arc<Bound> {
+    let path = case.join(name);
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+    let (config, parse_findings) = parse(name, &text);
+    let (bound, bind_findings) = bind(&config, &facts());
+    assert!(
+        parse_findings.is_empty() && bind_findings.is_empty(),
+        "{}",
+        path.display()
+    );
+    Arc::new(bound)
 }
 
 fn facts() -> HostFacts {

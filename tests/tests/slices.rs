@@ -90,6 +90,41 @@ fn leaving_with_5000_addresses_is_sliced() {
     assert!(host.most_actions <= MOST, "{} at once", host.most_actions);
 }
 
+/// What others wait for does not wait for the making of everything else.
+#[test]
+fn farewells_come_first_and_in_slices() {
+    let routers = (1..=200).map(|vrid| {
+        let mut one = config(Version::V3, Family::V4);
+        (one.name, one.vrid) = (format!("VI_{vrid}"), vrid);
+        one.addresses = vec![virtual_address(addr(usize::from(vrid)))];
+        one
+    });
+    let mut host = OneHost::with_instances(routers.collect());
+    let effects = host.dump(&[link("eth0", ETH0)]);
+    host.open_sockets(&effects, Ok(()));
+    host.run_for(Duration::from_secs(4));
+    host.settle();
+    assert_eq!(host.held().len(), 200);
+
+    let mut farewells = host.stop().len();
+    assert_eq!(farewells, SLICE_SHORT, "the first of them are alone");
+    // An own advert that falls due before the farewell is no harm; one after it would be.
+    host.pass(Duration::from_secs(2));
+    let (mut said, mut removed) = (farewells, 0);
+    while host.node.more() {
+        let effects = host.deliver(VrrpEvent::Continue);
+        farewells = priorities(&effects).iter().filter(|it| **it == 0).count();
+        assert!(farewells == 0 || removed == 0, "a removal before {said}");
+        said += farewells;
+        removed += deleted(&effects).len();
+        while !host.asked.is_empty() {
+            removed += deleted(&host.answer_one()).len();
+        }
+    }
+    assert_eq!((said, removed), (200, 200));
+    assert_eq!(priorities(&host.run_for(Duration::from_secs(5))), []);
+}
+
 #[test]
 fn removing_5000_leftovers_is_sliced() {
     let mut host = OneHost::new(big());

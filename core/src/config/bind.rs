@@ -14,6 +14,7 @@ use super::bound::{
 };
 use super::checks;
 use super::diag::{Class, Diagnostic, Severity, Sink, quoted};
+use super::dumps::Defaults;
 use super::global::GlobalDefs;
 use super::strict;
 use super::vrrp_instance::{InitialState, Instance};
@@ -51,9 +52,9 @@ pub(super) type Interfaces<'f> = BTreeMap<&'f str, &'f InterfaceFact>;
 /// MTU assumed where the interface does not exist yet.
 const DEFAULT_MTU: u32 = 1_500;
 /// The group of RFC 9568 section 5.1.1.2.
-const GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
+pub(super) const GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
 /// The group of RFC 9568 section 5.1.2.2.
-const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
+pub(super) const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
 /// Priority of a router that says nothing.
 const PRIORITY_DEFAULT: u8 = 100;
 /// Priority of the owner of the addresses.
@@ -91,6 +92,8 @@ pub fn bind(config: &Config, facts: &HostFacts) -> (Bound, Vec<Diagnostic>) {
                 octets: global.netlink_monitor_rcv_bufs,
                 force: global.netlink_monitor_rcv_bufs_force,
             },
+            dumps: global.dumps.clone(),
+            defaults: Defaults::of(global),
         },
         instances: Vec::new(),
     };
@@ -179,6 +182,9 @@ impl Pass<'_> {
                 .higher_prio_send_advert
                 .unwrap_or(self.global.higher_prio_send_advert),
             dont_track_primary: instance.dont_track_primary,
+            strict: strict.is_some(),
+            accept: instance.accept.is_some(),
+            unicast_unused: instance.unicast.is_some() && instance.peers.is_empty(),
             garp: instance.garp.bind(&self.global.garp, self.global.min_garp),
             interface,
         };

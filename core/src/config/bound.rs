@@ -4,6 +4,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use super::dumps::{Defaults, Dumps};
 use crate::ids::{Family, InstanceId, Version};
 use crate::time::Duration;
 use crate::wire::vrrp;
@@ -57,6 +58,10 @@ pub struct Global {
     pub netlink_commands: ReceiveBuffer,
     /// Receive buffer of the netlink socket for news (`vrrp_netlink_monitor_rcv_bufs`).
     pub netlink_monitor: ReceiveBuffer,
+    /// Where dumps go and how they look.
+    pub dumps: Dumps,
+    /// What instances have taken over from `global_defs`, for showing it.
+    pub defaults: Defaults,
 }
 
 /// Interfaces whose announcements wait for each other.
@@ -136,6 +141,12 @@ pub struct InstanceConfig {
     pub higher_prio_send_advert: bool,
     /// `dont_track_primary`: the interface's state is not watched.
     pub dont_track_primary: bool,
+    /// Strict mode was applied (`vrrp_strict`, `strict_mode`); for showing it.
+    pub strict: bool,
+    /// `accept`; for showing it.
+    pub accept: bool,
+    /// A unicast word was written, but no peer; for showing it.
+    pub unicast_unused: bool,
     /// Gratuitous ARP and neighbour advertisement.
     pub garp: GarpConfig,
 }
@@ -183,6 +194,9 @@ impl InstanceConfig {
             lower_prio_no_advert: false,
             higher_prio_send_advert: false,
             dont_track_primary: false,
+            strict: false,
+            accept: false,
+            unicast_unused: false,
             garp: GarpConfig::default(),
         }
     }
@@ -190,6 +204,11 @@ impl InstanceConfig {
     /// True for the owner of the addresses: base priority 255.
     pub const fn is_owner(&self) -> bool {
         self.priority == 255
+    }
+
+    /// True if packets to the addresses are for the master: always but in strict mode.
+    pub const fn accepts(&self) -> bool {
+        self.accept || !self.strict
     }
 
     /// True if `addr` is one of its addresses.

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::announcement::{self, AnnouncementWords};
 use super::block::Statement;
 use super::diag::{Class, Severity, Sink, Span, quoted};
+use super::dumps::Dumps;
 use super::keywords::Place;
 use super::statement::{self, flag, optional, value};
 use super::units::{self, Garbage};
@@ -72,6 +73,8 @@ pub struct GlobalDefs {
     pub netlink_monitor_rcv_bufs: Option<u32>,
     /// `vrrp_netlink_monitor_rcv_bufs_force`.
     pub netlink_monitor_rcv_bufs_force: bool,
+    /// The words about dump files.
+    pub dumps: Dumps,
 }
 
 /// Adds one `global_defs` block to what earlier ones said.
@@ -152,6 +155,8 @@ impl GlobalDefs {
             "relevo_hello_interval" => set(&mut self.hello_interval, hello_interval(found, sink)),
             "vrrp_startup_delay" => set(&mut self.startup_delay, startup_delay(found, sink)),
             "vrrp_delay_after_boot" => set(&mut self.delay_after_boot, startup_delay(found, sink)),
+            "data_use_instance" | "json_dump_file" | "json_version" | "state_dump_file"
+            | "stats_dump_file" => self.dumps.set(found, sink),
             other => {
                 let word = other.strip_prefix("vrrp_").unwrap_or_default();
                 self.garp.set(word, found, sink);

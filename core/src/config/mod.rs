@@ -17,6 +17,7 @@ mod block;
 pub mod bound;
 mod checks;
 mod diag;
+pub mod dumps;
 #[doc(hidden)]
 pub mod fuzzing;
 mod global;

@@ -129,6 +129,8 @@ pub struct Ledger<K, V> {
     owed: BTreeMap<K, Owed>,
     /// Objects whose last answer was lost, and how many in a row: if one is there, it is ours.
     doubtful: BTreeMap<K, u8>,
+    /// What is there in a form that is not wanted any more: it goes and comes back.
+    stale: BTreeSet<K>,
     /// Whatever was wanted since the start: with our mark on it, it is ours.
     known: BTreeSet<K>,
     /// The kernel keeps marks: one has been seen on something of ours.
@@ -147,6 +149,7 @@ impl<K, V> Default for Ledger<K, V> {
             busy: BTreeMap::new(),
             owed: BTreeMap::new(),
             doubtful: BTreeMap::new(),
+            stale: BTreeSet::new(),
             known: BTreeSet::new(),
             marks: false,
             queue: VecDeque::new(),
@@ -178,6 +181,18 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
         self.want.insert(key, value);
         self.known.insert(key);
         true
+    }
+
+    /// Wants `key` in another form: what is there of ours is removed first, because the kernel
+    /// changes nothing in place.
+    pub fn renew(&mut self, key: K, value: V) {
+        self.stale.insert(key);
+        self.want(key, value);
+    }
+
+    /// How `key` is wanted.
+    pub fn wish(&self, key: K) -> Option<&V> {
+        self.want.get(&key)
     }
 
     /// Wants `key` no longer.
@@ -250,6 +265,9 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
                     (Change::Delete, Step::Delete { op, key })
                 }
                 (None, None | Some(Origin::Found)) => continue,
+                (Some(_), Some(Origin::Ours)) if self.stale.contains(&key) => {
+                    (Change::Delete, Step::Delete { op, key })
+                }
                 (Some(_), Some(Origin::Ours)) if !self.doubtful.contains_key(&key) => {
                     take(Step::There(key));
                     taken += 1;
@@ -260,6 +278,10 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
                 (Some(value), None | Some(_)) => (Change::Add, Step::Add { op, key, value }),
                 (None, Some(Origin::Ours)) => (Change::Delete, Step::Delete { op, key }),
             };
+            if change == Change::Add {
+                // It is asked for in its latest form.
+                self.stale.remove(&key);
+            }
             take(step);
             taken += 1;
             self.next_op += 1;
@@ -302,6 +324,13 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
         let lost = matches!(outcome, Outcome::Lost(_));
         if !lost && !matches!(outcome, Outcome::Failed { .. }) {
             self.doubtful.remove(&key);
+        }
+        if matches!(outcome, Outcome::Present { .. }) && self.stale.contains(&key) {
+            // The wish changed its form on the way.
+            self.queue.push_back(key);
+        } else if !lost {
+            // A removal that was refused is not tried again.
+            self.stale.remove(&key);
         }
         // The wish may have changed while the change was under way. A refusal is not retried: what
         // was not added is still absent, what was not deleted still there.
@@ -456,6 +485,7 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
         self.have.retain(|key, _| !gone(key));
         self.owed.retain(|key, _| !gone(key));
         self.doubtful.retain(|key, _| !gone(key));
+        self.stale.retain(|key| !gone(key));
         self.known.retain(|key| !gone(key));
         self.queue.retain(|key| !gone(key));
     }
@@ -902,6 +932,36 @@ mod tests {
             Step::Add { .. } | Step::Delete { .. } => panic!("{step:?}"),
         });
         assert_eq!(there, [1]);
+    }
+
+    #[test]
+    fn another_form_goes_and_comes_back_once() {
+        for (answer, after) in [
+            (Ok(()), vec![(OpId(3), 1, Change::Add)]),
+            (Err(Errno::EPERM), Vec::new()),
+        ] {
+            let mut ledger = wanting_one();
+            ledger.on_present(1, false);
+            ledger.done(OpId(1), Ok(()));
+            ledger.renew(1, ());
+            assert_eq!(plan(&mut ledger), [(OpId(2), 1, Change::Delete)]);
+            assert!(!ledger.on_absent(1), "our own removal is no drift");
+            if answer.is_err() {
+                ledger.on_present(1, false);
+            }
+            ledger.done(OpId(2), answer);
+            assert_eq!(plan(&mut ledger), after);
+        }
+        // While it is still being added in the old one.
+        let mut ledger = wanting_one();
+        ledger.renew(1, ());
+        assert_eq!(plan(&mut ledger), []);
+        ledger.done(OpId(1), Ok(()));
+        assert_eq!(plan(&mut ledger), [(OpId(2), 1, Change::Delete)]);
+        ledger.done(OpId(2), Ok(()));
+        assert_eq!(plan(&mut ledger), [(OpId(3), 1, Change::Add)]);
+        ledger.done(OpId(3), Ok(()));
+        assert!(ledger.is_settled());
     }
 
     #[test]

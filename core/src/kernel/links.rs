@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::ops::Bound;
 
 use crate::ids::{Family, IfIndex};
 use crate::kernel::{AddressKey, Link};
@@ -23,6 +24,16 @@ pub struct LinkState {
     pub no_arp: bool,
     /// IPv6 forwarding is on.
     pub forwarding: bool,
+    /// IFF_LOOPBACK.
+    pub loopback: bool,
+    /// IFF_NOARP alone.
+    pub arp_off: bool,
+    /// IFF_MULTICAST.
+    pub multicast: bool,
+    /// Octets of its largest packet.
+    pub mtu: u32,
+    /// It worked at some time since it is known.
+    pub seen_up: bool,
     generation: u32,
 }
 
@@ -116,6 +127,10 @@ impl Links {
 
     /// Takes in a description; returns the name that `link.ifindex` had before, if another.
     pub fn on_link(&mut self, link: &Link<'_>) -> Option<String> {
+        let seen_up = self
+            .by_index
+            .get(&link.ifindex)
+            .is_some_and(|old| old.seen_up);
         let state = LinkState {
             name: link.name.to_owned(),
             mac: link.mac.try_into().ok(),
@@ -124,6 +139,11 @@ impl Links {
             running: link.running,
             no_arp: link.no_arp || link.loopback,
             forwarding: link.forwarding,
+            loopback: link.loopback,
+            arp_off: link.no_arp,
+            multicast: link.multicast,
+            mtu: link.mtu,
+            seen_up: seen_up || link.admin_up && link.running,
             generation: self.generation,
         };
         let before = self
@@ -259,6 +279,28 @@ impl Links {
     /// The numbers of all interfaces.
     pub fn indexes(&self) -> impl Iterator<Item = IfIndex> {
         self.by_index.keys().copied()
+    }
+
+    /// Every address that is known.
+    pub fn keys(&self) -> impl Iterator<Item = AddressKey> {
+        self.addresses.keys().copied()
+    }
+
+    /// The first interface whose number is above `ifindex`.
+    pub fn after(&self, ifindex: IfIndex) -> Option<(IfIndex, &LinkState)> {
+        let above = (Bound::Excluded(ifindex), Bound::Unbounded);
+        let (index, state) = self.by_index.range(above).next()?;
+        Some((*index, state))
+    }
+
+    /// The first own address of an interface in IPv4, and the first of the link in IPv6, whether
+    /// they can be used already or not.
+    pub fn own_addresses(&self, ifindex: IfIndex) -> (Option<IpAddr>, Option<IpAddr>) {
+        let first = |family| {
+            let here = self.candidates.get(&(ifindex, family));
+            here.and_then(BTreeSet::first).map(|first| first.addr)
+        };
+        (first(Family::V4), first(Family::V6))
     }
 
     /// Begins a whole picture.

@@ -464,6 +464,44 @@ impl Rendered<'_> {
     }
 }
 
+/// Why an instance changed its state, in the words of the log.
+#[derive(Copy, Clone, Debug)]
+pub struct CauseText<'a> {
+    /// The configuration in force.
+    pub bound: &'a Bound,
+    /// Which instance.
+    pub id: InstanceId,
+    /// Why.
+    pub cause: &'a Cause,
+}
+
+impl fmt::Display for CauseText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { bound, id, cause } = *self;
+        let note = &Note::Stopped;
+        Rendered { bound, note }.write_cause(f, id, cause)
+    }
+}
+
+/// A condition of operation that is not met, in the words of the log.
+#[derive(Copy, Clone, Debug)]
+pub struct FaultText<'a> {
+    /// The configuration in force.
+    pub bound: &'a Bound,
+    /// Which instance.
+    pub id: InstanceId,
+    /// Which condition.
+    pub fault: Fault,
+}
+
+impl fmt::Display for FaultText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { bound, id, fault } = *self;
+        let note = &Note::Stopped;
+        Rendered { bound, note }.write_fault(f, id, fault)
+    }
+}
+
 fn write_news(f: &mut fmt::Formatter<'_>, name: &str, news: LinkNews) -> fmt::Result {
     match news {
         LinkNews::Added => write!(f, "Interface {name} added"),

@@ -170,6 +170,8 @@ pub enum ChildSignal {
     StatsClear,
     /// Write the JSON file (SIGRTMIN + 2).
     Json,
+    /// Write the journal of the last inputs (SIGRTMAX).
+    Journal,
 }
 
 impl ChildSignal {
@@ -177,7 +179,7 @@ impl ChildSignal {
     pub(super) const fn is_for_all(self) -> bool {
         match self {
             Self::Terminate | Self::Kill | Self::Data => true,
-            Self::Stats | Self::StatsClear | Self::Json => false,
+            Self::Stats | Self::StatsClear | Self::Json | Self::Journal => false,
         }
     }
 }

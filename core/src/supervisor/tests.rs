@@ -439,6 +439,7 @@ fn signals_reach_ready_children_whom_they_concern() {
         ChildSignal::Stats,
         ChildSignal::StatsClear,
         ChildSignal::Json,
+        ChildSignal::Journal,
     ] {
         let done = parent.command(SupervisorCommand::Forward(only_vrrp));
         assert_eq!(done, [signal(1, only_vrrp)]);

@@ -11,6 +11,7 @@ use crate::kernel::{AddressAttrs, AddressKey, KernelOp};
 use crate::machine::Out;
 use crate::vrrp::event::VrrpAction;
 use crate::vrrp::note::Note;
+use crate::vrrp::plan::Matching;
 
 type Holders = SmallVec<[InstanceId; 1]>;
 
@@ -65,6 +66,48 @@ impl Addresses {
             holders.push(id);
         }
         true
+    }
+
+    /// `id` holds `address` already, and its settings may have changed: true if the kernel's row has
+    /// to be made anew.
+    pub(crate) fn refresh(&mut self, key: AddressKey, address: &VirtualAddress) -> bool {
+        let attrs = attrs_of(address);
+        let differs = self.ledger.wish(key).is_some_and(|wish| *wish != attrs);
+        if differs {
+            self.ledger.renew(key, attrs);
+        }
+        differs
+    }
+
+    /// `id` holds `key` no longer, which stays for now: see [`unwant_unheld`](Self::unwant_unheld).
+    pub(crate) fn drop_holder(&mut self, id: InstanceId, key: AddressKey) {
+        if let Some(holders) = self.holders.get_mut(&key) {
+            holders.retain(|holder| *holder != id);
+            if holders.is_empty() {
+                self.holders.remove(&key);
+            }
+        }
+    }
+
+    /// Wants `key` no longer, unless somebody has come to hold it meanwhile.
+    pub(crate) fn unwant_unheld(&mut self, key: AddressKey) {
+        if !self.is_held(key) {
+            self.ledger.unwant(key);
+        }
+    }
+
+    /// The virtual routers have other numbers now.
+    pub(crate) fn renumber(&mut self, matching: &Matching) {
+        let renumbered = |id: InstanceId| matching.successor(id);
+        for holders in self.holders.values_mut() {
+            let ids: Holders = holders.iter().filter_map(|id| renumbered(*id)).collect();
+            *holders = ids;
+        }
+        self.holders.retain(|_, holders| !holders.is_empty());
+        self.leftovers = std::mem::take(&mut self.leftovers)
+            .into_iter()
+            .map(|(key, id)| (key, id.and_then(renumbered)))
+            .collect();
     }
 
     /// A former run left `key` behind: it is to be removed.

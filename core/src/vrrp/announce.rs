@@ -21,6 +21,7 @@ use crate::machine::Out;
 use crate::time::{Duration, Instant};
 use crate::timers::Timers;
 use crate::vrrp::event::{QueueId, VrrpAction, VrrpTimer};
+use crate::vrrp::plan::Matching;
 use crate::wire::{arp, ndisc};
 
 /// Announcements that are still to be made for one instance.
@@ -114,6 +115,17 @@ impl Announcements {
         Some(number)
     }
 
+    /// When the queues of an interface may send: gratuitous ARP, then neighbour advertisements.
+    /// None where there is no interval or nothing has been sent.
+    pub(crate) fn next_of(&self, name: &str) -> (Option<Instant>, Option<Instant>) {
+        let pair = self.by_interface.get(name).copied().unwrap_or_default();
+        let next = |number: Option<QueueId>| {
+            let queue = self.queues.get(number?.0 as usize)?;
+            (queue.open_at > Instant::ZERO).then_some(queue.open_at)
+        };
+        (next(pair.garp), next(pair.gna))
+    }
+
     /// Announces one address, now or when its queue has come to it.
     pub(crate) fn announce(
         &mut self,
@@ -181,6 +193,76 @@ impl Announcements {
     /// True if something waits for its turn in a queue.
     pub(crate) fn is_waiting(&self) -> bool {
         self.queues.iter().any(|queue| !queue.waiting.is_empty())
+    }
+
+    /// The virtual routers have other numbers now: those that are gone announce nothing more.
+    pub(crate) fn renumber(&mut self, matching: &Matching) {
+        self.jobs.retain_mut(|job| {
+            let successor = matching.successor(job.instance);
+            job.instance = successor.unwrap_or(job.instance);
+            successor.is_some()
+        });
+    }
+
+    /// Another configuration is in force. What waits goes on waiting, in the queue that its
+    /// interface has now; returned is what has none any more and may be announced at once.
+    pub(crate) fn reload(
+        &mut self,
+        bound: &Bound,
+        now: Instant,
+        links: &Links,
+        timers: &mut Timers<VrrpTimer>,
+    ) -> Vec<AddressKey> {
+        let mut fresh = Self::new(bound);
+        let intervals =
+            |of: &Self| -> Vec<Duration> { of.queues.iter().map(|queue| queue.interval).collect() };
+        if fresh.by_interface == self.by_interface && intervals(&fresh) == intervals(self) {
+            return Vec::new();
+        }
+        for number in 0..self.queues.len() {
+            timers.stop(VrrpTimer::AnnounceQueue(QueueId(number as u32)));
+        }
+        for (name, before) in &self.by_interface {
+            let after = fresh.by_interface.get(name).copied().unwrap_or_default();
+            for (before, after) in [(before.garp, after.garp), (before.gna, after.gna)] {
+                let before = before.and_then(|number| self.queues.get(number.0 as usize));
+                let after = after.and_then(|number| fresh.queues.get_mut(number.0 as usize));
+                if let (Some(before), Some(after)) = (before, after) {
+                    let open_at = before.open_at.min(now + after.interval);
+                    after.open_at = after.open_at.max(open_at);
+                }
+            }
+        }
+        let mut orphans = Vec::new();
+        for key in self.queues.iter().flat_map(|queue| &queue.waiting) {
+            let name = links.get(key.ifindex).map(|link| link.name.as_str());
+            let number = name.and_then(|name| fresh.queue_of(name, *key));
+            match number.and_then(|number| fresh.queues.get_mut(number.0 as usize)) {
+                Some(queue) => {
+                    if queue.known.insert(*key) {
+                        queue.waiting.push_back(*key);
+                    }
+                }
+                None => orphans.push(*key),
+            }
+        }
+        for (number, queue) in (0..).zip(&fresh.queues) {
+            if !queue.waiting.is_empty() {
+                let timer = VrrpTimer::AnnounceQueue(QueueId(number));
+                timers.set(timer, queue.open_at.max(now));
+            }
+        }
+        fresh.jobs = std::mem::take(&mut self.jobs);
+        *self = fresh;
+        orphans
+    }
+
+    fn queue_of(&self, name: &str, key: AddressKey) -> Option<QueueId> {
+        let pair = self.by_interface.get(name)?;
+        match key.addr {
+            IpAddr::V4(_) => pair.garp,
+            IpAddr::V6(_) => pair.gna,
+        }
     }
 
     /// Nothing is announced any more.

@@ -1,7 +1,9 @@
 //! What goes into the VRRP machine and what comes out of it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
+use crate::config::bound::Bound;
 use crate::ids::{Errno, Family, IfIndex, InstanceId, OpId, SocketId};
 use crate::kernel::{KernelEvent, KernelOp};
 use crate::machine::BytesRange;
@@ -70,6 +72,14 @@ pub enum VrrpEvent<'a> {
     },
     /// An operator's wish.
     Command(Command),
+    /// Another configuration shall be in force: only what differs is carried out. Once that is
+    /// done, [`Machine::is_reloading`](crate::machine::Machine::is_reloading) is false again.
+    Reload {
+        /// A number for the record; the machine makes no use of it.
+        number: u64,
+        /// The configuration.
+        bound: Arc<Bound>,
+    },
     /// The next slice of a burst, after a look at the sockets; sent when `more()` is true.
     Continue,
 }
@@ -79,6 +89,14 @@ pub enum VrrpEvent<'a> {
 pub enum Command {
     /// Leave in order: priority 0, addresses removed, then [`VrrpAction::Exit`].
     Stop,
+    /// Let the counters of `count` instances from `first` on begin afresh. A few at a time: whoever
+    /// asks has just read them.
+    ClearStats {
+        /// The first of them.
+        first: InstanceId,
+        /// How many.
+        count: u32,
+    },
 }
 
 /// What a socket is for. Two instances with the same spec share one socket.
@@ -146,6 +164,16 @@ pub enum VrrpAction {
         /// Receive buffer in octets, at least (SO_RCVBUFFORCE): four bursts of its instances.
         receive_buffer: u32,
     },
+    /// More virtual routers share a socket than it was opened for.
+    GrowSocket {
+        /// Which.
+        socket: SocketId,
+        /// Receive buffer in octets, at least (SO_RCVBUFFORCE).
+        receive_buffer: u32,
+    },
+    /// From here on every [`InstanceId`] is a position in this configuration: what came before in
+    /// the same call speaks of the former one.
+    InForce(Arc<Bound>),
     /// Close a socket; nothing more arrives from it.
     CloseSocket(SocketId),
     /// Keep what a successor needs to know of a virtual router, before anything that comes behind

@@ -53,6 +53,7 @@ pub(crate) struct Instance {
     pub(crate) epoch: u32,
     pub(crate) told: Told,
     pub(crate) stats: Stats,
+    pub(crate) past: Past,
     /// When it came into its state.
     pub(crate) since: Instant,
     /// Where a successor finds what it needs to know.
@@ -87,8 +88,6 @@ pub(crate) struct Backup {
     /// count: the successor's adverts may be among what was lost.
     pub(crate) packets_lost: Option<Instant>,
     pub(crate) preempt: PreemptDelay,
-    /// The priority of the master last heard.
-    pub(crate) master_priority: u8,
     /// When the master-down timer was to fire, as it was last set in a transition.
     pub(crate) down_at: Instant,
     /// When the tolerance of a lower-priority master ends.
@@ -151,6 +150,17 @@ pub(crate) struct Told {
     other_checksum: Option<(IpAddr, [u8; 2])>,
 }
 
+/// What people are told of how it came to this. Nothing is decided by it.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Past {
+    /// When the present state was entered, and why; none before the first transition.
+    pub(crate) transition: Option<(Instant, Cause)>,
+    /// What the master-down timer was last set to, in whatever state; zero if it never was.
+    pub(crate) down_interval: Duration,
+    /// The priority of the master that is followed.
+    pub(crate) master_priority: u8,
+}
+
 /// What surrounds an instance while it handles an event.
 pub(crate) struct Ctx<'a> {
     pub(crate) now: Instant,
@@ -205,6 +215,7 @@ impl Instance {
             epoch: 0,
             told: Told::default(),
             stats: Stats::default(),
+            past: Past::default(),
             since: Instant::ZERO,
             slot: id.0,
             filter: Filter::of(config),
@@ -384,14 +395,14 @@ impl Instance {
         let State::Backup(backup) = &mut self.state else {
             return;
         };
-        news |= backup.master_priority != heard.priority || backup.master != Some(heard.src);
-        backup.master_priority = heard.priority;
+        news |= self.past.master_priority != heard.priority || backup.master != Some(heard.src);
         if backup.master != Some(heard.src) {
             backup.master = Some(heard.src);
             self.told = Told::default();
         }
         backup.released_by = None;
         backup.packets_lost = None;
+        self.past.master_priority = heard.priority;
         let interval = self.master_down_interval(config);
         self.set_master_down(interval, ctx);
         if news {
@@ -421,6 +432,7 @@ impl Instance {
         };
         backup.down_interval = interval;
         backup.put_off = 0;
+        self.past.down_interval = interval;
         let at = ctx.now.max(ctx.starts_at) + interval;
         backup.down_at = at;
         ctx.timers.set(VrrpTimer::MasterDown(self.id), at);

@@ -14,6 +14,8 @@ pub mod event;
 mod instance;
 mod node;
 pub mod note;
+pub mod plan;
+mod reload;
 pub mod snapshot;
 mod sockets;
 mod states;

@@ -22,7 +22,7 @@ use crate::vrrp::advert::{self, Datagram};
 use crate::vrrp::announce::Announcements;
 use crate::vrrp::conditions::TellBudget;
 use crate::vrrp::event::{Command, Ingress, QueueId, VrrpAction, VrrpEvent, VrrpTimer};
-use crate::vrrp::instance::{Ctx, Instance, State, Told};
+use crate::vrrp::instance::{Ctx, Instance, Past, State, Told};
 use crate::vrrp::note::{Discard, Note};
 use crate::vrrp::snapshot::Record;
 use crate::vrrp::sockets::Sockets;
@@ -30,9 +30,12 @@ use crate::vrrp::stats::Stats;
 use crate::vrrp::timing;
 
 mod look;
+mod reload;
 mod resume;
+mod view;
 
 use look::readiness_of;
+use reload::Reload;
 use resume::Legacy;
 
 /// How long after a failure a socket is tried again, if nothing happens to its interface before.
@@ -63,6 +66,8 @@ pub struct VrrpNode {
     timers_due: bool,
     /// For how many calls in a row queued work has been held back.
     held_back: u8,
+    /// At the end: the first instance whose farewell is still to be said.
+    farewells: Option<usize>,
     ident: u16,
     /// Instances to look at when something happens to the interface of this name.
     watchers: BTreeMap<String, Vec<InstanceId>>,
@@ -71,6 +76,8 @@ pub struct VrrpNode {
     virtual_addresses: BTreeSet<(IpAddr, u8)>,
     /// For what is told of interfaces.
     tell_budget: TellBudget,
+    /// What a new configuration has left to do.
+    reload: Reload,
     /// What a predecessor left that belongs to nobody any more.
     legacy: Legacy,
 }
@@ -93,23 +100,7 @@ impl VrrpNode {
             .iter()
             .map(|(id, config)| Instance::new(id, config))
             .collect();
-        let mut watchers: BTreeMap<String, Vec<InstanceId>> = BTreeMap::new();
-        let mut virtual_addresses = BTreeSet::new();
-        for (id, config) in bound.iter() {
-            let devices = config
-                .all_addresses()
-                .filter_map(|address| address.dev.clone());
-            let names: BTreeSet<String> = devices.chain([config.interface.clone()]).collect();
-            for name in names {
-                watchers.entry(name).or_default().push(id);
-            }
-            if !config.is_owner() {
-                let borrowed = config
-                    .all_addresses()
-                    .map(|address| (address.addr, address.prefix));
-                virtual_addresses.extend(borrowed);
-            }
-        }
+        let (watchers, virtual_addresses) = (watchers_of(&bound), virtual_addresses_of(&bound));
         let announcements = Announcements::new(&bound);
         let starts_at = now + bound.global.startup_delay;
         Self {
@@ -126,10 +117,12 @@ impl VrrpNode {
             starts_at,
             timers_due: false,
             held_back: 0,
+            farewells: None,
             ident: 0,
             watchers,
             virtual_addresses,
             tell_budget: TellBudget::default(),
+            reload: Reload::default(),
             legacy: Legacy::default(),
         }
     }
@@ -175,6 +168,7 @@ impl VrrpNode {
             instance.stats = Stats::default();
             instance.since = Instant::ZERO;
             instance.told = Told::default();
+            instance.past = Past::default();
         }
         bare
     }
@@ -305,6 +299,7 @@ impl VrrpNode {
         }
         self.remove_strays(kept);
         self.remove_legacy(kept);
+        self.remove_former_leftovers();
     }
 
     fn on_address_taken(&mut self, key: AddressKey, now: Instant, out: &mut Out<VrrpAction>) {
@@ -407,10 +402,11 @@ impl VrrpNode {
     fn on_command(&mut self, command: Command, now: Instant, out: &mut Out<VrrpAction>) {
         match command {
             Command::Stop => self.on_stop(now, out),
+            Command::ClearStats { first, count } => self.clear_stats(first, count),
         }
     }
 
-    /// Leaves in phases: every priority-0 advert of the host, then everything else.
+    /// Leaves in phases: every priority-0 advert of the host, a slice at a time, then everything else.
     fn on_stop(&mut self, now: Instant, out: &mut Out<VrrpAction>) {
         match self.phase {
             Phase::Running => {}
@@ -422,22 +418,44 @@ impl VrrpNode {
             Phase::Stopping | Phase::Stopped => return,
         }
         self.phase = Phase::Stopping;
+        self.end_reload();
         for index in 0..self.instances.len() {
             let id = InstanceId(index as u32);
             self.weigh_again(id, false, now, out);
-            self.with(id, now, out, |instance, ctx| {
-                instance.release_mastership(ctx);
-            });
+            if !matches!(self.instances[index].state, State::Master(_)) {
+                self.with(id, now, out, |instance, ctx| {
+                    instance.forget(ctx);
+                    instance.stop(ctx);
+                });
+            }
         }
-        for index in 0..self.instances.len() {
-            let id = InstanceId(index as u32);
-            self.with(id, now, out, |instance, ctx| instance.stop(ctx));
-        }
+        self.farewells = Some(0);
         for instance in &mut self.instances {
             instance.sum_up_discards(true, now, out);
         }
         self.sockets.sum_up_discards(true, now, out);
-        self.announcements.clear(&mut self.timers);
+    }
+
+    /// One slice of the priority-0 adverts; the first is short, for what the first of them lets
+    /// others take over waits for nothing. Nothing is removed before the last.
+    fn say_farewells(&mut self, now: Instant, out: &mut Out<VrrpAction>) {
+        let Some(first) = self.farewells else { return };
+        let mut left = if first == 0 { SLICE_SHORT } else { TIMERS };
+        let mut next = first;
+        while left > 0
+            && let Some(instance) = self.instances.get(next)
+        {
+            if matches!(instance.state, State::Master(_)) {
+                let id = InstanceId(next as u32);
+                self.with(id, now, out, |instance, ctx| instance.say_farewell(ctx));
+                left -= 1;
+            }
+            next += 1;
+        }
+        self.farewells = (next < self.instances.len()).then_some(next);
+        if self.farewells.is_none() {
+            self.announcements.clear(&mut self.timers);
+        }
     }
 
     /// Takes the next deadline out that is to be acted on at `now`: one that is due, or that of an
@@ -515,6 +533,10 @@ impl VrrpNode {
     fn pump(&mut self, now: Instant, out: &mut Out<VrrpAction>) {
         // What was left may have been put off or stopped since.
         self.timers_due &= self.timers.next().is_some_and(|(at, _)| at <= now);
+        self.say_farewells(now, out);
+        if self.farewells.is_some() {
+            return;
+        }
         self.hold_back(self.held_back > 0 && self.is_deadline_near(now));
         if self.held_back > 0 {
             return;
@@ -529,11 +551,13 @@ impl VrrpNode {
 
     /// One slice of queued work.
     fn carry_on(&mut self, slice: usize, now: Instant, out: &mut Out<VrrpAction>) {
-        if self.phase == Phase::Stopped {
+        if self.phase == Phase::Stopped || self.farewells.is_some() {
             return;
         }
         let mut there = Vec::new();
-        let used = self.addresses.plan(slice, out, &mut there);
+        let reloaded = self.carry_reload_on(slice, now, out);
+        let rest = slice.saturating_sub(reloaded);
+        let used = reloaded + self.addresses.plan(rest, out, &mut there);
         for key in there {
             self.on_present(key, false, now, out);
         }
@@ -541,6 +565,7 @@ impl VrrpNode {
         self.forget_legacy(out);
         if self.phase == Phase::Stopping && self.addresses.ledger.is_settled() {
             self.phase = Phase::Stopped;
+            self.forget_all(out);
             out.push(VrrpAction::Note(Note::Stopped));
             out.push(VrrpAction::Exit(0));
         }
@@ -610,13 +635,15 @@ impl Machine for VrrpNode {
         );
         self.now = now;
         let carries_on = match event {
-            VrrpEvent::Command(_)
+            VrrpEvent::Command(Command::Stop)
+            | VrrpEvent::Reload { .. }
             | VrrpEvent::Socket { .. }
             | VrrpEvent::Kernel(KernelEvent::DumpEnd)
             | VrrpEvent::Continue => true,
             VrrpEvent::Packet { .. }
             | VrrpEvent::PacketsLost { .. }
             | VrrpEvent::Kernel(_)
+            | VrrpEvent::Command(Command::ClearStats { .. })
             | VrrpEvent::Done { .. }
             | VrrpEvent::SendFailed { .. } => false,
         };
@@ -646,6 +673,7 @@ impl Machine for VrrpNode {
                 }
             }
             VrrpEvent::Command(command) => self.on_command(command, now, out),
+            VrrpEvent::Reload { bound, .. } => self.on_reload(bound, now, out),
             VrrpEvent::Continue => {}
         }
         // News and answers come in hundreds: what leads to nothing does not carry queued work on,
@@ -708,9 +736,18 @@ impl Machine for VrrpNode {
     }
 
     fn more(&self) -> bool {
-        let queued = || self.addresses.ledger.may_go_on() || !self.announcements.jobs.is_empty();
+        let queued = || {
+            self.addresses.ledger.may_go_on()
+                || !self.announcements.jobs.is_empty()
+                || self.reload_may_go_on()
+        };
         let may_leave = || self.phase == Phase::Stopping && self.addresses.ledger.is_settled();
-        self.phase != Phase::Stopped && (self.timers_due || queued() || may_leave())
+        let working = || self.timers_due || self.farewells.is_some() || queued() || may_leave();
+        self.phase != Phase::Stopped && working()
+    }
+
+    fn is_reloading(&self) -> bool {
+        self.reload_is_under_way()
     }
 
     fn snapshot(&self, into: &mut Vec<u8>) {
@@ -720,6 +757,30 @@ impl Machine for VrrpNode {
             }
         }
     }
+}
+
+/// Who is to look when something happens to the interface of a name.
+fn watchers_of(bound: &Bound) -> BTreeMap<String, Vec<InstanceId>> {
+    let mut watchers: BTreeMap<String, Vec<InstanceId>> = BTreeMap::new();
+    for (id, config) in bound.iter() {
+        let devices = config
+            .all_addresses()
+            .filter_map(|address| address.dev.clone());
+        let names: BTreeSet<String> = devices.chain([config.interface.clone()]).collect();
+        for name in names {
+            watchers.entry(name).or_default().push(id);
+        }
+    }
+    watchers
+}
+
+/// Address and prefix length of every virtual address that nobody here owns.
+fn virtual_addresses_of(bound: &Bound) -> BTreeSet<(IpAddr, u8)> {
+    let borrowing = bound.instances.iter().filter(|config| !config.is_owner());
+    borrowing
+        .flat_map(|config| config.all_addresses())
+        .map(|address| (address.addr, address.prefix))
+        .collect()
 }
 
 impl VrrpTimer {
@@ -736,6 +797,21 @@ impl VrrpTimer {
             | Self::Answer(id) => Some(id),
             Self::AnnounceQueue(_) => None,
         }
+    }
+
+    /// The same deadline of the virtual router that has another number now; `None` if it is gone.
+    fn renumbered(self, number: impl Fn(InstanceId) -> Option<InstanceId>) -> Option<Self> {
+        Some(match self {
+            Self::Advert(id) => Self::Advert(number(id)?),
+            Self::MasterDown(id) => Self::MasterDown(number(id)?),
+            Self::GarpDelay(id) => Self::GarpDelay(number(id)?),
+            Self::GarpRefresh(id) => Self::GarpRefresh(number(id)?),
+            Self::GarpLower(id) => Self::GarpLower(number(id)?),
+            Self::PreemptDelay(id) => Self::PreemptDelay(number(id)?),
+            Self::Reopen(id) => Self::Reopen(number(id)?),
+            Self::Answer(id) => Self::Answer(number(id)?),
+            Self::AnnounceQueue(queue) => Self::AnnounceQueue(queue),
+        })
     }
 }
 

@@ -18,8 +18,9 @@
 //!   learned of the master. After the end of the whole daemon it starts like any other backup.
 //! - *Fault*: worked out anew.
 //! - An unreadable record, of an unknown version or of another virtual router: a cold start.
-//! - A record of a virtual router that is not configured any more: what carries our mark and is in
-//!   the record's filter of addresses was left behind, and is removed.
+//! - What carries our mark, is in a record's filter of addresses and is not configured any more was
+//!   left behind, and is removed: by a virtual router that is gone, or by a reload that did not come
+//!   to its end.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -115,6 +116,13 @@ impl Filter {
             }
         }
         filter
+    }
+
+    /// Adds another set.
+    pub(crate) fn add(&mut self, other: Self) {
+        for (word, more) in self.0.iter_mut().zip(other.0) {
+            *word |= more;
+        }
     }
 
     /// True if `addr` on the interface called `device` may be in the set.
@@ -235,11 +243,17 @@ impl Record {
                 record.preempt = backup.preempt;
                 record.preempt_at = backup.preempt_at;
                 record.master_down = Some(backup.down_at);
-                let priority = backup.master_priority;
+                let priority = instance.past.master_priority;
                 record.heard = backup.master.map(|addr| LastMaster { addr, priority });
             }
         }
         Some(record)
+    }
+
+    /// There is nothing to go on with, only addresses that may still be there.
+    pub(crate) fn as_given_up(mut self) -> Self {
+        self.state = StateName::Fault;
+        self
     }
 
     /// Appends the record: [`RECORD_LEN`] octets.

@@ -8,6 +8,7 @@ use crate::machine::Out;
 use crate::time::Instant;
 use crate::vrrp::event::{SocketSpec, VrrpAction};
 use crate::vrrp::note::{Discard, Note};
+use crate::vrrp::plan::Matching;
 use crate::vrrp::stats::Stats;
 
 /// Receive buffer of a socket for each of its instances: four bursts of one advert, each of which
@@ -28,6 +29,8 @@ struct Entry {
     spec: SocketSpec,
     status: Status,
     routers: Routers,
+    /// What the runtime was asked for.
+    receive_buffer: u32,
     /// Kinds of discarded packets that have been told.
     told: u32,
 }
@@ -71,6 +74,15 @@ impl Routers {
         self.sorted.get(range).unwrap_or_default()
     }
 
+    fn renumber(&mut self, matching: &Matching) {
+        let before = std::mem::take(self);
+        for (vrid, local, id) in before.sorted {
+            if let Some(id) = matching.successor(id) {
+                self.insert(vrid, local, id);
+            }
+        }
+    }
+
     fn ids(&self) -> Vec<InstanceId> {
         self.sorted.iter().map(|(_, _, id)| *id).collect()
     }
@@ -96,13 +108,13 @@ impl Sockets {
         sharers: u32,
         out: &mut Out<VrrpAction>,
     ) -> SocketId {
+        let receive_buffer = buffer_for(sharers);
         let socket = match self.by_spec.get(&spec) {
             Some(socket) => *socket,
             None => {
                 let socket = SocketId(self.next);
                 self.next += 1;
                 self.by_spec.insert(spec, socket);
-                let receive_buffer = (BUFFER_PER_INSTANCE * sharers).max(BUFFER_MIN);
                 out.push(VrrpAction::OpenSocket {
                     socket,
                     spec,
@@ -115,6 +127,7 @@ impl Sockets {
             spec,
             status: Status::Pending,
             routers: Routers::default(),
+            receive_buffer,
             told: 0,
         };
         self.table
@@ -133,6 +146,41 @@ impl Sockets {
         self.by_spec.remove(&entry.spec);
         out.push(VrrpAction::CloseSocket(socket));
         entry.routers.ids()
+    }
+
+    /// The virtual routers have other numbers now, and some are gone.
+    pub(crate) fn renumber(&mut self, matching: &Matching) {
+        for entry in self.table.values_mut() {
+            entry.routers.renumber(matching);
+        }
+    }
+
+    /// Closes sockets that nobody uses any more, and asks for larger buffers where more virtual
+    /// routers share one than it was made for.
+    pub(crate) fn tidy(&mut self, out: &mut Out<VrrpAction>) {
+        let unused = |entry: &&mut Entry| entry.routers.sorted.is_empty();
+        let mut idle = Vec::new();
+        for (&socket, entry) in &mut self.table {
+            let receive_buffer = buffer_for(entry.routers.sorted.len() as u32);
+            if unused(&entry) {
+                idle.push(socket);
+            } else if receive_buffer > entry.receive_buffer {
+                entry.receive_buffer = receive_buffer;
+                out.push(VrrpAction::GrowSocket {
+                    socket,
+                    receive_buffer,
+                });
+            }
+        }
+        for socket in idle {
+            self.close(socket, out);
+        }
+    }
+
+    /// True if no answer of the runtime is awaited.
+    pub(crate) fn are_answered(&self) -> bool {
+        let mut all = self.table.values();
+        all.all(|entry| entry.status != Status::Pending)
     }
 
     /// The sockets on an interface.
@@ -224,6 +272,15 @@ impl Sockets {
         for entry in self.table.values_mut() {
             entry.told = 0;
         }
+    }
+}
+
+const fn buffer_for(sharers: u32) -> u32 {
+    let wanted = BUFFER_PER_INSTANCE.saturating_mul(sharers);
+    if wanted > BUFFER_MIN {
+        wanted
+    } else {
+        BUFFER_MIN
     }
 }
 

@@ -12,6 +12,7 @@ use crate::vrrp::emit;
 use crate::vrrp::event::{VrrpAction, VrrpTimer};
 use crate::vrrp::instance::{Answer, Backup, Ctx, Instance, Master, PreemptDelay, State, Told};
 use crate::vrrp::note::{Cause, Note};
+use crate::vrrp::snapshot::Record;
 use crate::vrrp::timing;
 
 /// Into how many parts an interval is cut, in each of which a master answers its rivals once.
@@ -51,9 +52,14 @@ impl Instance {
         }
     }
 
-    /// Nothing is left to a successor: it starts anew, and removes what is still there.
-    fn forget(&self, ctx: &mut Ctx<'_>) {
-        let record = ctx.out.copy_bytes(&[]);
+    /// A successor has nothing to go on with: it starts anew, and removes what is still there.
+    pub(crate) fn forget(&self, ctx: &mut Ctx<'_>) {
+        let record = Record::of(self, ctx.bound.instance(self.id), ctx.now);
+        let record = ctx.out.write_bytes(|arena| {
+            if let Some(record) = record {
+                record.as_given_up().encode(arena);
+            }
+        });
         ctx.out.push(VrrpAction::Remember {
             instance: self.id,
             slot: self.slot,
@@ -216,8 +222,14 @@ impl Instance {
         self.become_backup(Cause::AddressTaken { key }, skew, false, ctx);
     }
 
-    /// The daemon ends: first of two steps, so that every priority-0 advert of the host goes out
-    /// before any address is removed.
+    /// The daemon ends, and this is a master's. Its addresses are not wanted any more, but stay
+    /// until every priority-0 advert of the host has gone out.
+    pub(crate) fn say_farewell(&mut self, ctx: &mut Ctx<'_>) {
+        self.release_mastership(ctx);
+        self.stop(ctx);
+    }
+
+    /// A master lets go, without having given anything back yet.
     pub(crate) fn release_mastership(&mut self, ctx: &mut Ctx<'_>) {
         self.forget(ctx);
         if matches!(self.state, State::Master(_)) {
@@ -225,7 +237,7 @@ impl Instance {
         }
     }
 
-    /// The daemon ends: second step.
+    /// The daemon ends.
     pub(crate) fn stop(&mut self, ctx: &mut Ctx<'_>) {
         let former = self.leave_state(ctx);
         self.state = State::Init;
@@ -284,7 +296,7 @@ impl Instance {
     pub(crate) fn send_advert(&mut self, ctx: &mut Ctx<'_>) {
         let config = ctx.bound.instance(self.id);
         let sent = emit::send_adverts(self, config, self.priority, ctx.ident, ctx.out);
-        self.stats.adverts_sent += sent;
+        self.stats.adverts_sent += sent.min(1);
         self.stats.last_sent = Some(ctx.now);
         if config.timer_expired_backup.is_some()
             && let State::Master(master) = &mut self.state
@@ -400,11 +412,12 @@ impl Instance {
     fn send_priority_zero(&mut self, ctx: &mut Ctx<'_>) {
         let config = ctx.bound.instance(self.id);
         let sent = emit::send_adverts(self, config, 0, ctx.ident, ctx.out);
-        self.stats.priority_zero_sent += sent;
+        self.stats.adverts_sent += sent.min(1);
+        self.stats.priority_zero_sent += sent.min(1);
     }
 
     /// Stops the timers of the present state and returns the state for its clean-up.
-    fn leave_state(&mut self, ctx: &mut Ctx<'_>) -> State {
+    pub(crate) fn leave_state(&mut self, ctx: &mut Ctx<'_>) -> State {
         let id = self.id;
         for timer in [
             VrrpTimer::Advert(id),
@@ -466,7 +479,7 @@ impl Instance {
         self.announce_all(repeat.saturating_sub(1), ctx);
     }
 
-    fn announce_all(&mut self, rounds: u32, ctx: &mut Ctx<'_>) {
+    pub(crate) fn announce_all(&mut self, rounds: u32, ctx: &mut Ctx<'_>) {
         let State::Master(master) = &mut self.state else {
             return;
         };
@@ -486,8 +499,10 @@ impl Instance {
         }
     }
 
-    fn tell(&self, state: StateName, cause: Cause, initial: bool, ctx: &mut Ctx<'_>) {
+    fn tell(&mut self, state: StateName, cause: Cause, initial: bool, ctx: &mut Ctx<'_>) {
         let instance = self.id;
+        self.past.transition = Some((ctx.now, cause));
+        self.past.master_priority = 0;
         ctx.note(Note::Cause { instance, cause });
         ctx.note(Note::Entering {
             instance,

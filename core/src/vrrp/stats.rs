@@ -11,7 +11,8 @@ const SUM_UP_AFTER: Duration = Duration::from_secs(60);
 pub struct Stats {
     /// Adverts accepted for judgement by the state machine.
     pub adverts_received: u64,
-    /// Adverts sent, each unicast peer counted.
+    /// Adverts sent, those of priority 0 too; one to many unicast peers counts once, as in the
+    /// original.
     pub adverts_sent: u64,
     /// Transitions to master.
     pub became_master: u64,
@@ -90,6 +91,19 @@ impl Stats {
         }
     }
 
+    /// Begins to count afresh. What was discarded and is not summed up yet will be.
+    pub(crate) fn clear(&mut self) {
+        let mut told = self.told;
+        for (told, count) in told.iter_mut().zip(self.discarded) {
+            *told = told.wrapping_sub(count);
+        }
+        *self = Self {
+            told,
+            untold_since: self.untold_since,
+            ..Self::default()
+        };
+    }
+
     /// What was discarded since the last sum, once [`SUM_UP_AFTER`] has passed since the first of it,
     /// or `at_once`.
     pub(crate) fn sum_up(&mut self, at_once: bool, now: Instant) -> Option<Discarded> {
@@ -101,7 +115,7 @@ impl Stats {
         let told = std::mem::replace(&mut self.told, self.discarded);
         let mut counts = Box::new(self.discarded);
         for (count, before) in counts.iter_mut().zip(told) {
-            *count -= before;
+            *count = count.wrapping_sub(before);
         }
         Some(Discarded { over, counts })
     }
@@ -130,6 +144,25 @@ mod tests {
         let rest = stats.sum_up(true, at(81)).expect("one since");
         assert_eq!((rest.total(), rest.counts[Discard::Length.index()]), (1, 1));
         assert_eq!(stats.discarded_total(), 61);
+    }
+
+    #[test]
+    fn a_clear_forgets_counts_but_not_what_is_still_to_be_told() {
+        let mut stats = Stats {
+            adverts_received: 7,
+            ..Stats::default()
+        };
+        for second in 1..=3 {
+            stats.count_discarded(Discard::Ttl, at(second));
+        }
+        stats.clear();
+        assert_eq!((stats.adverts_received, stats.discarded_total()), (0, 0));
+        stats.count_discarded(Discard::Ttl, at(4));
+        assert_eq!(stats.discarded(Discard::Ttl), 1);
+        let sum = stats.sum_up(true, at(5)).expect("four untold");
+        assert_eq!((sum.total(), sum.over), (4, Duration::from_secs(4)));
+        stats.count_discarded(Discard::Ttl, at(6));
+        assert_eq!(stats.sum_up(true, at(7)).map(|sum| sum.total()), Some(1));
     }
 
     #[test]

@@ -511,7 +511,9 @@ impl<'a, 't> Player<'a, 't> {
                     let reason = self.blemished.contains(key) || self.interface_gone;
                     assert!(reason || !self.honest, "nobody has taken {key:?}");
                 }
-                VrrpAction::Note(_)
+                VrrpAction::InForce(bound) => self.bound = Arc::clone(bound),
+                VrrpAction::GrowSocket { .. }
+                | VrrpAction::Note(_)
                 | VrrpAction::Remember { .. }
                 | VrrpAction::Forget { .. }
                 | VrrpAction::Exit(_) => {}

@@ -192,6 +192,12 @@ impl Promises {
                     let open = matches!(former, Some(Socket::Asked | Socket::Open));
                     assert!(open, "closes {socket:?}, which is {former:?}");
                 }
+                VrrpAction::GrowSocket { socket, .. } => {
+                    let known = self.sockets.get(socket);
+                    let open = matches!(known, Some(Socket::Asked | Socket::Open));
+                    assert!(open, "enlarges {socket:?}, which is {known:?}");
+                }
+                VrrpAction::InForce(_) => panic!("nobody asked for a reload"),
                 VrrpAction::Note(note) => self.check_note(note, &mut office),
                 VrrpAction::Remember { record, .. } => {
                     let record = out.bytes(*record);

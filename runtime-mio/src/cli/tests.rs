@@ -224,6 +224,7 @@ fn names_of_signals() {
     assert_eq!(signal_number("STATS"), Some(12));
     assert_eq!(signal_number("STATS_CLEAR"), Some(63));
     assert_eq!(signal_number("JSON"), Some(36));
+    assert_eq!(signal_number("JOURNAL"), Some(64));
     for wrong in ["", "stop", "TDUMP", "STATS_"] {
         assert_eq!(signal_number(wrong), None, "{wrong}");
     }

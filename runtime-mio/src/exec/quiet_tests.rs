@@ -9,14 +9,16 @@ use std::time::Duration;
 
 use relevo_core::config::bound::{Bound, GarpConfig, InstanceConfig, VirtualAddress};
 use relevo_core::ids::Version;
+use relevo_core::journal::Secrets;
 use relevo_core::machine::{Machine, Out};
 use relevo_core::time::{Duration as Span, Instant};
 use relevo_core::vrrp::VrrpNode;
 use relevo_core::vrrp::event::{VrrpAction, VrrpEvent, VrrpTimer};
 
-use super::{Setup, VrrpExecutor};
+use super::{Setup, VrrpExecutor, VrrpMachine};
 use crate::exec::talk::Talk;
 use crate::memory::Memory;
+use crate::recorder::Recorder;
 use crate::sys::counting::Counts;
 use crate::testnet::{in_namespace, ip};
 use crate::{clock, daemon};
@@ -29,7 +31,7 @@ const WARM_UP: u64 = 2 * CABLES as u64 * EACH as u64;
 
 /// The machine, with an eye on how many adverts it has sent and received.
 struct Watched {
-    node: VrrpNode,
+    node: Recorder<VrrpNode>,
     adverts: u64,
     begin: Option<Counts>,
     report: Sender<Counts>,
@@ -59,6 +61,8 @@ impl Watched {
         }
     }
 }
+
+impl VrrpMachine for Watched {}
 
 impl Machine for Watched {
     type Event<'a> = VrrpEvent<'a>;
@@ -139,8 +143,11 @@ fn start(bound: Bound, report: Sender<Counts>) -> (UnixStream, std::thread::Join
             memory: Memory::in_memory(bound.instances.len()).ok(),
         };
         let mut executor = VrrpExecutor::new(setup).expect("opens");
+        // As in the daemon: what comes in is kept.
+        let (secrets, now) = (Secrets::of(&bound), clock::now());
+        let node = VrrpNode::new(bound, 1, now);
         let mut machine = Watched {
-            node: VrrpNode::new(bound, 1, clock::now()),
+            node: Recorder::new(node, secrets, 1, now),
             adverts: 0,
             begin: None,
             report,

@@ -8,6 +8,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use mio::{Interest, Registry, Token, unix::SourceFd};
+use relevo_core::config::bound::Global;
 use relevo_core::ids::{ChildId, Errno};
 use relevo_core::machine::{Machine, Out};
 use relevo_core::supervisor::{
@@ -16,9 +17,11 @@ use relevo_core::supervisor::{
 };
 use relevo_core::time::Instant;
 
+use super::desk::{self, Desk, MakePlan};
 use crate::child::{self, Inheritance};
 use crate::clock;
 use crate::daemon::{Class, Drained, Executor};
+use crate::dump::ParentDump;
 use crate::memory::MemoryFile;
 use crate::sd_notify;
 use crate::sys::process::{self, ChildProcess};
@@ -26,6 +29,9 @@ use crate::sys::signalfd::{SignalFd, SignalSet};
 use crate::voice::{FromChild, Heard, MESSAGE_MAX, Outcome, ToChild, Voice};
 
 const SIGNALS: Token = Token(1);
+/// The desk has some tokens from here on.
+pub(crate) const DESK: usize = 2;
+const _: () = assert!(DESK + desk::TOKENS <= FIRST_CHILD);
 /// Children have two tokens each from here on: the process, then its voice.
 const FIRST_CHILD: usize = 16;
 
@@ -36,10 +42,15 @@ pub(crate) struct Text {
     pub(crate) file: File,
     /// What it says to the parent.
     pub(crate) terms: Terms,
+    /// What it says of the daemon.
+    pub(crate) global: Global,
 }
 
 /// Reads the configuration again; `None`, and told, if it cannot be used.
 pub(crate) type ReadConfig = Box<dyn FnMut() -> Option<Text>>;
+
+/// Makes what makes a plan, from the text in force.
+pub(crate) type Planner = Box<dyn Fn(File) -> MakePlan>;
 
 /// Carries out what the supervisor asks for.
 pub(crate) struct SupervisorExecutor {
@@ -48,6 +59,8 @@ pub(crate) struct SupervisorExecutor {
     /// The daemon's own words, which the children get too.
     words: Vec<OsString>,
     text: File,
+    global: Global,
+    dump: ParentDump,
     /// What outlives the VRRP child.
     memory: Option<MemoryFile>,
     read_config: ReadConfig,
@@ -55,6 +68,8 @@ pub(crate) struct SupervisorExecutor {
     reloaded: bool,
     registry: Option<Registry>,
     children: Vec<Held>,
+    desk: Desk,
+    planner: Planner,
     feedback: VecDeque<SupervisorEvent>,
     exit: Option<u8>,
 }
@@ -97,20 +112,26 @@ impl SupervisorExecutor {
         signals: SignalFd,
         ignore_sigint: bool,
         words: Vec<OsString>,
-        text: File,
+        text: Text,
         memory: Option<MemoryFile>,
+        dump: ParentDump,
         read_config: ReadConfig,
+        (desk, planner): (Desk, Planner),
     ) -> Self {
         Self {
             signals,
             ignore_sigint,
             words,
-            text,
+            text: text.file,
+            global: text.global,
             memory,
+            dump,
             read_config,
             reloaded: false,
             registry: None,
             children: Vec::new(),
+            desk,
+            planner,
             feedback: VecDeque::new(),
             exit: None,
         }
@@ -155,13 +176,17 @@ impl SupervisorExecutor {
                 let text = (self.read_config)();
                 let terms = text.map(|text| {
                     self.text = text.file;
+                    self.global = text.global;
                     self.reloaded = true;
                     text.terms
                 });
                 self.feedback
                     .push_back(SupervisorEvent::ConfigRead { terms });
             }
-            SupervisorAction::Note(note) => tell(note),
+            SupervisorAction::Note(note) => {
+                tell(note);
+                self.desk.on_note(&note, clock::now());
+            }
             SupervisorAction::Exit(code) => self.exit = Some(code),
         }
         Ok(())
@@ -176,6 +201,7 @@ impl SupervisorExecutor {
                     registry.register(&mut SourceFd(&fd), token, Interest::READABLE)?;
                 }
                 self.children.push(held);
+                self.desk.on_started(id, kind, pid, clock::now());
                 self.watch_voices()?;
                 self.feedback
                     .push_back(SupervisorEvent::Started { child: id, pid });
@@ -291,6 +317,43 @@ impl SupervisorExecutor {
         Ok(())
     }
 
+    /// Does what a client of the control socket wants.
+    fn serve(
+        &mut self,
+        wish: desk::Wish,
+        machine: &mut Supervisor,
+        out: &mut Out<SupervisorAction>,
+    ) -> io::Result<()> {
+        let now = clock::now();
+        match wish {
+            desk::Wish::Reload => {
+                let reload = SupervisorEvent::Command(SupervisorCommand::Reload);
+                self.deliver(reload, machine, out)?;
+            }
+            desk::Wish::Plan(client) => {
+                let text = self.text_from_the_start()?;
+                self.desk.begin_plan(client, (self.planner)(text), now);
+            }
+            desk::Wish::Ask { n, what } => {
+                let ask = ToChild::Ask { n, what };
+                let id = machine.child(Kind::Vrrp);
+                let child = self.children.iter_mut().find(|held| Some(held.id) == id);
+                // One that has not listened for long counts as silent: it is given its time.
+                let is_told = child.is_some_and(|held| match held.voice.tell_child(&ask, None) {
+                    Ok(()) => {
+                        held.awaited += 1;
+                        true
+                    }
+                    Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+                });
+                if !is_told {
+                    self.desk.on_nobody(n, now);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The commands that `signal` stands for.
     fn command(&self, signal: i32) -> Option<SupervisorCommand> {
         Some(match signal {
@@ -301,6 +364,7 @@ impl SupervisorExecutor {
             libc::SIGUSR2 => SupervisorCommand::Forward(ChildSignal::Stats),
             other if other == stats_clear() => SupervisorCommand::Forward(ChildSignal::StatsClear),
             other if other == json() => SupervisorCommand::Forward(ChildSignal::Json),
+            other if other == journal() => SupervisorCommand::Forward(ChildSignal::Journal),
             _ => return None,
         })
     }
@@ -310,6 +374,7 @@ impl SupervisorExecutor {
             return Ok(None);
         };
         let held = self.children.swap_remove(index);
+        self.desk.on_ended(held.id, clock::now());
         if let Some(registry) = &self.registry {
             registry.deregister(&mut SourceFd(&held.process.raw()))?;
             if held.watched {
@@ -324,11 +389,11 @@ impl SupervisorExecutor {
 
     /// The next thing that a child says, for the machine; `None` when nothing is waiting.
     fn hear(&mut self, child: ChildId) -> Option<SupervisorEvent> {
-        let held = self.held(child)?;
+        let held = self.children.iter_mut().find(|held| held.id == child)?;
         let mut buffer = [0; MESSAGE_MAX];
         loop {
-            let length = match held.voice.hear(&mut buffer) {
-                Ok((length, Heard::Packet(_))) => length,
+            let (length, file) = match held.voice.hear(&mut buffer) {
+                Ok((length, Heard::Packet(file))) => (length, file),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 // Its end of file, like any error, will be explained by the end of the process.
                 Ok((_, Heard::Silence | Heard::Gone)) | Err(_) => return None,
@@ -336,15 +401,25 @@ impl SupervisorExecutor {
             match FromChild::decode(buffer.get(..length).unwrap_or_default()) {
                 Ok(FromChild::Ready) => {
                     held.ready = true;
+                    self.desk.on_heard(child, clock::now());
                     return Some(SupervisorEvent::Ready { child });
                 }
-                Ok(FromChild::Here { n }) => held.here = held.here.max(Some(n)),
+                Ok(FromChild::Here { n }) => {
+                    held.here = held.here.max(Some(n));
+                    self.desk.on_heard(child, clock::now());
+                }
                 Ok(FromChild::Reloaded { n, outcome, text }) => {
                     held.awaited = held.awaited.saturating_sub(1);
+                    if outcome == Outcome::Failed {
+                        self.desk.on_kept(held.kind, text);
+                    }
                     let outcome = on_reloaded(held.kind, outcome, text);
                     return Some(SupervisorEvent::Reloaded { child, n, outcome });
                 }
-                Ok(FromChild::Told { .. }) => held.awaited = held.awaited.saturating_sub(1),
+                Ok(FromChild::Told { n, bytes }) => {
+                    held.awaited = held.awaited.saturating_sub(1);
+                    self.desk.on_told(n, bytes, file, clock::now());
+                }
                 Err(_) => {
                     let title = held.kind.title();
                     log::warn!("{title} child process said something unreadable");
@@ -374,6 +449,7 @@ impl Executor<Supervisor> for SupervisorExecutor {
     fn register(&mut self, registry: &Registry) -> io::Result<()> {
         let signals = self.signals.raw();
         registry.register(&mut SourceFd(&signals), SIGNALS, Interest::READABLE)?;
+        self.desk.register(registry)?;
         self.registry = Some(registry.try_clone()?);
         Ok(())
     }
@@ -388,6 +464,7 @@ impl Executor<Supervisor> for SupervisorExecutor {
 
     fn class(&self, token: Token) -> Option<Class> {
         let known = token == SIGNALS
+            || self.desk.has(token)
             || self
                 .children
                 .iter()
@@ -403,11 +480,21 @@ impl Executor<Supervisor> for SupervisorExecutor {
     ) -> io::Result<Drained> {
         if token == SIGNALS {
             while let Some(signal) = self.signals.read()? {
+                if signal == libc::SIGUSR1 {
+                    self.dump.write(&self.global);
+                }
                 if let Some(command) = self.command(signal) {
                     self.deliver(SupervisorEvent::Command(command), machine, out)?;
                 }
             }
             return Ok(Drained::Yes);
+        }
+        if self.desk.has(token) {
+            let (drained, wishes) = self.desk.read(token, clock::now());
+            for wish in wishes {
+                self.serve(wish, machine, out)?;
+            }
+            return Ok(drained);
         }
         let find = |held: &Held| token == held.process_token() || token == held.voice_token();
         let Some(index) = self.children.iter().position(find) else {
@@ -457,7 +544,7 @@ impl Executor<Supervisor> for SupervisorExecutor {
 }
 
 /// The signals that the parent heeds.
-pub(crate) fn signals() -> [i32; 7] {
+pub(crate) fn signals() -> [i32; 8] {
     [
         libc::SIGTERM,
         libc::SIGINT,
@@ -466,6 +553,7 @@ pub(crate) fn signals() -> [i32; 7] {
         libc::SIGUSR2,
         stats_clear(),
         json(),
+        journal(),
     ]
 }
 
@@ -477,6 +565,11 @@ fn json() -> i32 {
     libc::SIGRTMIN() + 2
 }
 
+/// The original has something like it (a dump of its threads) where it is built for debugging.
+pub(crate) fn journal() -> i32 {
+    libc::SIGRTMAX()
+}
+
 fn number(signal: ChildSignal) -> i32 {
     match signal {
         ChildSignal::Terminate => libc::SIGTERM,
@@ -485,6 +578,7 @@ fn number(signal: ChildSignal) -> i32 {
         ChildSignal::Stats => libc::SIGUSR2,
         ChildSignal::StatsClear => stats_clear(),
         ChildSignal::Json => json(),
+        ChildSignal::Journal => journal(),
     }
 }
 

@@ -46,6 +46,11 @@ impl Talk {
         }
     }
 
+    /// The voice for a thread that makes an answer.
+    pub(crate) fn voice(&self) -> io::Result<Voice> {
+        self.voice.try_clone()
+    }
+
     /// For registering it.
     pub(crate) fn raw(&self) -> RawFd {
         self.voice.raw()

@@ -12,13 +12,17 @@ use relevo_core::ids::{Errno, SocketId};
 use relevo_core::kernel::{KernelEvent, KernelOp};
 use relevo_core::machine::{Machine, Out};
 use relevo_core::notify::text::Rendered;
+use relevo_core::status::data::Facts;
 use relevo_core::time::{Duration as Span, Instant};
+use relevo_core::vrrp::VrrpNode;
 use relevo_core::vrrp::event::{Command, SocketSpec, VrrpAction, VrrpEvent, VrrpTimer};
 use relevo_core::vrrp::note::{Level, Note};
 
 use crate::arp_io::ArpIo;
-use crate::clock;
 use crate::daemon::{Class, Drained, Executor};
+use crate::dump::{Kind, NodeDumps};
+use crate::exec::answer::Answers;
+use crate::exec::reload::Reloads;
 use crate::exec::talk::{Talk, Wish};
 use crate::memory::{Memory, Remembrance};
 use crate::netlink::socket::{Commands, Done, Monitor, errno_of};
@@ -26,6 +30,7 @@ use crate::sys::msg::{ReceiveBatch, SEND_BATCH};
 use crate::sys::timerfd::TimerFd;
 use crate::voice::Outcome;
 use crate::vrrp_io::{Advert, Unsent, VrrpIo, ingress};
+use crate::{clock, exec, recorder};
 
 const COMMANDS: Token = Token(1);
 const MONITOR: Token = Token(2);
@@ -33,6 +38,8 @@ const SIGNALS: Token = Token(3);
 const PARENT: Token = Token(4);
 /// The timer of the socket for news.
 const NEWS_TIMER: Token = Token(5);
+/// A new configuration has been read.
+const RELOAD: Token = Token(6);
 
 /// Raw sockets have the tokens from here on, by the machine's number of the socket.
 const FIRST_SOCKET: usize = 16;
@@ -74,11 +81,16 @@ const SIGNAL_INFO: usize = 128;
 pub(crate) trait VrrpMachine:
     for<'a> Machine<Event<'a> = VrrpEvent<'a>, Action = VrrpAction, Timer = VrrpTimer>
 {
+    /// What there is to be told about, if it is a whole host.
+    fn node(&self) -> Option<&VrrpNode> {
+        None
+    }
 }
 
-impl<M> VrrpMachine for M where
-    M: for<'a> Machine<Event<'a> = VrrpEvent<'a>, Action = VrrpAction, Timer = VrrpTimer>
-{
+impl VrrpMachine for VrrpNode {
+    fn node(&self) -> Option<&VrrpNode> {
+        Some(self)
+    }
 }
 
 /// What an executor is given.
@@ -103,10 +115,12 @@ pub(crate) struct VrrpExecutor {
     news_timer: TimerFd,
     news_timer_at: Option<Instant>,
     signals: Option<File>,
-    /// Signals already told of, as bits.
-    signals_told: u128,
+    dumps: NodeDumps,
     ignore_sigint: bool,
+    answers: Answers,
     parent: Option<Talk>,
+    /// None where every reload needs a new process.
+    reloads: Option<Reloads>,
     hands: Hands,
 }
 
@@ -205,7 +219,12 @@ impl Hands {
                     spec,
                     receive_buffer,
                 } => self.open_socket(*socket, *spec, *receive_buffer),
+                VrrpAction::GrowSocket {
+                    socket,
+                    receive_buffer,
+                } => self.io.grow(*socket, *receive_buffer),
                 VrrpAction::CloseSocket(socket) => self.close_socket(*socket),
+                VrrpAction::InForce(bound) => self.change_configuration(bound),
                 VrrpAction::Note(note) => {
                     if self.notes.is_empty() {
                         self.notes_since = clock::now();
@@ -225,6 +244,17 @@ impl Hands {
             }
         }
         out.clear();
+    }
+
+    /// What was collected or noted until now speaks of the former numbers and names.
+    fn change_configuration(&mut self, bound: &Arc<Bound>) {
+        self.flush();
+        self.feedback
+            .retain(|feedback| !matches!(feedback, Feedback::Unsent(_)));
+        for note in self.notes.drain(..) {
+            log_note(&self.bound, &note);
+        }
+        self.bound = Arc::clone(bound);
     }
 
     fn flush_adverts(&mut self) {
@@ -377,9 +407,11 @@ impl VrrpExecutor {
             news_timer: TimerFd::new()?,
             news_timer_at: None,
             signals: setup.signals.map(File::from),
-            signals_told: 0,
+            dumps: NodeDumps::default(),
             ignore_sigint: setup.ignore_sigint,
+            answers: Answers::default(),
             parent: setup.parent,
+            reloads: None,
             hands: Hands {
                 registry: None,
                 commands: Commands::new(setup.bound.global.netlink_commands)?,
@@ -393,6 +425,11 @@ impl VrrpExecutor {
                 remembrance: Remembrance::new(setup.memory),
             },
         })
+    }
+
+    /// Takes note of what the process knows of itself, for dumps.
+    pub(crate) fn set_facts(&mut self, facts: Facts) {
+        self.dumps.set_facts(facts);
     }
 
     /// Reads packets; then tells of those that found no room. A socket that overflowed has at
@@ -582,10 +619,34 @@ impl VrrpExecutor {
             match u32::from_ne_bytes([a, b, c, d]).cast_signed() {
                 libc::SIGINT if self.ignore_sigint => {}
                 libc::SIGTERM | libc::SIGINT => self.stop(machine, out),
+                signal if signal == exec::supervisor::journal() => recorder::write_aside(),
                 signal => self.on_other_signal(signal),
             }
         }
-        Drained::Yes
+        if !self.dumps.has_work() {
+            return Drained::Yes;
+        }
+        self.look_for_dumps(machine, out);
+        // A dump goes on in the next turn, as if there were more to read.
+        if self.dumps.has_work() {
+            Drained::No
+        } else {
+            Drained::Yes
+        }
+    }
+
+    /// Looks at a little of the machine for the files that were asked for.
+    fn look_for_dumps<M: VrrpMachine>(&mut self, machine: &mut M, out: &mut Out<VrrpAction>) {
+        let Some(node) = machine.node() else { return };
+        let io = &self.hands.io;
+        let descriptor = |socket| io.get(socket).map(|(fd, _)| fd);
+        let clear = self.dumps.step(node, descriptor);
+        if let Some((first, count)) = clear {
+            let now = clock::now();
+            let event = VrrpEvent::Command(Command::ClearStats { first, count });
+            machine.handle(event, now, out);
+            self.hands.settle(machine, out, now);
+        }
     }
 
     fn stop<M: VrrpMachine>(&mut self, machine: &mut M, out: &mut Out<VrrpAction>) {
@@ -594,22 +655,13 @@ impl VrrpExecutor {
         self.hands.settle(machine, out, now);
     }
 
-    /// Says once for each signal that nothing comes of it yet.
     fn on_other_signal(&mut self, signal: i32) {
-        let bit = 1u128.checked_shl(signal.cast_unsigned()).unwrap_or(0);
-        if self.signals_told & bit == 0 {
-            self.signals_told |= bit;
-            let wish = match signal {
-                libc::SIGHUP => "SIGHUP (reload) is for the parent process",
-                libc::SIGUSR1 => "SIGUSR1 (data dump) is not built yet",
-                libc::SIGUSR2 => "SIGUSR2 (statistics) is not built yet",
-                other if other == libc::SIGRTMAX() - 1 => {
-                    "SIGRTMAX-1 (statistics, then cleared) is not built yet"
-                }
-                other if other == libc::SIGRTMIN() + 2 => "SIGRTMIN+2 (JSON) is not built yet",
-                _ => "an unexpected signal",
-            };
-            log::info!("{wish}: ignored");
+        match Kind::of_signal(signal) {
+            Some(kind) => self.dumps.ask(kind),
+            None if signal == libc::SIGHUP => {
+                log::info!("SIGHUP (reload) is for the parent process: ignored");
+            }
+            None => log::info!("an unexpected signal ({signal}): ignored"),
         }
     }
 
@@ -629,18 +681,60 @@ impl VrrpExecutor {
             && let Some(wish) = talk.next_wish()
         {
             match wish {
-                Wish::Reload { n, text } => {
-                    drop(text);
-                    talk.reloaded(n, Outcome::Restart, "");
-                }
-                Wish::Ask { n, what } => {
-                    log::debug!("a question of {} octets is not understood", what.len());
-                    talk.told(n, b"", None);
-                }
+                Wish::Reload { n, text } => match &mut self.reloads {
+                    Some(reloads) => reloads.ask(n, text, &self.hands.bound),
+                    None => talk.reloaded(n, Outcome::Restart, ""),
+                },
+                Wish::Ask { n, what } => self.answers.ask(n, &what, talk),
                 Wish::Leave => self.on_parent_gone(machine, out),
             }
         }
-        Drained::Yes
+        if let (Some(node), Some(talk)) = (machine.node(), &self.parent) {
+            self.answers.step(node, talk);
+        }
+        // The rest is looked at in the next turn, as if there were more to read.
+        if self.answers.has_work() && self.parent.is_some() {
+            Drained::No
+        } else {
+            Drained::Yes
+        }
+    }
+
+    /// From now on new configurations are taken in while the machine runs.
+    pub(crate) fn take_reloads(&mut self, reloads: Reloads) {
+        self.reloads = Some(reloads);
+    }
+
+    /// Hands configurations that have been read to the machine.
+    fn reload<M: VrrpMachine>(&mut self, machine: &mut M, out: &mut Out<VrrpAction>) {
+        while let Some(reloads) = &mut self.reloads
+            && let Some(fresh) = reloads.take(&self.hands.bound)
+        {
+            let number = fresh.n;
+            match fresh.result {
+                Ok(bound) => {
+                    let now = clock::now();
+                    machine.handle(VrrpEvent::Reload { number, bound }, now, out);
+                    self.hands.settle(machine, out, now);
+                }
+                Err(why) => {
+                    log::error!("The configuration in force stays: {why}");
+                    if let Some(talk) = &mut self.parent {
+                        talk.reloaded(number, Outcome::Failed, &why);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Answers the parent once a reload is carried out to the end.
+    fn end_reload<M: VrrpMachine>(&mut self, machine: &M) {
+        if let Some(reloads) = &mut self.reloads
+            && let Some(n) = reloads.finished(machine.is_reloading(), &self.hands.bound)
+            && let Some(talk) = &mut self.parent
+        {
+            talk.reloaded(n, Outcome::Applied, "");
+        }
     }
 
     /// The parent does not come back: leave in order, once.
@@ -672,6 +766,9 @@ impl<M: VrrpMachine> Executor<M> for VrrpExecutor {
         for (fd, token) in sources {
             watch(Some(registry), fd, token)?;
         }
+        if let Some(reloads) = &mut self.reloads {
+            reloads.register(registry, RELOAD)?;
+        }
         Ok(())
     }
 
@@ -685,6 +782,7 @@ impl<M: VrrpMachine> Executor<M> for VrrpExecutor {
             COMMANDS | MONITOR | NEWS_TIMER => Some(Class::Kernel),
             SIGNALS => self.signals.as_ref().map(|_| Class::Control),
             PARENT => self.parent.as_ref().map(|_| Class::Control),
+            RELOAD => self.reloads.as_ref().map(|_| Class::Control),
             Token(_) => {
                 let open = self.hands.io.get(socket_of(token)?);
                 open.map(|_| Class::Packet)
@@ -704,6 +802,10 @@ impl<M: VrrpMachine> Executor<M> for VrrpExecutor {
             NEWS_TIMER => self.on_news_timer(machine, out),
             SIGNALS => Ok(self.read_signals(machine, out)),
             PARENT => Ok(self.hear_parent(machine, out)),
+            RELOAD => {
+                self.reload(machine, out);
+                Ok(Drained::Yes)
+            }
             Token(_) => Ok(match socket_of(token) {
                 Some(socket) => self.read_packets(socket, machine, out),
                 None => Drained::Yes,
@@ -731,6 +833,7 @@ impl<M: VrrpMachine> Executor<M> for VrrpExecutor {
     fn flush(&mut self, machine: &mut M, out: &mut Out<VrrpAction>) -> io::Result<()> {
         self.begin_table(machine, out)?;
         self.arm_news_timer()?;
+        self.end_reload(machine);
         // The turn is done: the loop is alive.
         if let Some(talk) = &mut self.parent {
             talk.answer();

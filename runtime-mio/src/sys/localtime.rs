@@ -15,6 +15,16 @@ pub(crate) struct LocalTime {
     pub(crate) weekday: u8,
 }
 
+/// Seconds that local time is ahead of UTC at a moment in seconds since 1970.
+pub(crate) fn east_of_utc(secs: i64) -> i64 {
+    // SAFETY: all-zero is a valid value of this plain C struct; its pointer may be null.
+    let mut broken: libc::tm = unsafe { std::mem::zeroed() };
+    let secs: libc::time_t = secs;
+    // SAFETY: both pointers are to locals of the right types; on failure `broken` is untouched.
+    unsafe { libc::localtime_r(&raw const secs, &raw mut broken) };
+    broken.tm_gmtoff
+}
+
 /// Seconds since 1970 as local time; the epoch itself if the year does not fit.
 pub(crate) fn from_unix(secs: i64) -> LocalTime {
     // SAFETY: all-zero is a valid value of this plain C struct; its pointer may be null.

@@ -55,6 +55,20 @@ fn leave_now(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
+/// Makes the calling thread one of those that wait for others to finish, whatever priority the
+/// process has.
+pub(crate) fn yield_to_others() {
+    // SAFETY: all-zero is a valid value of this plain C struct.
+    let param: libc::sched_param = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is to a local of the right type; 0 is the calling thread.
+    if unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const param) } != 0 {
+        log::debug!(
+            "the priority of a thread cannot be lowered: {}",
+            io::Error::last_os_error()
+        );
+    }
+}
+
 /// Sets the umask.
 pub(crate) fn set_umask(mask: u32) {
     // SAFETY: it cannot fail and touches no memory.
@@ -173,4 +187,10 @@ impl ChildProcess {
             _ => Exit::Signal(status),
         }))
     }
+}
+
+/// The user that this process acts as.
+pub(crate) fn own_uid() -> u32 {
+    // SAFETY: it takes nothing and cannot fail.
+    unsafe { libc::geteuid() }
 }

@@ -41,6 +41,25 @@ pub(crate) fn get_int(fd: RawFd, level: i32, name: i32) -> io::Result<i32> {
     Ok(value)
 }
 
+/// The user behind a connected Unix socket, as it was when it connected.
+pub(crate) fn peer_uid(fd: RawFd) -> io::Result<u32> {
+    let mut peer = libc::ucred {
+        pid: 0,
+        uid: 0,
+        gid: 0,
+    };
+    let mut length = size_of::<libc::ucred>() as libc::socklen_t;
+    // Both pointers are to locals, and `length` is the size of the first.
+    syscall!(getsockopt(
+        fd,
+        libc::SOL_SOCKET,
+        libc::SO_PEERCRED,
+        (&raw mut peer).cast(),
+        &raw mut length
+    ))?;
+    Ok(peer.uid)
+}
+
 /// How many packets a socket had no room for since it was opened.
 pub(crate) fn dropped(fd: RawFd) -> io::Result<u32> {
     let mut values = [0u32; MEMINFO_VALUES];

@@ -100,7 +100,7 @@ impl VrrpNode {
     }
 
     /// Something happened to the interface called `name`.
-    fn look_at(&mut self, name: &str, now: Instant, out: &mut Out<VrrpAction>) {
+    pub(super) fn look_at(&mut self, name: &str, now: Instant, out: &mut Out<VrrpAction>) {
         if self.phase != Phase::Running {
             return;
         }

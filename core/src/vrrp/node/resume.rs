@@ -54,6 +54,9 @@ impl VrrpNode {
                 node.legacy.slots.push(*slot);
                 continue;
             };
+            if record.filter != node.instances[id.0 as usize].filter {
+                node.legacy.filters.push(record.filter);
+            }
             let config = node.bound.instance(id);
             let is_master = record.state == StateName::Master;
             let may_resume = record.made >= records.daemon_since || record.is_fresh(config, now);
@@ -137,6 +140,7 @@ impl VrrpNode {
     pub(super) fn forget_legacy(&mut self, out: &mut Out<VrrpAction>) {
         if self.legacy.slots.is_empty()
             || self.phase == Phase::Waiting
+            || self.reload_is_under_way()
             || !self.addresses.ledger.is_settled()
         {
             return;
@@ -144,6 +148,46 @@ impl VrrpNode {
         for slot in std::mem::take(&mut self.legacy.slots) {
             if !self.instances.iter().any(|instance| instance.slot == slot) {
                 out.push(VrrpAction::Forget { slot });
+            }
+        }
+    }
+
+    /// Everything is given back: a successor has nothing to know.
+    pub(super) fn forget_all(&mut self, out: &mut Out<VrrpAction>) {
+        let own = self.instances.iter().map(|instance| instance.slot);
+        for slot in own.chain(std::mem::take(&mut self.legacy.slots)) {
+            out.push(VrrpAction::Forget { slot });
+        }
+    }
+
+    /// The configuration in force has other virtual routers than before: `fresh` says which of
+    /// them are new, and `gone` where those were that are not there any more. Whoever has changed,
+    /// or has another number, is remembered anew before anything else is done.
+    pub(super) fn on_reload_remember(
+        &mut self,
+        (fresh, gone): (&[bool], Vec<u32>),
+        changed: impl Fn(InstanceId) -> bool,
+        now: Instant,
+        out: &mut Out<VrrpAction>,
+    ) {
+        self.legacy.slots.extend(gone);
+        let kept = self
+            .instances
+            .iter()
+            .zip(fresh)
+            .filter(|(_, fresh)| !**fresh);
+        let mut taken: BTreeSet<u32> = kept.map(|(instance, _)| instance.slot).collect();
+        taken.extend(&self.legacy.slots);
+        let mut free = (0..).filter(|slot| !taken.contains(slot));
+        for (instance, fresh) in self.instances.iter_mut().zip(fresh) {
+            if *fresh {
+                instance.slot = free.next().unwrap_or(instance.slot);
+            }
+        }
+        for (index, fresh) in fresh.iter().enumerate() {
+            let id = InstanceId(index as u32);
+            if !fresh && changed(id) {
+                self.with(id, now, out, |instance, ctx| instance.remember(ctx));
             }
         }
     }
@@ -313,12 +357,12 @@ impl Instance {
     fn resume_as_backup(&mut self, record: &Record, ctx: &mut Ctx<'_>) {
         self.state = State::Backup(Backup {
             master: record.heard.map(|heard| heard.addr),
-            master_priority: record.heard.map_or(0, |heard| heard.priority),
             preempt: record.preempt,
             preempt_at: record.preempt_at,
             ..Backup::default()
         });
         self.since = record.since;
+        self.past.master_priority = record.heard.map_or(0, |heard| heard.priority);
         self.priority = record.priority;
         let config = ctx.bound.instance(self.id);
         if !config.is_owner() {

@@ -1,0 +1,312 @@
+//! A new configuration in a running machine: only what differs is carried out.
+//!
+//! Virtual routers are matched by what they are on the wire ([`Matching`]). In one call, which
+//! passes over all of them, those that are gone say farewell, the table is put into the order of
+//! the new configuration, and every number in timers, sockets, announcements and holders with it;
+//! [`VrrpAction::InForce`] stands between what speaks of the old numbers and what speaks of the
+//! new. Whatever did not change is left alone: no deadline, socket, address or line of it.
+//!
+//! What follows is queued work, in slices like every other: first each virtual router that is new
+//! or has changed, which adds addresses; when all of those are answered, and so announced, the
+//! addresses that nobody holds any more are removed. An address that moves from one virtual router
+//! to another has a new holder before its turn to be removed comes, and stays.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::{Phase, VrrpNode, virtual_addresses_of, watchers_of};
+use crate::config::bound::{Bound, InstanceConfig};
+use crate::ids::{Family, IfIndex, InstanceId};
+use crate::kernel::links::Unsourced;
+use crate::kernel::{AddressKey, ROUTE_PROTOCOL};
+use crate::machine::Out;
+use crate::time::Instant;
+use crate::vrrp::addresses::key_of;
+use crate::vrrp::event::VrrpAction;
+use crate::vrrp::instance::Instance;
+use crate::vrrp::plan::Matching;
+
+/// What a new configuration has left to do.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Reload {
+    /// The configuration before, as long as something of the new one is left to do.
+    former: Option<Arc<Bound>>,
+    /// Virtual routers that are new or changed.
+    waiting: VecDeque<Work>,
+    /// Addresses that somebody held no longer; what nobody holds when their turn comes goes.
+    departing: VecDeque<AddressKey>,
+    /// Configurations that a predecessor worked by: what it left of theirs goes too.
+    predecessors: Vec<Arc<Bound>>,
+    /// Sockets that have lost or won users were not looked at yet.
+    untidy: bool,
+}
+
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+struct Work {
+    id: InstanceId,
+    /// Its number in the former configuration; none if it is new.
+    former: Option<InstanceId>,
+}
+
+impl VrrpNode {
+    /// A predecessor that ended in the middle of a reload may have left addresses of the
+    /// configuration before. To be said before the first picture of the kernel.
+    pub fn clear_after(&mut self, former: Arc<Bound>) {
+        self.reload.predecessors.push(former);
+    }
+
+    /// Removes what is left of configurations that are not in force any more.
+    pub(super) fn remove_former_leftovers(&mut self) {
+        for former in std::mem::take(&mut self.reload.predecessors) {
+            for config in &former.instances {
+                for address in config.all_addresses() {
+                    let name = address.dev.as_ref().unwrap_or(&config.interface);
+                    let Some((ifindex, _)) = self.links.named(name) else {
+                        continue;
+                    };
+                    let key = key_of(address, ifindex);
+                    let protocol = self.links.address_protocol(key);
+                    // Without our mark it may be the host's own.
+                    if protocol == Some(ROUTE_PROTOCOL) {
+                        self.addresses.ledger.remove_leftover(key);
+                        self.links.set_borrowed(key, true);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Puts `bound` in force.
+    pub(super) fn on_reload(&mut self, bound: Arc<Bound>, now: Instant, out: &mut Out<VrrpAction>) {
+        match self.phase {
+            Phase::Stopping | Phase::Stopped => return,
+            Phase::Waiting | Phase::Running => {}
+        }
+        if *bound == *self.bound {
+            return;
+        }
+        // What an earlier one has left to add: the new comparison is with the whole of it.
+        while !self.reload.waiting.is_empty() {
+            self.apply_next(now, out);
+        }
+        let matching = Matching::of(&self.bound, &bound);
+        self.dismiss(&matching, now, out);
+        let former = std::mem::replace(&mut self.bound, bound);
+        out.push(VrrpAction::InForce(Arc::clone(&self.bound)));
+        let slots: Vec<u32> = matching
+            .gone()
+            .map(|id| self.instances[id.0 as usize].slot)
+            .collect();
+        self.take_over(&former, &matching);
+        self.remember_anew(&former, &matching, slots, now, out);
+        let orphans = self
+            .announcements
+            .reload(&self.bound, now, &self.links, &mut self.timers);
+        for key in orphans {
+            for id in self.addresses.holders(key) {
+                self.with(id, now, out, |instance, ctx| instance.announce_all(1, ctx));
+            }
+        }
+        self.reload.former = Some(former);
+        self.reload.untidy = true;
+        self.look_at_sources_anew(now, out);
+    }
+
+    /// Those that are gone: every farewell before anything else.
+    fn dismiss(&mut self, matching: &Matching, now: Instant, out: &mut Out<VrrpAction>) {
+        let gone: Vec<InstanceId> = matching.gone().collect();
+        for &id in &gone {
+            self.with(id, now, out, |instance, ctx| {
+                instance.release_mastership(ctx);
+            });
+        }
+        for &id in &gone {
+            let mut held = Vec::new();
+            self.with(id, now, out, |instance, ctx| {
+                held = instance.leave(ctx);
+                instance.sum_up_discards(true, ctx.now, ctx.out);
+            });
+            self.reload.departing.extend(held);
+        }
+    }
+
+    /// A successor shall know what is in force. Other numbers are for whoever stamps adverts.
+    fn remember_anew(
+        &mut self,
+        former: &Bound,
+        matching: &Matching,
+        gone: Vec<u32>,
+        now: Instant,
+        out: &mut Out<VrrpAction>,
+    ) {
+        let bound = Arc::clone(&self.bound);
+        let predecessors: Vec<Option<InstanceId>> = bound
+            .iter()
+            .map(|(id, _)| matching.predecessor(id))
+            .collect();
+        let fresh: Vec<bool> = predecessors.iter().map(Option::is_none).collect();
+        let renumbered = !matching.keeps_numbers();
+        let changed = |id: InstanceId| {
+            let before = predecessors.get(id.0 as usize).copied().flatten();
+            renumbered || before.is_some_and(|it| former.instance(it) != bound.instance(id))
+        };
+        self.on_reload_remember((&fresh, gone), changed, now, out);
+    }
+
+    /// Puts the table into the order of the configuration that is now in force.
+    fn take_over(&mut self, former: &Bound, matching: &Matching) {
+        let before = std::mem::take(&mut self.instances);
+        let mut before: Vec<Option<Instance>> = before.into_iter().map(Some).collect();
+        for (id, config) in self.bound.iter() {
+            let predecessor = matching.predecessor(id);
+            let kept = predecessor.and_then(|id| before.get_mut(id.0 as usize)?.take());
+            let mut instance = kept.unwrap_or_else(|| Instance::new(id, config));
+            instance.id = id;
+            let changed = match predecessor.map(|id| former.instance(id)) {
+                None => true,
+                Some(former) if has_changed(former, config) => {
+                    instance.take_settings(former, config);
+                    true
+                }
+                Some(_) => false,
+            };
+            if changed {
+                let former = predecessor;
+                self.reload.waiting.push_back(Work { id, former });
+            }
+            self.instances.push(instance);
+        }
+        if !matching.keeps_numbers() {
+            self.timers
+                .rename(|timer| timer.renumbered(|id| matching.successor(id)));
+            self.sockets.renumber(matching);
+            self.announcements.renumber(matching);
+            self.addresses.renumber(matching);
+        }
+        self.watchers = watchers_of(&self.bound);
+    }
+
+    /// Which addresses are virtual has changed, and with it, perhaps, what adverts of others are
+    /// sent from.
+    fn look_at_sources_anew(&mut self, now: Instant, out: &mut Out<VrrpAction>) {
+        let fresh = virtual_addresses_of(&self.bound);
+        let before = std::mem::replace(&mut self.virtual_addresses, fresh);
+        let changed: BTreeSet<(IpAddr, u8)> = before
+            .symmetric_difference(&self.virtual_addresses)
+            .copied()
+            .collect();
+        if changed.is_empty() {
+            return;
+        }
+        let keys: Vec<AddressKey> = self
+            .links
+            .keys()
+            .filter(|key| changed.contains(&(key.addr, key.prefix)))
+            .collect();
+        let places: BTreeSet<(IfIndex, Family)> = keys
+            .iter()
+            .map(|key| (key.ifindex, Family::of(key.addr)))
+            .collect();
+        let sources: Vec<Result<IpAddr, Unsourced>> = places
+            .iter()
+            .map(|(ifindex, family)| self.links.source(*ifindex, *family))
+            .collect();
+        for key in keys {
+            self.note_borrowed(key);
+        }
+        for ((ifindex, family), source) in places.into_iter().zip(sources) {
+            if self.links.source(ifindex, family) != source {
+                let name = self.links.get(ifindex).map(|link| link.name.clone());
+                self.look_at(&name.unwrap_or_default(), now, out);
+            }
+        }
+    }
+
+    /// The next virtual router that is new or changed. One that is new begins as at a start, where
+    /// its socket and everything else allow it.
+    fn apply_next(&mut self, now: Instant, out: &mut Out<VrrpAction>) {
+        let Some(work) = self.reload.waiting.pop_front() else {
+            return;
+        };
+        self.look(work.id, now, out);
+        let former = self.reload.former.clone();
+        if let (Some(bound), Some(former)) = (&former, work.former) {
+            let mut departing = Vec::new();
+            self.with(work.id, now, out, |instance, ctx| {
+                departing = instance.on_reload(bound.instance(former), ctx);
+            });
+            self.reload.departing.extend(departing);
+        }
+    }
+
+    /// Carries a reload on, at most `budget` steps of it; returns how many were taken.
+    pub(super) fn carry_reload_on(
+        &mut self,
+        budget: usize,
+        now: Instant,
+        out: &mut Out<VrrpAction>,
+    ) -> usize {
+        if !self.reload_is_under_way() {
+            return 0;
+        }
+        let mut used = 0;
+        let begin = out.len();
+        while used < budget && !self.reload.waiting.is_empty() {
+            let before = out.len();
+            self.apply_next(now, out);
+            used += (out.len() - before).max(1);
+        }
+        if self.reload.waiting.is_empty() && std::mem::take(&mut self.reload.untidy) {
+            self.sockets.tidy(out);
+        }
+        if !self.reload.waiting.is_empty() || !self.has_answers() {
+            return out.len().saturating_sub(begin).max(used);
+        }
+        while used < budget
+            && let Some(key) = self.reload.departing.pop_front()
+        {
+            self.addresses.unwant_unheld(key);
+            used += 1;
+        }
+        if self.reload.departing.is_empty() && self.addresses.ledger.is_settled() {
+            self.reload.former = None;
+        }
+        used
+    }
+
+    /// True from a new configuration until everything that it asks for is done and answered.
+    pub(super) fn reload_is_under_way(&self) -> bool {
+        self.reload.former.is_some()
+    }
+
+    /// True if a step of the reload can be taken now.
+    pub(super) fn reload_may_go_on(&self) -> bool {
+        self.reload_is_under_way() && (!self.reload.waiting.is_empty() || self.has_answers())
+    }
+
+    /// Nothing that the new configuration added is awaited: no address, and no socket, whose
+    /// opening may make an owner master at once.
+    fn has_answers(&self) -> bool {
+        self.addresses.ledger.is_settled() && self.sockets.are_answered()
+    }
+
+    /// The daemon ends: what was to be removed at the end of a reload is removed now.
+    pub(super) fn end_reload(&mut self) {
+        self.reload.waiting.clear();
+        self.reload.former = None;
+        for key in std::mem::take(&mut self.reload.departing) {
+            self.addresses.unwant_unheld(key);
+        }
+    }
+}
+
+/// True if there is more in it than another name.
+fn has_changed(former: &InstanceConfig, config: &InstanceConfig) -> bool {
+    if former.name == config.name {
+        return former != config;
+    }
+    let mut renamed = former.clone();
+    renamed.name.clone_from(&config.name);
+    renamed != *config
+}

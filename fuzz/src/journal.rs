@@ -1,0 +1,117 @@
+//! The ring of last inputs.
+
+use relevo_core::ids::{Errno, IfIndex, OpId, SocketId};
+use relevo_core::journal::{self, Journal, Secrets};
+use relevo_core::kernel::{AddressKey, KernelEvent};
+use relevo_core::time::Instant;
+use relevo_core::trace::{self, Line};
+use relevo_core::vrrp::{Command, Ingress, VrrpEvent};
+
+use crate::bytes::Bytes;
+use crate::trail::Trail;
+
+/// Any octets as an image: records until one cannot be read, and each a line.
+pub fn image(data: &[u8], trail: &mut Trail) {
+    let text = journal::text(data);
+    assert!(text.starts_with("# relevo journal 1\n") && text.ends_with('\n'));
+    let image = match journal::image(data) {
+        Ok(image) => image,
+        Err(why) => return trail.mark(format_args!("{why:?}")),
+    };
+    let (mut good, mut bad) = (0, 0);
+    for record in image {
+        match record {
+            Ok(record) => {
+                assert_eq!(bad, 0, "a record behind one that cannot be read");
+                good += 1;
+                let line = record.to_string();
+                assert!(!line.contains('\n'), "{line:?}");
+                assert!(text.contains(&line));
+                let kind = line.split(' ').nth(1).unwrap_or("");
+                let kind = if kind.is_ascii() { kind } else { "?" };
+                trail.mark(format_args!("{}", kind.get(..8).unwrap_or(kind)));
+            }
+            Err(why) => {
+                bad += 1;
+                trail.mark(format_args!("{why:?}"));
+            }
+        }
+    }
+    assert!(good <= data.len() / 4 && bad <= 1);
+}
+
+/// Events into the ring: the youngest come out as they went in, and the others are counted.
+pub fn ring(data: &[u8], trail: &mut Trail) {
+    let mut bytes = Bytes::new(data);
+    let mut now = Instant::from_micros(u64::from(bytes.u32()));
+    let mut journal = Journal::new(now, 1);
+    let mut lines = vec![
+        "# relevo journal 1".to_owned(),
+        format!("# began at {}, seed 1", now.as_micros()),
+    ];
+    let mut all = Vec::new();
+    // Long packets fill the ring with few octets of input.
+    let packet = vec![0x31; 8 + 255 * 16];
+    while !bytes.is_empty() {
+        now = Instant::from_micros(now.as_micros() + (u64::from(bytes.u16()) << (bytes.u8() % 32)));
+        match event(&mut bytes, &packet) {
+            None => {
+                journal.on_timeout(now);
+                all.push(trace::timeout_line(now));
+            }
+            Some(event) => {
+                journal.on_event(&event, &Secrets::default(), now);
+                all.push(trace::event_line(now, &event));
+            }
+        }
+    }
+    let mut image = Vec::new();
+    journal.copy_into(&mut image);
+    assert!(image.len() <= journal::IMAGE_MAX);
+    let gone = journal.overwritten() as usize;
+    if gone > 0 {
+        lines.push(format!("# {gone} older inputs were overwritten"));
+    }
+    lines.extend(all.drain(gone..));
+    trail.mark(format_args!("overwritten {}", gone > 0));
+    let text = journal::text(&image);
+    assert!(text.lines().eq(lines.iter().map(String::as_str)));
+    for line in lines.iter().filter(|line| !line.starts_with('#')) {
+        let line = Line::parse(line).expect("a line of a trace");
+        line.input().expect("an input");
+    }
+}
+
+/// An event that has no secret in it; none for a timeout.
+fn event<'a>(bytes: &mut Bytes<'_>, packet: &'a [u8]) -> Option<VrrpEvent<'a>> {
+    let kind = bytes.u8() % 10;
+    let socket = SocketId(u32::from(bytes.u8()) << (bytes.u8() % 24));
+    let key = AddressKey {
+        ifindex: IfIndex(u32::from(bytes.u8())),
+        addr: bytes.array::<4>().into(),
+        prefix: bytes.u8(),
+    };
+    // So many addresses, and nothing behind them.
+    let count = bytes.u8();
+    Some(match kind {
+        0 => return None,
+        1 => VrrpEvent::Continue,
+        2 => VrrpEvent::Command(Command::Stop),
+        3 => VrrpEvent::PacketsLost { socket },
+        4 => VrrpEvent::Kernel(KernelEvent::AddressGone { key }),
+        5 => VrrpEvent::Done {
+            op: OpId(u64::from(socket.0)),
+            result: Err(Errno(i32::from(count))),
+        },
+        _ => VrrpEvent::Packet {
+            socket,
+            packet: Ingress::V6 {
+                src: bytes.array::<16>().into(),
+                dst: [count; 16].into(),
+                hop_limit: count,
+                // 0x31 addresses stand in its header.
+                payload: packet.get(..8 + 0x31 * 16).unwrap_or(packet),
+            },
+        },
+    })
+}
