@@ -477,7 +477,9 @@ impl World {
     fn may_go_on(&self, member: usize) -> bool {
         let member = &self.cluster.members[member];
         let host = &self.hosts[member.host];
-        let config = host.bound.instance(member.instance);
+        let Some(config) = host.bound.instances.get(member.instance.0 as usize) else {
+            return false;
+        };
         match &host.process {
             Some(process) => process.node.is_resuming(member.instance),
             None => {

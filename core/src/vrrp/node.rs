@@ -139,7 +139,8 @@ impl VrrpNode {
 
     /// True while it is not decided whether `id` goes on where a predecessor ended.
     pub fn is_resuming(&self, id: InstanceId) -> bool {
-        self.instances[id.0 as usize].resumes.is_some()
+        let instance = self.instances.get(id.0 as usize);
+        instance.is_some_and(|instance| instance.resumes.is_some())
     }
 
     /// The effective priority of a virtual router.
