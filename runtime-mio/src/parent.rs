@@ -325,11 +325,15 @@ fn pid_file(options: &Options, places: &Places) -> Result<PidFile, Refusal> {
 }
 
 /// What outlives the VRRP child. It can do without.
-fn memory(options: &Options, wanted: Kinds) -> Option<MemoryFile> {
+fn memory(options: &Options, places: &Places, wanted: Kinds) -> Option<MemoryFile> {
     if !wanted.contains(Kind::Vrrp) {
         return None;
     }
-    let path = memory::path(options.vrrp_pid_file.as_deref());
+    let pid_file = match &options.vrrp_pid_file {
+        Some(file) => Some(file.clone()),
+        None => places.own_pid_file(Process::Child(Kind::Vrrp)),
+    };
+    let path = memory::path(pid_file.as_deref());
     let opened = MemoryFile::open(&path);
     opened
         .inspect_err(|error| log::warn!("What virtual routers do is not remembered: {error}"))
@@ -362,7 +366,7 @@ fn watch(
     logger.set_identity(places.identity(Process::Parent));
     logger.start()?;
     pid_file.write(std::process::id())?;
-    let memory = memory(options, text.terms.wanted);
+    let memory = memory(options, &places, text.terms.wanted);
     let mut machine = Supervisor::new(Settings {
         terms: text.terms,
         respawn: !options.dont_respawn,
