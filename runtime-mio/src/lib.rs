@@ -34,6 +34,8 @@ mod parent;
 mod pidfile;
 mod places;
 mod recorder;
+mod reload_files;
+mod reload_time;
 mod schedule;
 mod sd_notify;
 mod sys;
