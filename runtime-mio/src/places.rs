@@ -63,6 +63,15 @@ impl Places {
         self.own_directory.then(|| self.pid_file(process))
     }
 
+    /// The file that is there while a new configuration is read, where it has no other name.
+    pub(crate) fn reload_file(&self) -> PathBuf {
+        let file = match &self.instance {
+            Some(instance) => format!("keepalived_{instance}.reload"),
+            None => "keepalived.reload".to_owned(),
+        };
+        self.directory().join(file)
+    }
+
     /// The name of `process` in syslog.
     pub(crate) fn identity(&self, process: Process) -> String {
         let mut name = match process {

@@ -8,6 +8,7 @@ use super::diag::{Class, Severity, Sink, Span, quoted};
 use super::dumps::Dumps;
 use super::keywords::Place;
 use super::processes::Processes;
+use super::reloading::Reloading;
 use super::statement::{self, flag, optional, value};
 use super::units::{self, Garbage};
 use crate::ids::Version;
@@ -78,13 +79,18 @@ pub struct GlobalDefs {
     pub dumps: Dumps,
     /// The words about processes.
     pub processes: Processes,
+    /// The words about reloads.
+    pub reloading: Reloading,
 }
 
 /// Adds one `global_defs` block to what earlier ones said.
 pub(super) fn read(global: &mut GlobalDefs, block: &Statement, sink: &mut Sink) {
     let statements = block.block.iter().flat_map(|block| &block.statements);
     for found in statements {
-        if statement::is_built(Place::Global, found, sink) && !global.processes.set(found, sink) {
+        if statement::is_built(Place::Global, found, sink)
+            && !global.processes.set(found, sink)
+            && !global.reloading.set(found, sink)
+        {
             global.set(found, sink);
         }
         if sink.stopped() {
