@@ -517,3 +517,99 @@ fn process_1_of_a_container_reaps_orphans_and_heeds_sigterm() {
     assert_eq!(daemon.stop(), Some(0), "{}", daemon.log());
     assert!(daemon.log().contains(": Stopped\n"), "{}", daemon.log());
 }
+
+/// The value of a line of the unit in `conf-examples`.
+fn unit(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let path = path.join("../conf-examples/systemd/relevo.service");
+    let text = fs::read_to_string(path).expect("the unit");
+    let value = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    value.unwrap_or_else(|| panic!("no {name}")).to_owned()
+}
+
+/// What the unit takes away is taken away here by other means: all capabilities but two for good, and
+/// the right to write anywhere but where it says.
+#[test]
+fn the_daemon_works_with_what_the_unit_leaves_it() {
+    let capabilities: Vec<String> = unit("CapabilityBoundingSet")
+        .split_whitespace()
+        .map(|name| format!("+{}", name.trim_start_matches("CAP_").to_lowercase()))
+        .collect();
+    let kept = capabilities.join(",");
+    assert_eq!(unit("NoNewPrivileges"), "yes");
+    assert_eq!(unit("ReadWritePaths"), "/run /tmp");
+    let place = place("unit");
+    fs::write(place.join("conf"), QUICK).expect("a file of our own");
+    // The log is open already; everything else is below /, which cannot be written any more.
+    let preparation = format!(
+        "{LINK} && mount --bind / /mnt && mount -o remount,bind,ro /mnt && \
+         mount -t tmpfs tmpfs /mnt/run && mount -t proc proc /mnt/proc && \
+         mount --rbind /dev /mnt/dev && cp {}/conf /mnt/run/conf && \
+         exec chroot /mnt setpriv --no-new-privs --bounding-set=-all,{kept} --inh-caps=-all \
+         \"$0\" \"$@\"",
+        place.display()
+    );
+    let process = command(
+        &place,
+        &["--pid", "--fork", "--kill-child"],
+        &preparation,
+        // The last one counts.
+        &["-f", "/run/conf"],
+    )
+    .spawn()
+    .expect("unshare(1) runs");
+    let mut daemon = Daemon {
+        place,
+        process,
+        inner: None,
+    };
+    daemon.wait_for_log("Entering MASTER STATE");
+    let first = children(daemon.process.id())[0];
+    daemon.inner = Some(first);
+    let child = daemon.child();
+    for pid in [first, child] {
+        assert_eq!(status(pid, "NoNewPrivs"), "1");
+        assert_eq!(status(pid, "CapBnd"), "0000000000003000");
+        assert_eq!(status(pid, "CapEff"), "0000000000003000");
+        assert!(fs::write(format!("/proc/{pid}/root/etc/written"), "").is_err());
+    }
+    assert!(daemon.sees("/run/keepalived.pid").exists());
+    assert_eq!(daemon.stop(), Some(0), "{}", daemon.log());
+    let log = daemon.log();
+    assert!(!log.contains("denied") && !log.contains("cannot"), "{log}");
+}
+
+/// systemd has a say about the unit where it is installed.
+#[test]
+fn systemd_understands_the_unit() {
+    let place = place("verify");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let source = source.join("../conf-examples/systemd/relevo.service");
+    let text = fs::read_to_string(source).expect("the unit");
+    let program = unit("ExecStart");
+    let program = program.split(' ').next().expect("a program");
+    assert_eq!(text.matches(program).count(), 1);
+    let file = place.join("relevo.service");
+    let text = text.replace(program, env!("CARGO_BIN_EXE_relevo"));
+    fs::write(&file, &text).expect("a file of our own");
+    let verify = |file: &Path| {
+        Command::new("systemd-analyze")
+            .args(["verify", "--man=no"])
+            .arg(file)
+            .output()
+    };
+    match verify(&file) {
+        Ok(output) => {
+            let told = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.success() && told.is_empty(), "{told}");
+            // And it does look.
+            fs::write(&file, text.replace("ProtectHome=", "ProtectHone=")).expect("writable");
+            let output = verify(&file).expect("it ran before");
+            assert!(String::from_utf8_lossy(&output.stderr).contains("ProtectHone"));
+        }
+        Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "{error}"),
+    }
+    _ = fs::remove_dir_all(&place);
+}

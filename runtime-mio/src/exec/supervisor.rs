@@ -607,16 +607,18 @@ fn tell(note: SupervisorNote) {
     log::log!(level, "{note}");
     match note {
         SupervisorNote::StartupComplete | SupervisorNote::ReloadComplete => {
-            sd_notify::notify("READY=1");
+            sd_notify::notify("READY=1\nSTATUS=The configuration is in force");
         }
         SupervisorNote::ReloadRefused | SupervisorNote::ReloadIncomplete => {
-            sd_notify::notify("READY=1");
+            sd_notify::notify("READY=1\nSTATUS=The last reload was not carried out: see the log");
         }
         SupervisorNote::Reloading => {
             let micros = crate::sys::monotonic_micros();
             sd_notify::notify(&format!("RELOADING=1\nMONOTONIC_USEC={micros}"));
         }
-        SupervisorNote::Stopping => sd_notify::notify("STOPPING=1"),
+        SupervisorNote::Stopping => {
+            sd_notify::notify("STOPPING=1\nSTATUS=The child processes are leaving");
+        }
         SupervisorNote::NothingToDo
         | SupervisorNote::Started { .. }
         | SupervisorNote::StartFailed { .. }
