@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use relevo_core::config::{Processes, start_exit_code};
 use relevo_core::journal::Secrets;
-use relevo_core::status::data::Facts;
 use relevo_core::supervisor::Kind;
 use relevo_core::time::Duration;
 use relevo_core::vrrp::VrrpNode;
@@ -254,10 +253,7 @@ fn vrrp(
         memory,
     })?;
     executor.take_reloads(Reloads::new(&options.config_file));
-    executor.set_facts(Facts {
-        umask: parent::umask(options, &processes),
-        ..Facts::default()
-    });
+    executor.set_facts(places.facts(parent::umask(options, &processes)));
     // Last, so that what was needed to get here is locked too, and was not done in a hurry.
     executor.run_by(Schedule::apply("vrrp", &processes.vrrp, &processes));
     // A parent that is gone already shows when the loop looks at its socket.

@@ -10,7 +10,6 @@ use std::rc::Rc;
 use relevo_core::config::bound::Bound;
 use relevo_core::config::reloading::Reloading;
 use relevo_core::config::{Diagnostic, Processes, Severity, check_exit_code, start_exit_code};
-use relevo_core::status::data::Facts;
 use relevo_core::supervisor::{Kind, Kinds, Settings, Supervisor, Terms};
 use relevo_core::vrrp::plan::plan;
 
@@ -379,10 +378,7 @@ fn watch(
         config: options.config_file.clone(),
         pid: options.vrrp_pid_file.clone(),
     };
-    let facts = Facts {
-        umask: umask(options, &processes),
-        ..Facts::default()
-    };
+    let facts = places.facts(umask(options, &processes));
     let findings = Findings::default();
     let desk = desk(options, &processes, Rc::clone(&findings))?;
     let around = Around {

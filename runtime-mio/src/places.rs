@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io::ErrorKind};
 
 use relevo_core::config::Processes;
+use relevo_core::status::data::Facts;
 use relevo_core::supervisor::Kind;
 
 /// Where files of running programs are.
@@ -86,6 +87,16 @@ impl Places {
             name.push_str(part);
         }
         name
+    }
+
+    /// What a process with this umask knows of itself, for dumps.
+    pub(crate) fn facts(&self, umask: u32) -> Facts {
+        Facts {
+            namespace: self.namespace.clone(),
+            instance: self.instance.clone(),
+            umask,
+            parent: false,
+        }
     }
 
     fn directory(&self) -> &'static Path {
