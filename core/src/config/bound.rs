@@ -65,6 +65,9 @@ pub struct Global {
     pub defaults: Defaults,
     /// The words about processes.
     pub processes: Processes,
+    /// No word but the option `-X`, so never set by binding: a virtual address goes with the
+    /// mastership even if it was there before.
+    pub release_vips: bool,
 }
 
 /// Interfaces whose announcements wait for each other.
