@@ -633,7 +633,9 @@ impl VrrpExecutor {
 
     /// Looks at a little of the machine for the files that were asked for.
     fn look_for_dumps<M: VrrpMachine>(&mut self, machine: &mut M, out: &mut Out<VrrpAction>) {
-        let Some(node) = machine.node() else { return };
+        let Some(node) = machine.node() else {
+            return self.dumps.forget();
+        };
         let io = &self.hands.io;
         let descriptor = |socket| io.get(socket).map(|(fd, _)| fd);
         let clear = self.dumps.step(node, descriptor);
