@@ -4,12 +4,12 @@
 use std::ffi::{CString, OsString};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use relevo_core::config::bound::Bound;
+use relevo_core::config::reloading::Reloading;
 use relevo_core::config::{Diagnostic, Processes, Severity, check_exit_code, start_exit_code};
-use relevo_core::status::data::Facts;
 use relevo_core::supervisor::{Kind, Kinds, Settings, Supervisor, Terms};
 use relevo_core::vrrp::plan::plan;
 
@@ -24,9 +24,12 @@ use crate::exec::desk::Desk;
 use crate::exec::report::{self, Findings};
 use crate::exec::supervisor::{self, Planner, ReadConfig, SupervisorExecutor, Text};
 use crate::logger::{self, Logger};
+use crate::memory::{self, MemoryFile};
 use crate::namespace::{self, OwnFiles};
 use crate::pidfile::{PidFile, Refused};
 use crate::places::{Places, Process};
+use crate::reload_files::{self, Marked};
+use crate::reload_time::Alarm;
 use crate::sys::process::Role;
 use crate::sys::signalfd::SignalFd;
 use crate::sys::{caps, memfd, process};
@@ -323,6 +326,22 @@ fn pid_file(options: &Options, places: &Places) -> Result<PidFile, Refusal> {
     })
 }
 
+/// What outlives the VRRP child. It can do without.
+fn memory(options: &Options, places: &Places, wanted: Kinds) -> Option<MemoryFile> {
+    if !wanted.contains(Kind::Vrrp) {
+        return None;
+    }
+    let pid_file = match &options.vrrp_pid_file {
+        Some(file) => Some(file.clone()),
+        None => places.own_pid_file(Process::Child(Kind::Vrrp)),
+    };
+    let path = memory::path(pid_file.as_deref());
+    let opened = MemoryFile::open(&path);
+    opened
+        .inspect_err(|error| log::warn!("What virtual routers do is not remembered: {error}"))
+        .ok()
+}
+
 /// Goes into the background and runs the loop until the last child has left.
 fn watch(
     options: &Options,
@@ -349,6 +368,7 @@ fn watch(
     logger.set_identity(places.identity(Process::Parent));
     logger.start()?;
     pid_file.write(std::process::id())?;
+    let memory = memory(options, &places, text.terms.wanted);
     let mut machine = Supervisor::new(Settings {
         terms: text.terms,
         respawn: !options.dont_respawn,
@@ -358,22 +378,29 @@ fn watch(
         config: options.config_file.clone(),
         pid: options.vrrp_pid_file.clone(),
     };
-    let facts = Facts {
-        umask: umask(options, &processes),
-        ..Facts::default()
-    };
+    let facts = places.facts(umask(options, &processes));
     let findings = Findings::default();
     let desk = desk(options, &processes, Rc::clone(&findings))?;
+    let around = Around {
+        processes,
+        reloading: text.global.reloading.clone(),
+        usual_marker: places.reload_file(),
+        alarm: Alarm::follow(None, &text.global.reloading),
+    };
     let mut executor = SupervisorExecutor::new(
         signals,
         options.ignore_sigint,
         Call { words, files },
         text,
+        memory,
         ParentDump::new(facts),
-        read_config(options.clone(), diagnostics, processes, findings),
+        read_config(options.clone(), diagnostics, around, findings),
         (desk, planner(options.clone())),
     );
     let code = daemon::run(&mut machine, &mut executor);
+    if matches!(code, Ok(exit::NORMAL)) {
+        executor.leave();
+    }
     // Its socket stands among the files.
     drop(executor);
     drop(pid_file);
@@ -382,15 +409,26 @@ fn watch(
     Ok(code?)
 }
 
+/// What surrounds the reading of a new text.
+struct Around {
+    /// The words that cannot change.
+    processes: Processes,
+    /// The words about reloads that are in force.
+    reloading: Reloading,
+    usual_marker: PathBuf,
+    alarm: Option<Alarm>,
+}
+
 /// For SIGHUP: a new text comes into force if a start with it would succeed and it has no mistake
 /// that the text in force does not have already.
 fn read_config(
     options: Options,
     mut known: Vec<Diagnostic>,
-    processes: Processes,
+    mut around: Around,
     findings: Findings,
 ) -> ReadConfig {
     Box::new(move || {
+        let _marked = Marked::set(&around.reloading.marker, &around.usual_marker);
         let path = &options.config_file;
         let loaded = match configuration::load(path) {
             Ok(loaded) => loaded,
@@ -401,6 +439,7 @@ fn read_config(
             }
         };
         let report = diagnose::render(&loaded.text, &loaded.diagnostics, Style::Plain);
+        reload_files::report(&around.reloading, &report);
         findings.replace(report);
         for diagnostic in &loaded.diagnostics {
             log::log!(level(diagnostic), "{diagnostic}");
@@ -409,15 +448,17 @@ fn read_config(
             return None;
         }
         let new = &loaded.bound.global.processes;
-        if let Some(word) = processes.fixed_word_that_differs(new) {
+        if let Some(word) = around.processes.fixed_word_that_differs(new) {
             log::error!("{}", cannot_change(word));
             findings.replace(cannot_change(word) + "\n");
             return None;
         }
-        match text_file(&loaded.text, &processes) {
+        match text_file(&loaded.text, &around.processes) {
             Ok(file) => {
                 let terms = Terms::new(wanted(&options, &loaded.bound), &loaded.bound);
                 known = loaded.diagnostics;
+                around.reloading = loaded.bound.global.reloading.clone();
+                around.alarm = Alarm::follow(around.alarm.take(), &around.reloading);
                 let global = loaded.bound.global;
                 Some(Text {
                     file,

@@ -11,10 +11,12 @@ use relevo_core::kernel::AddressKey;
 use relevo_core::machine::{Machine, Out};
 use relevo_core::time::{Duration, Instant};
 use relevo_core::vrrp::event::{Ingress, SocketSpec, VrrpAction};
+use relevo_core::vrrp::snapshot::Records;
 use relevo_core::vrrp::{StateName, VrrpNode};
 
 use crate::clock::SimClock;
 use crate::kernel::{SimKernel, Told};
+use crate::memory::Memory;
 use crate::numbers::Numbers;
 use crate::parent::Parent;
 use crate::spec::HostSpec;
@@ -91,18 +93,14 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts the machine; `dump` is what the kernel shows it first, `former` are configurations
-    /// whose addresses may be left.
+    /// Starts the machine; `dump` is what the kernel shows it first.
     pub fn start(
-        (bound, former): (&Arc<Bound>, &[Arc<Bound>]),
-        seed: u64,
-        now: Instant,
+        bound: &Arc<Bound>,
+        records: &Records,
+        (seed, now): (u64, Instant),
         dump: Vec<Told>,
     ) -> Self {
-        let mut node = VrrpNode::new(Arc::clone(bound), seed, now);
-        for bound in former {
-            node.clear_after(Arc::clone(bound));
-        }
+        let node = VrrpNode::resume(Arc::clone(bound), records, seed, now);
         Self {
             states: states(&node),
             node,
@@ -286,6 +284,8 @@ pub struct Host {
     /// Configurations whose addresses a machine may have left, because it ended in the middle of a
     /// reload.
     pub unfinished: Vec<Arc<Bound>>,
+    /// What a daemon leaves to its successor.
+    pub memory: Memory,
     /// Its kernel.
     pub kernel: SimKernel,
     /// What its kernel calls the interfaces.
@@ -336,6 +336,7 @@ impl Host {
             bound: Arc::clone(&spec.bound),
             asked: 0,
             unfinished: Vec::new(),
+            memory: Memory::default(),
             kernel,
             numbers: Numbers::default(),
             powered: true,
@@ -363,6 +364,7 @@ impl Host {
         self.kernel = SimKernel::boot(&spec.links(segments), &spec.addresses(segments));
         self.kernel.detects_duplicates = spec.detects_duplicates;
         self.boot += 1;
+        self.memory = Memory::default();
         self.tainted.clear();
     }
 

@@ -23,6 +23,7 @@ pub mod kernel;
 pub mod link;
 mod links;
 pub mod marks;
+pub mod memory;
 pub mod noise;
 pub mod numbers;
 pub mod parent;

@@ -125,11 +125,12 @@ impl World {
             .seed
             .wrapping_add(HOST_SEED.wrapping_mul(host as u64 + 1))
             .wrapping_add(self.hosts[host].incarnation);
-        let former = self.start_with_what_was_asked(host);
+        self.start_with_what_was_asked(host);
         let here = &mut self.hosts[host];
         let local = here.clock.local(self.now);
         let dump = here.dump();
-        let process = Process::start((&here.bound, &former), seed, local, dump);
+        let records = here.memory.records();
+        let process = Process::start(&here.bound, &records, (seed, local), dump);
         here.process = Some(process);
         here.frozen = false;
         here.wake = None;
@@ -166,6 +167,7 @@ impl World {
             self.timeline.on_life(self.now, host, Life::Off);
             let spec = self.spec.hosts[host].clone();
             self.hosts[host].reboot(&spec, self.spec.segments.len());
+            self.fact(Fact::Forgotten(host));
             self.hosts[host].powered = false;
             for key in self.virtual_addresses(host) {
                 self.timeline.on_address(self.now, host, key.addr, false);
@@ -471,13 +473,20 @@ impl World {
             let recent = sent.is_some_and(|at| self.now.since(at) <= travelling);
             recent && self.state(*member) != StateName::Master
         });
+        // One that has another claim now than in a moment may have moved the others.
+        let changes = members.iter().any(|member| {
+            let host = self.cluster.members[*member].host;
+            let (here, spec) = (&self.hosts[host], &self.spec.hosts[host]);
+            let untold = here.process.as_ref().is_some_and(Process::is_untold);
+            here.bound != spec.bound || untold && !spec.variants.is_empty()
+        });
         let interval = self.cluster.slowest_interval(router);
         let heard_by = self.now + interval + travelling + Duration::from_millis(10);
         members
             .iter()
             .map(|&position| {
                 let member = &self.first.members[position];
-                let shaken = disturbed[member.host] || stray;
+                let shaken = disturbed[member.host] || stray || changes;
                 let standing = match self.state(position) {
                     StateName::Master if !shaken => Standing::Master,
                     StateName::Master => Standing::Uncertain,
@@ -486,6 +495,7 @@ impl World {
                         Some(until) if until > heard_by => Standing::Quiet,
                         _ => Standing::Uncertain,
                     },
+                    StateName::Init if self.may_go_on(position) => Standing::Uncertain,
                     StateName::Init | StateName::Fault => Standing::Quiet,
                 };
                 Candidate {
@@ -496,6 +506,22 @@ impl World {
                 }
             })
             .collect()
+    }
+
+    /// True if the daemon of a member, or the next one, may go on as the master that it was.
+    fn may_go_on(&self, member: usize) -> bool {
+        let member = &self.cluster.members[member];
+        let host = &self.hosts[member.host];
+        let Some(config) = host.bound.instances.get(member.instance.0 as usize) else {
+            return false;
+        };
+        match &host.process {
+            Some(process) => process.node.is_resuming(member.instance),
+            None => {
+                let now = host.clock.local(self.now);
+                host.memory.records().may_go_on(config, now)
+            }
+        }
     }
 
     /// How long after the end of all faults the right master must be in place.

@@ -595,7 +595,10 @@ impl World {
         let cluster = Rc::clone(&self.cluster);
         for &member in cluster.on_host(host) {
             for &key in &cluster.members[member].vips {
-                if self.hosts[host].is_settled(key) {
+                let instance = cluster.members[member].instance;
+                let process = self.hosts[host].process.as_ref();
+                let resumes = process.is_some_and(|process| process.node.is_resuming(instance));
+                if !resumes && self.hosts[host].is_settled(key) {
                     let held = self.hosts[host].kernel.holds(key);
                     self.fact(Fact::Settled { member, key, held });
                 }

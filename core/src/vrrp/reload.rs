@@ -27,6 +27,8 @@ impl Instance {
             self.old_checksum = fresh.old_checksum;
         }
         self.advertised = fresh.advertised;
+        // The former ones are there for a while.
+        self.filter.add(fresh.filter);
         // What was told of others compared them with the former settings.
         self.told = Told::default();
     }
@@ -148,6 +150,13 @@ impl Instance {
             ctx.timers.set(timer, ctx.now + delay);
         }
         gone
+    }
+
+    /// An address of a master is away for a moment.
+    pub(crate) fn await_address(&mut self, key: AddressKey) {
+        if let State::Master(master) = &mut self.state {
+            master.awaited.insert(key);
+        }
     }
 
     /// Leaves for good: it is not in the configuration any more. Its addresses are returned and
