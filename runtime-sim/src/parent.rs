@@ -14,7 +14,8 @@ use relevo_core::supervisor::{
 use relevo_core::time::{Duration, Instant};
 
 use crate::faults::{Fault, Planned};
-use crate::invariant::Promise;
+use crate::invariant::{Fact, Promise};
+use crate::memory::Memory;
 use crate::swarm::Trial;
 use crate::world::{Future, World};
 
@@ -212,7 +213,9 @@ impl World {
         parent.out.clear();
         for action in actions {
             match action {
-                SupervisorAction::Start { child, .. } => self.start_child(host, child),
+                SupervisorAction::Start { child, resume, .. } => {
+                    self.start_child(host, child, resume);
+                }
                 SupervisorAction::Signal { signal, .. } => self.signal_child(host, signal),
                 SupervisorAction::Listen { child } => {
                     let parent = self.hosts[host].parent.as_ref();
@@ -237,7 +240,11 @@ impl World {
         self.plan_parent(host);
     }
 
-    fn start_child(&mut self, host: usize, child: ChildId) {
+    fn start_child(&mut self, host: usize, child: ChildId, resume: bool) {
+        if !resume && self.hosts[host].process.is_none() {
+            self.hosts[host].memory = Memory::default();
+            self.fact(Fact::Forgotten(host));
+        }
         if let Some(parent) = &mut self.hosts[host].parent {
             parent.child = Some(child);
             parent.hello = None;
