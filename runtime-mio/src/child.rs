@@ -227,6 +227,7 @@ fn vrrp(
     }
     let pid_file = pid_file(options.vrrp_pid_file.as_deref(), &places);
     let mut bound = loaded.bound;
+    bound.global.release_vips = options.release_vips;
     if inheritance.reloaded {
         bound.global.startup_delay = Duration::ZERO;
     }
@@ -254,6 +255,9 @@ fn vrrp(
     })?;
     executor.take_reloads(Reloads::new(&options.config_file));
     executor.set_facts(places.facts(parent::umask(options, &processes)));
+    if options.address_monitoring {
+        executor.tell_addresses();
+    }
     // Last, so that what was needed to get here is locked too, and was not done in a hurry.
     executor.run_by(Schedule::apply("vrrp", &processes.vrrp, &processes));
     // A parent that is gone already shows when the loop looks at its socket.
