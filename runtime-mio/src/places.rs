@@ -58,6 +58,11 @@ impl Places {
         self.directory().join(file)
     }
 
+    /// The same, if it is not the one that every daemon has by default.
+    pub(crate) fn own_pid_file(&self, process: Process) -> Option<PathBuf> {
+        self.own_directory.then(|| self.pid_file(process))
+    }
+
     /// The name of `process` in syslog.
     pub(crate) fn identity(&self, process: Process) -> String {
         let mut name = match process {

@@ -167,6 +167,22 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
         self.queue.push_back(key);
     }
 
+    /// Wants `key` to stay, which a predecessor had added or found (`ours` or not). False if it is
+    /// not there, or is about to go: then nothing is changed.
+    pub fn keep(&mut self, key: K, value: V, ours: bool) -> bool {
+        if !self.keeps(key) {
+            return false;
+        }
+        if let Some(have) = self.have.get_mut(&key)
+            && ours
+        {
+            have.origin = Origin::Ours;
+        }
+        self.want.insert(key, value);
+        self.known.insert(key);
+        true
+    }
+
     /// Wants `key` in another form: what is there of ours is removed first, because the kernel
     /// changes nothing in place.
     pub fn renew(&mut self, key: K, value: V) {

@@ -24,6 +24,7 @@ use crate::dump::{Kind, NodeDumps};
 use crate::exec::answer::Answers;
 use crate::exec::reload::Reloads;
 use crate::exec::talk::{Talk, Wish};
+use crate::memory::{Memory, Remembrance};
 use crate::netlink::socket::{Commands, Done, Monitor, errno_of};
 use crate::schedule::Schedule;
 use crate::sys::interfaces;
@@ -104,6 +105,8 @@ pub(crate) struct Setup {
     pub(crate) ignore_sigint: bool,
     /// The talk with the parent; the parent's end stops the machine too.
     pub(crate) parent: Option<Talk>,
+    /// Where records are kept.
+    pub(crate) memory: Option<Memory>,
 }
 
 /// Carries out what the VRRP machine asks for.
@@ -139,6 +142,7 @@ struct Hands {
     /// When the first of them came.
     notes_since: Instant,
     exit: Option<u8>,
+    remembrance: Remembrance,
 }
 
 /// An answer that is known as soon as an action is carried out.
@@ -232,6 +236,15 @@ impl Hands {
                     }
                     self.notes.push_back(note.clone());
                 }
+                VrrpAction::Remember {
+                    instance,
+                    slot,
+                    record,
+                } => {
+                    let record = out.bytes(*record);
+                    self.remembrance.remember(*instance, *slot, record);
+                }
+                VrrpAction::Forget { slot } => self.remembrance.forget(*slot),
                 VrrpAction::Exit(code) => self.exit = Some(*code),
             }
         }
@@ -250,17 +263,34 @@ impl Hands {
     }
 
     fn flush_adverts(&mut self) {
-        let Self { io, feedback, .. } = self;
-        io.flush(&mut |unsent| feedback.push_back(Feedback::Unsent(unsent)));
+        let Self {
+            io,
+            feedback,
+            remembrance,
+            ..
+        } = self;
+        io.flush(&mut |unsent| {
+            remembrance.on_unsent(unsent.instance);
+            feedback.push_back(Feedback::Unsent(unsent));
+        });
+        remembrance.stamp();
     }
 
     fn send_advert(&mut self, advert: Advert, packet: &[u8]) {
-        let Self { io, feedback, .. } = self;
-        let mut unsent = |unsent| feedback.push_back(Feedback::Unsent(unsent));
-        if io.collected() >= SEND_BATCH {
-            io.flush(&mut unsent);
+        if self.io.collected() >= SEND_BATCH {
+            self.flush_adverts();
         }
-        io.push(advert, packet, &mut unsent);
+        self.remembrance.on_collected(advert.instance);
+        let Self {
+            io,
+            feedback,
+            remembrance,
+            ..
+        } = self;
+        io.push(advert, packet, &mut |unsent| {
+            remembrance.on_unsent(unsent.instance);
+            feedback.push_back(Feedback::Unsent(unsent));
+        });
     }
 
     fn open_socket(&mut self, socket: SocketId, spec: SocketSpec, receive_buffer: u32) {
@@ -297,14 +327,13 @@ impl Hands {
 
     /// Sends everything that was collected; adverts first.
     fn flush(&mut self) {
+        self.flush_adverts();
         let Self {
-            io,
             commands,
             arp,
             feedback,
             ..
         } = self;
-        io.flush(&mut |unsent| feedback.push_back(Feedback::Unsent(unsent)));
         commands.flush(&mut |done| feedback.push_back(Feedback::Done(done)));
         arp.flush();
     }
@@ -400,6 +429,7 @@ impl VrrpExecutor {
                 notes: VecDeque::new(),
                 notes_since: Instant::ZERO,
                 exit: None,
+                remembrance: Remembrance::new(setup.memory),
             },
         })
     }
