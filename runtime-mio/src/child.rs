@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use relevo_core::config::{Processes, start_exit_code};
 use relevo_core::journal::Secrets;
-use relevo_core::status::data::Facts;
 use relevo_core::supervisor::Kind;
 use relevo_core::time::Duration;
 use relevo_core::vrrp::VrrpNode;
@@ -255,10 +254,7 @@ fn vrrp(
         memory,
     })?;
     executor.take_reloads(Reloads::new(&options.config_file));
-    executor.set_facts(Facts {
-        umask: parent::umask(options, &processes),
-        ..Facts::default()
-    });
+    executor.set_facts(places.facts(parent::umask(options, &processes)));
     if options.address_monitoring {
         executor.tell_addresses();
     }

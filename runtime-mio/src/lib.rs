@@ -35,6 +35,8 @@ mod parent;
 mod pidfile;
 mod places;
 mod recorder;
+mod reload_files;
+mod reload_time;
 mod schedule;
 mod sd_notify;
 mod sys;

@@ -473,13 +473,20 @@ impl World {
             let recent = sent.is_some_and(|at| self.now.since(at) <= travelling);
             recent && self.state(*member) != StateName::Master
         });
+        // One that has another claim now than in a moment may have moved the others.
+        let changes = members.iter().any(|member| {
+            let host = self.cluster.members[*member].host;
+            let (here, spec) = (&self.hosts[host], &self.spec.hosts[host]);
+            let untold = here.process.as_ref().is_some_and(Process::is_untold);
+            here.bound != spec.bound || untold && !spec.variants.is_empty()
+        });
         let interval = self.cluster.slowest_interval(router);
         let heard_by = self.now + interval + travelling + Duration::from_millis(10);
         members
             .iter()
             .map(|&position| {
                 let member = &self.first.members[position];
-                let shaken = disturbed[member.host] || stray;
+                let shaken = disturbed[member.host] || stray || changes;
                 let standing = match self.state(position) {
                     StateName::Master if !shaken => Standing::Master,
                     StateName::Master => Standing::Uncertain,

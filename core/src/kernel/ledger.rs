@@ -190,6 +190,13 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
         self.want(key, value);
     }
 
+    /// Asks for `key` again, which is wanted and has gone.
+    pub fn ask_again(&mut self, key: K) {
+        if self.want.contains_key(&key) {
+            self.queue.push_back(key);
+        }
+    }
+
     /// How `key` is wanted.
     pub fn wish(&self, key: K) -> Option<&V> {
         self.want.get(&key)

@@ -47,12 +47,6 @@ impl Addresses {
         }
     }
 
-    /// The same for an address that goes even if somebody else had put it there.
-    pub(crate) fn release_for_good(&mut self, id: InstanceId, key: AddressKey) {
-        self.ledger.adopt(key);
-        self.release(id, key);
-    }
-
     /// `id` wants `address` on `ifindex`, where a predecessor of ours had put it: if the kernel has
     /// it, there is nothing to do. True if it has.
     pub(crate) fn hold_on(
@@ -72,6 +66,12 @@ impl Addresses {
             holders.push(id);
         }
         true
+    }
+
+    /// The same for an address that goes even if somebody else had put it there.
+    pub(crate) fn release_for_good(&mut self, id: InstanceId, key: AddressKey) {
+        self.ledger.adopt(key);
+        self.release(id, key);
     }
 
     /// `id` holds `address` already, and its settings may have changed: true if the kernel's row has

@@ -152,6 +152,13 @@ impl Instance {
         gone
     }
 
+    /// An address of a master is away for a moment.
+    pub(crate) fn await_address(&mut self, key: AddressKey) {
+        if let State::Master(master) = &mut self.state {
+            master.awaited.insert(key);
+        }
+    }
+
     /// Leaves for good: it is not in the configuration any more. Its addresses are returned and
     /// stay in the kernel until everybody has taken what is new.
     pub(crate) fn leave(&mut self, ctx: &mut Ctx<'_>) -> Vec<AddressKey> {

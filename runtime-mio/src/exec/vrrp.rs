@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::path::Path;
 use std::sync::Arc;
 
 use mio::{Interest, Registry, Token, unix::SourceFd};
@@ -741,6 +742,7 @@ impl VrrpExecutor {
             let number = fresh.n;
             match fresh.result {
                 Ok(bound) => {
+                    self.save(number, "pre", machine);
                     let now = clock::now();
                     machine.handle(VrrpEvent::Reload { number, bound }, now, out);
                     self.hands.settle(machine, out, now);
@@ -759,9 +761,26 @@ impl VrrpExecutor {
     fn end_reload<M: VrrpMachine>(&mut self, machine: &M) {
         if let Some(reloads) = &mut self.reloads
             && let Some(n) = reloads.finished(machine.is_reloading(), &self.hands.bound)
-            && let Some(talk) = &mut self.parent
         {
-            talk.reloaded(n, Outcome::Applied, "");
+            self.save(n, "post", machine);
+            if let Some(talk) = &mut self.parent {
+                talk.reloaded(n, Outcome::Applied, "");
+            }
+        }
+    }
+
+    /// `config_save_dir`: the data before and after each reload.
+    fn save<M: VrrpMachine>(&self, number: u64, when: &str, machine: &M) {
+        let Some(directory) = &self.hands.bound.global.reloading.save_dir else {
+            return;
+        };
+        let pid = std::process::id();
+        let name = format!("keepalived_vrrp.{pid}.{number}.{when}");
+        let io = &self.hands.io;
+        let descriptor = |socket| io.get(socket).map(|(fd, _)| fd);
+        if let Some(node) = machine.node() {
+            let path = Path::new(directory).join(name);
+            self.dumps.save(node, descriptor, path);
         }
     }
 
