@@ -28,6 +28,8 @@ pub(crate) enum Process {
 pub(crate) struct Places {
     /// Pid files stand in a directory of their own.
     own_directory: bool,
+    /// The directory was there before this daemon, which keeps more than pid files in it.
+    was_there: bool,
     namespace: Option<String>,
     instance: Option<String>,
 }
@@ -39,6 +41,7 @@ impl Places {
             own_directory: processes.use_pid_dir
                 || processes.instance.is_some()
                 || namespace.is_some(),
+            was_there: Path::new(OWN).exists(),
             namespace: namespace.map(str::to_owned),
             instance: processes.instance.clone(),
         }
@@ -111,9 +114,9 @@ impl Places {
         Ok(())
     }
 
-    /// Removes what [`prepare`](Self::prepare) made, if nothing is left in it.
+    /// Removes the directory, if nothing is left in it.
     pub(crate) fn tidy_up(&self) {
-        if self.own_directory {
+        if self.own_directory || !self.was_there {
             // Another daemon may be using it, or a file may be worth keeping.
             _ = fs::remove_dir(OWN);
         }
