@@ -1,13 +1,13 @@
 //! The VRRP child: one machine in the one loop.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use relevo_core::config::start_exit_code;
+use relevo_core::config::{Processes, start_exit_code};
 use relevo_core::journal::Secrets;
 use relevo_core::status::data::Facts;
 use relevo_core::supervisor::Kind;
@@ -20,16 +20,23 @@ use crate::exec::talk::Talk;
 use crate::exec::vrrp::{Setup, VrrpExecutor};
 use crate::logger::{self, Logger};
 use crate::memory::Memory;
-use crate::pidfile::{self, PidFile, Refused};
+use crate::pidfile::{PidFile, Refused};
+use crate::places::{Places, Process};
 use crate::recorder::{self, Recorder};
-use crate::sys::process;
+use crate::schedule::{self, Schedule};
 use crate::sys::signalfd::SignalFd;
-use crate::{clock, configuration, daemon, exec, exit, parent};
+use crate::sys::{limits, process};
+use crate::{clock, configuration, daemon, exec, exit, namespace, parent};
 
-/// How the hidden first word of a child's command line begins.
+/// This child.
+const VRRP: Process = Process::Child(Kind::Vrrp);
+/// Files that it may have to open at once: a few sockets for each of some thousand interfaces.
+const OPEN_FILES: u64 = 16_384;
+
+/// How the hidden word of a child begins.
 const WORD: &str = "--relevo-child=";
 
-/// What the parent hands to a child, in the hidden first word.
+/// What the parent hands to a child, in a hidden word.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Inheritance {
     /// What the child shall do.
@@ -94,9 +101,67 @@ impl Inheritance {
     }
 }
 
-/// The signals that a child heeds: the parent's.
-pub(crate) fn signals() -> [i32; 8] {
-    exec::supervisor::signals()
+/// The variable with the hidden word.
+const CHILD: &str = "RELEVO_CHILD";
+/// The variable with the full name of the configuration file.
+const CONFIG_FILE: &str = "RELEVO_CONFIG_FILE";
+/// The variable with the full name of the child's pid file, where one was asked for.
+const PID_FILE: &str = "RELEVO_PID_FILE";
+
+/// What a child is called with. Its words are the parent's, as in the original: whoever looks for
+/// the daemon by its command line finds all of its processes. The rest stands in the environment.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    /// The parent's words.
+    pub(crate) words: Vec<OsString>,
+    /// The files by their full names.
+    pub(crate) files: Files,
+}
+
+impl Call {
+    /// What is added to the child's environment.
+    pub(crate) fn variables(&self, inheritance: Inheritance) -> Vec<(&'static str, OsString)> {
+        let mut variables = vec![
+            (CHILD, inheritance.to_word()),
+            (CONFIG_FILE, self.files.config.clone().into_os_string()),
+        ];
+        let pid = self.files.pid.clone();
+        variables.extend(pid.map(|file| (PID_FILE, file.into_os_string())));
+        variables
+    }
+}
+
+/// Names of files that the words may have only relative to a directory that was left.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Files {
+    /// The configuration file.
+    pub(crate) config: PathBuf,
+    /// `-r`.
+    pub(crate) pid: Option<PathBuf>,
+}
+
+impl Files {
+    /// Puts them in the place of what the words say.
+    pub(crate) fn apply(self, options: &mut Options) {
+        options.config_file = self.config;
+        options.vrrp_pid_file = self.pid;
+    }
+}
+
+/// What the parent wants of this process, if it was started by one. To be called before any thread
+/// is started.
+pub(crate) fn summons() -> Option<(Inheritance, Files)> {
+    let word = process::take_variable(CHILD)?;
+    let config = process::take_variable(CONFIG_FILE)?.into();
+    let pid = process::take_variable(PID_FILE).map(PathBuf::from);
+    Some((Inheritance::from_word(&word)?, Files { config, pid }))
+}
+
+/// The signals that a child heeds: the parent's, and SIGXCPU, which comes before the kernel ends a
+/// process with a real-time priority for computing too long.
+pub(crate) fn signals() -> [i32; 9] {
+    let [a, b, c, d, e, f, g, h] = exec::supervisor::signals();
+    [a, b, c, d, e, f, g, h, libc::SIGXCPU]
 }
 
 /// The whole life of the child; returns its exit code.
@@ -104,7 +169,7 @@ pub(crate) fn run(inheritance: Inheritance, options: &Options) -> u8 {
     // Blocked since before exec, and so for every thread to come.
     let signals = SignalFd::new(&signals());
     let mut logger = logger::install(logger::Settings {
-        identity: "Keepalived_vrrp",
+        identity: Places::default().identity(VRRP),
         console: options.console,
         syslog: (!options.no_syslog).then_some(options.facility),
         file: options
@@ -114,9 +179,8 @@ pub(crate) fn run(inheritance: Inheritance, options: &Options) -> u8 {
         detail: options.detail,
     });
     let result = signals.and_then(|signals| {
-        logger.start()?;
         process::set_name(c"keepalived")?;
-        vrrp(inheritance, options, signals, &logger)
+        vrrp(inheritance, options, signals, &mut logger)
     });
     let code = result.unwrap_or_else(|error| {
         // A namespace may forbid what the capabilities seemed to allow.
@@ -141,7 +205,7 @@ fn vrrp(
     inheritance: Inheritance,
     options: &Options,
     signals: SignalFd,
-    logger: &Logger,
+    logger: &mut Logger,
 ) -> io::Result<u8> {
     if inheritance.kind != Kind::Vrrp {
         logger.fatal("This version has no such child process");
@@ -151,6 +215,10 @@ fn vrrp(
     File::from(process::inherited(inheritance.text)?).read_to_end(&mut text)?;
     let parent = Talk::new(process::inherited(inheritance.parent)?);
     let loaded = configuration::from_bytes(&options.config_file, text)?;
+    let namespace = namespace::wanted(options, &loaded.text)?;
+    let processes = &loaded.bound.global.processes;
+    let places = Places::new(processes, namespace.as_deref());
+    settle(processes, &places, logger)?;
     // The parent has told everything already, unless the host has changed since.
     if let Some(code) = start_exit_code(&loaded.diagnostics) {
         for diagnostic in &loaded.diagnostics {
@@ -158,7 +226,7 @@ fn vrrp(
         }
         return Ok(code);
     }
-    let pid_file = pid_file(options.vrrp_pid_file.as_deref());
+    let pid_file = pid_file(options.vrrp_pid_file.as_deref(), &places);
     let mut bound = loaded.bound;
     if inheritance.reloaded {
         bound.global.startup_delay = Duration::ZERO;
@@ -169,7 +237,11 @@ fn vrrp(
         memory.forget_all();
     }
     let records = memory.as_ref().map(Memory::records).unwrap_or_default();
-    let (seed, now) = (seed()?, clock::now());
+    let processes = bound.global.processes.clone();
+    let seed = processes
+        .random_seed
+        .map_or_else(seed, |seed| Ok(seed.into()))?;
+    let now = clock::now();
     let node = VrrpNode::resume(Arc::clone(&bound), &records, seed, now);
     drop(records);
     let mut node = Recorder::new(node, Secrets::of(&bound), seed, now);
@@ -183,9 +255,11 @@ fn vrrp(
     })?;
     executor.take_reloads(Reloads::new(&options.config_file));
     executor.set_facts(Facts {
-        umask: options.umask.unwrap_or(parent::UMASK),
+        umask: parent::umask(options, &processes),
         ..Facts::default()
     });
+    // Last, so that what was needed to get here is locked too, and was not done in a hurry.
+    executor.run_by(Schedule::apply("vrrp", &processes.vrrp, &processes));
     // A parent that is gone already shows when the loop looks at its socket.
     executor.say_ready();
     // Whatever ends the loop now, a successor may do better: it must at least tidy up.
@@ -210,9 +284,23 @@ fn memory(fd: Option<RawFd>, slots: usize) -> io::Result<Option<Memory>> {
     }
 }
 
+/// Makes the process what its configuration says it should be, as far as that has to come before
+/// the first thread; then starts that one, the writer of the log.
+fn settle(processes: &Processes, places: &Places, logger: &mut Logger) -> io::Result<()> {
+    if let Some(name) = &processes.vrrp.name {
+        process::set_name(&CString::new(name.as_str())?)?;
+    }
+    if let Err(error) = limits::allow_open_files(OPEN_FILES) {
+        log::warn!("No more than the usual number of files can be opened: {error}");
+    }
+    schedule::before_threads("vrrp", &processes.vrrp);
+    logger.set_identity(places.identity(VRRP));
+    logger.start()
+}
+
 /// The child's own pid file; nothing depends on it, so whatever is wrong with it is only told.
-fn pid_file(wish: Option<&Path>) -> Option<PidFile> {
-    let path = wish.unwrap_or(Path::new(pidfile::VRRP));
+fn pid_file(wish: Option<&Path>, places: &Places) -> Option<PidFile> {
+    let path = &wish.map_or_else(|| places.pid_file(VRRP), Path::to_owned);
     let written = PidFile::acquire(path).and_then(|mut file| {
         file.write(std::process::id())?;
         Ok(file)

@@ -16,6 +16,9 @@ pub(crate) const CONFIG_FILE: &str = "/etc/keepalived/keepalived.conf";
 /// Where `-g` without a file logs to.
 const LOG_FILE: &str = "/tmp/keepalived.log";
 
+/// The pattern of `-M` without one.
+const CORE_PATTERN: &str = "core";
+
 /// What the command line asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Invocation {
@@ -55,6 +58,10 @@ pub(crate) struct Options {
     pub(crate) namespace: Option<OsString>,
     pub(crate) config_test: Option<Report>,
     pub(crate) ignore_sigint: bool,
+    /// `-m`, or `-M`.
+    pub(crate) core_dump: bool,
+    /// `-M`: the kernel's pattern.
+    pub(crate) core_pattern: Option<String>,
     /// Options that were given and do nothing yet, in the order of the table.
     pub(crate) ignored: Vec<Name>,
     /// A wrong value of an option: fatal for nothing but the result of a configuration test.
@@ -86,6 +93,8 @@ impl Default for Options {
             pid_file: None,
             vrrp_pid_file: None,
             namespace: None,
+            core_dump: false,
+            core_pattern: None,
             config_test: None,
             ignore_sigint: false,
             ignored: Vec::new(),
@@ -218,6 +227,12 @@ impl Reader {
             Name::Pid => options.pid_file = path(value),
             Name::VrrpPid => options.vrrp_pid_file = path(value),
             Name::Namespace => options.namespace = value,
+            Name::CoreDump => options.core_dump = true,
+            Name::CoreDumpPattern => {
+                options.core_dump = true;
+                let pattern = value.map(|value| value.to_string_lossy().into_owned());
+                options.core_pattern = Some(pattern.unwrap_or_else(|| CORE_PATTERN.to_owned()));
+            }
             Name::ConfigTest => {
                 options.config_test = Some(path(value).map_or(Report::Stderr, Report::AppendTo));
             }
@@ -231,8 +246,6 @@ impl Reader {
             | Name::AddressMonitoring
             | Name::Snmp
             | Name::SnmpAgentSocket
-            | Name::CoreDump
-            | Name::CoreDumpPattern
             | Name::AllConfig
             | Name::ConfigId
             | Name::ConfigFd
@@ -270,18 +283,9 @@ impl Reader {
     }
 }
 
-/// A number as C writes it: 0x1f, 022 (octal) or decimal; no bits beyond the permissions.
+/// A number as C writes it, no bits beyond the permissions.
 pub(crate) fn mask(text: &str) -> Option<u32> {
-    let (digits, radix) = match text.as_bytes() {
-        [b'0', b'x' | b'X', ..] => (&text[2..], 16),
-        [b'0', _, ..] => (&text[1..], 8),
-        _ => (text, 10),
-    };
-    if !digits.bytes().all(|digit| digit.is_ascii_alphanumeric()) {
-        return None;
-    }
-    let mask = u32::from_str_radix(digits, radix).ok()?;
-    (mask <= 0o777).then_some(mask)
+    relevo_core::config::mask(text).map(u32::from)
 }
 
 fn unknown_text(word: &str, unknown: Unknown) -> String {

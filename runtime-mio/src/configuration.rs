@@ -22,13 +22,26 @@ pub(crate) struct Loaded {
 
 /// Reads, parses and binds a file.
 pub(crate) fn load(path: &Path) -> io::Result<Loaded> {
-    from_bytes(path, fs::read(path)?)
+    from_text(path, read(path)?)
 }
 
-/// Parses and binds a text that stands, or stood, in the file `path`.
+/// Reads a file.
+pub(crate) fn read(path: &Path) -> io::Result<String> {
+    fs::read(path).map(to_text)
+}
+
+/// Parses and binds what stands, or stood, in the file `path`.
 pub(crate) fn from_bytes(path: &Path, bytes: Vec<u8>) -> io::Result<Loaded> {
-    let text = String::from_utf8(bytes)
-        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+    from_text(path, to_text(bytes))
+}
+
+fn to_text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+/// The same for a text.
+pub(crate) fn from_text(path: &Path, text: String) -> io::Result<Loaded> {
     let facts = host_facts::gather()?;
     let (bound, diagnostics) = config::load(&path.to_string_lossy(), &text, &facts);
     Ok(Loaded {

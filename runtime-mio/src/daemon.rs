@@ -92,6 +92,9 @@ pub(crate) trait Executor<M: Machine> {
     /// Work that may be put off to the end of a turn, such as sending collected packets.
     fn flush(&mut self, machine: &mut M, out: &mut Out<M::Action>) -> io::Result<()>;
 
+    /// A deadline is acted on `by` so much too late.
+    fn on_late(&mut self, _by: Duration) {}
+
     /// The exit code, once the machine is done.
     fn exit_code(&self) -> Option<u8>;
 }
@@ -119,6 +122,9 @@ pub(crate) fn run<M: Machine, E: Executor<M>>(machine: &mut M, executor: &mut E)
             if machine.packets_first(now) {
                 turns.serve_packets(machine, executor, &mut out)?;
                 now = clock::now();
+            }
+            if let Some((at, _)) = machine.next_timeout() {
+                executor.on_late(now - at);
             }
             machine.handle_timeout(now, &mut out);
             executor.execute(machine, &mut out, now)?;

@@ -1,7 +1,8 @@
 //! The daemon `relevo`: carries the core's actions out on Linux.
 //!
 //! - `cli`, `options`, `usage`, `version`, `exit`: the command line, keepalived's
-//! - `parent`, `child`, `memory`, `pidfile`, `sd_notify`: the processes, and what outlives them
+//! - `parent`, `child`, `memory`, `pidfile`, `sd_notify`: the processes, and what outlives them;
+//!   `places`, `namespace`, `schedule`, `core_dump`: how they are called and how they run
 //! - `daemon`: the loop that each of them runs; `exec`: an executor for each machine
 //! - `netlink`, `vrrp_io`, `arp_io`: the kernel and the wire; `sys`: system calls
 //! - `configuration`, `host_facts`, `diagnose`: the file, and what is wrong with it
@@ -16,6 +17,7 @@ mod clock;
 mod command;
 mod configuration;
 mod control;
+mod core_dump;
 mod daemon;
 mod diagnose;
 mod dump;
@@ -26,11 +28,14 @@ pub mod fuzzing;
 mod host_facts;
 mod logger;
 mod memory;
+mod namespace;
 mod netlink;
 mod options;
 mod parent;
 mod pidfile;
+mod places;
 mod recorder;
+mod schedule;
 mod sd_notify;
 mod sys;
 mod syslog;
@@ -45,31 +50,25 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use child::Inheritance;
 use cli::{CommandLine, Invocation};
 
 /// The whole program: what the command line asks for.
 pub fn main() -> ExitCode {
-    let mut words: Vec<OsString> = std::env::args_os().skip(1).collect();
-    if let Some(code) = command::run(&words) {
-        return exit::code(code);
-    }
-    exit::code(
-        match words.first().and_then(|word| Inheritance::from_word(word)) {
-            // Behind the hidden word stands the file, then what the parent was called with.
-            Some(inheritance) if words.len() >= 2 => {
-                let file = words.remove(1);
-                match cli::parse(words.into_iter().skip(1)).invocation {
-                    Invocation::Run(mut options) => {
-                        options.config_file = file.into();
-                        child::run(inheritance, &options)
-                    }
-                    _ => exit::FATAL,
-                }
+    let words: Vec<OsString> = std::env::args_os().skip(1).collect();
+    exit::code(match child::summons() {
+        // The words are the parent's, so that both look alike to whoever lists processes.
+        Some((inheritance, files)) => match cli::parse(words).invocation {
+            Invocation::Run(mut options) => {
+                files.apply(&mut options);
+                child::run(inheritance, &options)
             }
-            Some(_) | None => act(cli::parse(words.iter().cloned()), words),
+            _ => exit::FATAL,
         },
-    )
+        None => match command::run(&words) {
+            Some(code) => code,
+            None => act(cli::parse(words.iter().cloned()), words),
+        },
+    })
 }
 
 /// What the command line asks for; returns the exit code.

@@ -31,7 +31,7 @@ const FILTER: &str = "RELEVO_LOG";
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     /// The name in syslog, `Keepalived` or `Keepalived_vrrp`.
-    pub(crate) identity: &'static str,
+    pub(crate) identity: String,
     /// Lines to stderr.
     pub(crate) console: bool,
     /// Lines to syslog.
@@ -114,6 +114,12 @@ impl Logger {
     /// Waits until everything is written, or for [`EXIT_WAIT`]; true if everything is written.
     pub(crate) fn finish(&mut self) -> bool {
         self.start().is_ok() && self.shared.wait_until_written(EXIT_WAIT)
+    }
+
+    /// Sets the name in syslog. To be called before the writer starts.
+    pub(crate) fn set_identity(&mut self, identity: String) {
+        debug_assert!(!self.started);
+        self.settings.identity = identity;
     }
 
     /// True if the log goes to stderr.
@@ -288,7 +294,7 @@ impl Sinks {
     fn open(settings: &Settings) -> Self {
         let pid = std::process::id();
         let syslog =
-            |facility| Syslog::new(syslog::SOCKET.as_ref(), facility, settings.identity, pid);
+            |facility| Syslog::new(syslog::SOCKET.as_ref(), facility, &settings.identity, pid);
         Self {
             console: settings
                 .console

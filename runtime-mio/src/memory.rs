@@ -16,7 +16,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Relaxed, Release};
@@ -27,11 +27,9 @@ use relevo_core::time::Instant;
 use relevo_core::vrrp::snapshot::{RECORD_LEN, Records};
 
 use crate::clock;
+use crate::places::{self, make_directory};
 use crate::sys::lock;
 use crate::sys::shared::{SharedWords, anonymous_file, effective_user};
-
-/// Where it is, unless the child's pid file has a place of its own.
-const DEFAULT: &str = "/run/keepalived/relevo_vrrp.memory";
 
 /// The first word of the file: its kind and the version of its layout.
 const MAGIC: u64 = u64::from_le_bytes(*b"RELEVO\x00\x01");
@@ -81,8 +79,8 @@ impl MemoryFile {
     }
 
     fn try_open(path: &Path) -> io::Result<Self> {
-        if let Some(folder) = path.parent() {
-            make_folder(folder)?;
+        if let Some(folder) = path.parent().filter(|folder| !folder.is_dir()) {
+            make_directory(folder)?;
         }
         let file = OpenOptions::new()
             .read(true)
@@ -147,21 +145,16 @@ impl MemoryFile {
     }
 }
 
-/// Like the original's: everybody may look in, whatever the umask is for files.
-fn make_folder(folder: &Path) -> io::Result<()> {
-    match fs::create_dir(folder) {
-        Ok(()) => fs::set_permissions(folder, fs::Permissions::from_mode(0o755)),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
-    }
-}
-
-/// Where the file is: beside the child's pid file, if that has a place of its own, since whoever
-/// runs several daemons on a host gives each its own.
-pub(crate) fn path(vrrp_pid_file: Option<&Path>) -> PathBuf {
-    match vrrp_pid_file {
+/// Where the file is: in the daemon's own directory, by the name of the child's pid file, which tells
+/// apart the daemons of a host. Or beside that file, if the command line has a place of its own for
+/// it.
+pub(crate) fn path(own: Option<&Path>, usual: &Path) -> PathBuf {
+    match own {
         Some(file) => file.with_extension("memory"),
-        None => PathBuf::from(DEFAULT),
+        None => {
+            let name = usual.file_stem().unwrap_or_default().to_string_lossy();
+            Path::new(places::OWN).join(format!("relevo_{name}.memory"))
+        }
     }
 }
 

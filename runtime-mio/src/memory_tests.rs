@@ -1,4 +1,4 @@
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 use relevo_core::config::bound::{Bound, InstanceConfig, VirtualAddress};
 use relevo_core::ids::Version;
@@ -210,8 +210,10 @@ fn what_somebody_has_planted_is_refused_and_left_alone() {
 
 #[test]
 fn the_file_stands_beside_the_pid_file_that_has_a_place_of_its_own() {
-    assert_eq!(path(None), Path::new(DEFAULT));
-    let beside = path(Some(Path::new("/run/a/vrrp.pid")));
+    let usual = Path::new("/run/vrrp.pid");
+    let own = path(None, usual);
+    assert_eq!(own, Path::new("/run/keepalived/relevo_vrrp.memory"));
+    let beside = path(Some(Path::new("/run/a/vrrp.pid")), usual);
     assert_eq!(beside, Path::new("/run/a/vrrp.memory"));
 }
 

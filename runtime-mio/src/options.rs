@@ -380,7 +380,7 @@ pub(crate) enum Unknown {
 impl Row {
     /// True if this version does what the option says.
     pub(crate) fn is_built(&self) -> bool {
-        self.left_undone().is_none() && !matches!(self.name, Name::Genhash | Name::Namespace)
+        self.left_undone().is_none() && !matches!(self.name, Name::Genhash)
     }
 
     /// What this version leaves undone; `None` if the option works.
@@ -393,8 +393,6 @@ impl Row {
             Name::AddressMonitoring => "log every change of an address",
             Name::Snmp => "start SNMP",
             Name::SnmpAgentSocket => "choose the SNMP master agent",
-            Name::CoreDump => "allow core dumps",
-            Name::CoreDumpPattern => "set the kernel's core pattern",
             Name::AllConfig => "make an unreadable included file an error",
             Name::ConfigId => "choose the lines that begin with @",
             Name::ConfigFd => "read the configuration from a descriptor",
@@ -420,6 +418,8 @@ impl Row {
             | Name::BfdPid
             | Name::Genhash
             | Name::Namespace
+            | Name::CoreDump
+            | Name::CoreDumpPattern
             | Name::Signum
             | Name::ConfigTest
             | Name::IgnoreSigint

@@ -1,18 +1,19 @@
 //! The parent: checks everything before it touches anything, goes into the background, and
 //! watches over its children.
 
-use std::ffi::OsString;
-use std::fs::OpenOptions;
+use std::ffi::{CString, OsString};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 
 use relevo_core::config::bound::Bound;
-use relevo_core::config::{Diagnostic, Severity, check_exit_code, start_exit_code};
+use relevo_core::config::{Diagnostic, Processes, Severity, check_exit_code, start_exit_code};
 use relevo_core::status::data::Facts;
 use relevo_core::supervisor::{Kind, Kinds, Settings, Supervisor, Terms};
 use relevo_core::vrrp::plan::plan;
 
+use crate::child::{Call, Files};
 use crate::cli::{Options, Report};
 use crate::configuration::{self, Loaded};
 use crate::control::Control;
@@ -24,14 +25,16 @@ use crate::exec::report::{self, Findings};
 use crate::exec::supervisor::{self, Planner, ReadConfig, SupervisorExecutor, Text};
 use crate::logger::{self, Logger};
 use crate::memory::{self, MemoryFile};
-use crate::pidfile::{self, PidFile, Refused};
+use crate::namespace::{self, OwnFiles};
+use crate::pidfile::{PidFile, Refused};
+use crate::places::{Places, Process};
 use crate::sys::process::Role;
 use crate::sys::signalfd::SignalFd;
 use crate::sys::{caps, memfd, process};
-use crate::{clock, daemon, exit, options, sd_notify, version};
+use crate::{clock, core_dump, daemon, exit, options, sd_notify, version};
 
 /// Owner only, unless `-u` says otherwise: dumps may hold passwords.
-pub(crate) const UMASK: u32 = 0o177;
+const UMASK: u32 = 0o177;
 
 /// The exit code of a configuration test for a wrong value on the command line.
 const TEST_ERROR: u8 = 5;
@@ -58,7 +61,11 @@ impl From<io::Error> for Refusal {
 /// `-t`: tells what is wrong with the configuration and returns the original's exit code.
 pub(crate) fn test_configuration(options: &Options, report: &Report) -> u8 {
     let path = &options.config_file;
-    let (text, code) = match configuration::load(path) {
+    let loaded = configuration::read(path).and_then(|text| {
+        look_from(options, &text);
+        configuration::from_text(path, text)
+    });
+    let (text, code) = match loaded {
         Ok(Loaded {
             text, diagnostics, ..
         }) => {
@@ -91,6 +98,21 @@ pub(crate) fn test_configuration(options: &Options, report: &Report) -> u8 {
     }
 }
 
+/// Looks at the interfaces of the namespace that the daemon would run in, if that can be done.
+fn look_from(options: &Options, text: &str) {
+    let entered = match namespace::wanted(options, text) {
+        Ok(None) => return,
+        Ok(Some(name)) => namespace::enter_network(&name),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = entered {
+        let text = format!(
+            "The network namespace cannot be entered ({error}): interfaces are looked up outside\n"
+        );
+        _ = io::stderr().write_all(text.as_bytes());
+    }
+}
+
 fn append(path: &Path, text: &str) -> io::Result<()> {
     let mut file = OpenOptions::new().append(true).create(true).open(path)?;
     file.write_all(text.as_bytes())
@@ -100,21 +122,27 @@ fn append(path: &Path, text: &str) -> io::Result<()> {
 pub(crate) fn run(mut options: Options, words: Vec<OsString>) -> u8 {
     process::set_umask(options.umask.unwrap_or(UMASK));
     process::wait_for_children();
+    // As process 1 of a container it would not get a signal that nobody waits for.
+    let signals = SignalFd::new(&supervisor::own_signals());
     let mut logger = logger::install(logger::Settings {
-        identity: "Keepalived",
+        identity: Places::default().identity(Process::Parent),
         console: options.console,
         syslog: (!options.no_syslog).then_some(options.facility),
         file: options.log_file.clone(),
         detail: options.detail,
     });
     log::info!("Starting {}", version::SELF);
+    let foreign_pattern = core_dump::prepare(&options);
     let code = match prepare(&mut options, &logger) {
-        Ok(prepared) => match watch(&options, words, prepared, &mut logger) {
-            Ok(code) => code,
-            Err(refusal) => refuse(&refusal, &logger),
-        },
+        Ok(prepared) => {
+            let watched = signals
+                .map_err(Refusal::from)
+                .and_then(|signals| watch(&options, words, prepared, signals, &mut logger));
+            watched.unwrap_or_else(|refusal| refuse(&refusal, &logger))
+        }
         Err(refusal) => refuse(&refusal, &logger),
     };
+    drop(foreign_pattern);
     log::info!("Stopped {}", version::SELF);
     logger.finish();
     code
@@ -131,18 +159,15 @@ fn refuse(refusal: &Refusal, logger: &Logger) -> u8 {
 struct Prepared {
     text: Text,
     diagnostics: Vec<Diagnostic>,
+    processes: Processes,
+    places: Places,
     pid_file: PidFile,
+    own_files: Option<OwnFiles>,
 }
 
 /// Everything that may keep the daemon from starting; nothing on the host is changed.
 fn prepare(options: &mut Options, logger: &Logger) -> Result<Prepared, Refusal> {
     tell_ignored(options);
-    if let Some(name) = &options.namespace {
-        let name = name.to_string_lossy();
-        // Running in the wrong one would take over addresses on the wrong network.
-        let text = format!("Network namespace {name}: option -s is not built yet");
-        return Err(Refusal::new(exit::FATAL, text));
-    }
     // In the background the working directory is another one.
     options.config_file = std::path::absolute(&options.config_file)?;
     let files = [&mut options.pid_file, &mut options.vrrp_pid_file];
@@ -150,13 +175,15 @@ fn prepare(options: &mut Options, logger: &Logger) -> Result<Prepared, Refusal> 
         *file = std::path::absolute(&*file)?;
     }
     let path = &options.config_file;
-    let loaded = configuration::load(path).map_err(|error| {
+    let text = configuration::read(path).map_err(|error| {
         let text = format!(
             "{}: {error}: no configuration, nothing is started",
             path.display()
         );
         Refusal::new(exit::NO_CONFIG, text)
     })?;
+    let (namespace, own_files) = enter_namespace(options, &text)?;
+    let loaded = configuration::from_text(path, text)?;
     log::info!("Configuration file {}", path.display());
     tell_diagnostics(&loaded, logger);
     if let Some(code) = start_exit_code(&loaded.diagnostics) {
@@ -166,20 +193,63 @@ fn prepare(options: &mut Options, logger: &Logger) -> Result<Prepared, Refusal> 
     if wanted.contains(Kind::Vrrp) {
         need_capabilities()?;
     }
-    let file = memfd::sealed(loaded.text.as_bytes())?;
-    let pid_file = pid_file(options)?;
+    let processes = loaded.bound.global.processes.clone();
+    process::set_umask(umask(options, &processes));
+    let file = text_file(&loaded.text, &processes)?;
+    let places = Places::new(&processes, namespace.as_deref());
+    let pid_file = pid_file(options, &places)?;
     let terms = Terms::new(wanted, &loaded.bound);
-    let global = loaded.bound.global;
     let text = Text {
         file,
         terms,
-        global,
+        global: loaded.bound.global,
     };
-    let diagnostics = loaded.diagnostics;
     Ok(Prepared {
         text,
-        diagnostics,
+        diagnostics: loaded.diagnostics,
+        processes,
+        places,
         pid_file,
+        own_files,
+    })
+}
+
+/// Enters the namespace that is wanted, if one is; returns its name and the directory that is the
+/// daemon's in it. Everything that looks at the network or opens a file comes after this.
+fn enter_namespace(
+    options: &Options,
+    text: &str,
+) -> Result<(Option<String>, Option<OwnFiles>), Refusal> {
+    let refuse = |name: &str, error: io::Error| {
+        // Running in the wrong one would take over addresses on the wrong network.
+        let text = format!("Network namespace {name} cannot be entered: {error}");
+        Refusal::new(exit::FATAL, text)
+    };
+    let written = options.namespace.as_ref();
+    let written = written.map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let wanted = namespace::wanted(options, text).map_err(|error| refuse(&written, error))?;
+    let Some(name) = wanted else {
+        return Ok((None, None));
+    };
+    namespace::enter_network(&name).map_err(|error| refuse(&name, error))?;
+    let own_files = namespace::enter_files(&name).map_err(|error| refuse(&name, error))?;
+    Ok((Some(name), Some(own_files)))
+}
+
+/// The command line's umask, or the configuration's.
+pub(crate) fn umask(options: &Options, processes: &Processes) -> u32 {
+    let written = options.umask.or(processes.umask.map(u32::from));
+    written.unwrap_or(UMASK)
+}
+
+/// The text for the children: in memory, or in a file without a name.
+fn text_file(text: &str, processes: &Processes) -> io::Result<File> {
+    let Some(directory) = &processes.tmp_config_directory else {
+        return memfd::sealed(text.as_bytes());
+    };
+    memfd::unnamed(Path::new(directory), text.as_bytes()).or_else(|error| {
+        log::warn!("tmp_config_directory {directory}: {error}: the text is kept in memory");
+        memfd::sealed(text.as_bytes())
     })
 }
 
@@ -236,8 +306,10 @@ fn need_capabilities() -> Result<(), Refusal> {
     Err(Refusal::new(exit::PERMISSION, text))
 }
 
-fn pid_file(options: &Options) -> Result<PidFile, Refusal> {
-    let default = PathBuf::from(pidfile::PARENT);
+fn pid_file(options: &Options, places: &Places) -> Result<PidFile, Refusal> {
+    // If it cannot be had, opening the file says why.
+    _ = places.prepare();
+    let default = places.pid_file(Process::Parent);
     let path = options.pid_file.as_ref().unwrap_or(&default);
     PidFile::acquire(path).map_err(|refused| match refused {
         Refused::Running(pid) => {
@@ -253,11 +325,12 @@ fn pid_file(options: &Options) -> Result<PidFile, Refusal> {
 }
 
 /// What outlives the VRRP child. It can do without.
-fn memory(options: &Options, wanted: Kinds) -> Option<MemoryFile> {
+fn memory(options: &Options, places: &Places, wanted: Kinds) -> Option<MemoryFile> {
     if !wanted.contains(Kind::Vrrp) {
         return None;
     }
-    let path = memory::path(options.vrrp_pid_file.as_deref());
+    let usual = places.pid_file(Process::Child(Kind::Vrrp));
+    let path = memory::path(options.vrrp_pid_file.as_deref(), &usual);
     let opened = MemoryFile::open(&path);
     opened
         .inspect_err(|error| log::warn!("What virtual routers do is not remembered: {error}"))
@@ -269,62 +342,73 @@ fn watch(
     options: &Options,
     words: Vec<OsString>,
     prepared: Prepared,
+    signals: SignalFd,
     logger: &mut Logger,
 ) -> Result<u8, Refusal> {
     let Prepared {
         text,
         diagnostics,
+        processes,
+        places,
         mut pid_file,
+        own_files,
     } = prepared;
     if !options.dont_fork && process::daemonize()? == Role::Caller {
         // The daemon speaks for itself from now on, and the pid file is its.
         std::process::exit(i32::from(exit::NORMAL));
     }
-    process::set_name(c"keepalived")?;
-    let signals = SignalFd::new(&supervisor::signals())?;
+    let name = processes.name.as_deref().unwrap_or("keepalived");
+    process::adopt_orphans()?;
+    process::set_name(&CString::new(name).map_err(io::Error::from)?)?;
+    logger.set_identity(places.identity(Process::Parent));
     logger.start()?;
     pid_file.write(std::process::id())?;
-    let memory = memory(options, text.terms.wanted);
+    let memory = memory(options, &places, text.terms.wanted);
     let mut machine = Supervisor::new(Settings {
         terms: text.terms,
         respawn: !options.dont_respawn,
         watchdog: sd_notify::watchdog_period(),
     });
-    // The children get the daemon's own words, and before them the file by its full name.
-    let mut child_words = vec![options.config_file.clone().into_os_string()];
-    child_words.extend(words);
-    if let Some(file) = &options.vrrp_pid_file
-        && !child_words.iter().any(|word| word == "--")
-    {
-        // By its full name; the last one counts.
-        child_words.extend(["-r".into(), file.clone().into_os_string()]);
-    }
+    let files = Files {
+        config: options.config_file.clone(),
+        pid: options.vrrp_pid_file.clone(),
+    };
     let facts = Facts {
-        umask: options.umask.unwrap_or(UMASK),
+        umask: umask(options, &processes),
         ..Facts::default()
     };
     let findings = Findings::default();
+    let desk = desk(options, &processes, Rc::clone(&findings))?;
     let mut executor = SupervisorExecutor::new(
         signals,
         options.ignore_sigint,
-        child_words,
+        Call { words, files },
         text,
         memory,
         ParentDump::new(facts),
-        read_config(options.clone(), diagnostics, Rc::clone(&findings)),
-        (desk(options, findings)?, planner(options.clone())),
+        read_config(options.clone(), diagnostics, processes, findings),
+        (desk, planner(options.clone())),
     );
     let code = daemon::run(&mut machine, &mut executor);
     if matches!(code, Ok(exit::NORMAL)) {
         executor.leave();
     }
+    // Its socket stands among the files.
+    drop(executor);
     drop(pid_file);
+    places.tidy_up();
+    drop(own_files);
     Ok(code?)
 }
 
 /// For SIGHUP: a new text comes into force if a start with it would succeed and it has no mistake
 /// that the text in force does not have already.
-fn read_config(options: Options, mut known: Vec<Diagnostic>, findings: Findings) -> ReadConfig {
+fn read_config(
+    options: Options,
+    mut known: Vec<Diagnostic>,
+    processes: Processes,
+    findings: Findings,
+) -> ReadConfig {
     Box::new(move || {
         let path = &options.config_file;
         let loaded = match configuration::load(path) {
@@ -343,7 +427,13 @@ fn read_config(options: Options, mut known: Vec<Diagnostic>, findings: Findings)
         if !may_replace(&known, &loaded.diagnostics) {
             return None;
         }
-        match memfd::sealed(loaded.text.as_bytes()) {
+        let new = &loaded.bound.global.processes;
+        if let Some(word) = processes.fixed_word_that_differs(new) {
+            log::error!("{}", cannot_change(word));
+            findings.replace(cannot_change(word) + "\n");
+            return None;
+        }
+        match text_file(&loaded.text, &processes) {
             Ok(file) => {
                 let terms = Terms::new(wanted(&options, &loaded.bound), &loaded.bound);
                 known = loaded.diagnostics;
@@ -376,14 +466,18 @@ fn may_replace(known: &[Diagnostic], found: &[Diagnostic]) -> bool {
 }
 
 /// The control socket is a convenience: without it the daemon runs all the same.
-fn desk(options: &Options, findings: Findings) -> io::Result<Desk> {
-    let path = place::wanted(None);
+fn desk(options: &Options, processes: &Processes, findings: Findings) -> io::Result<Desk> {
+    let path = place::wanted(processes.instance.as_deref());
     let control = Place::take(&path).and_then(|place| Control::open(place, supervisor::DESK));
     let control = control
         .inspect_err(|error| log::warn!("No control socket {}: {error}", path.display()))
         .ok();
     let facts = report::Facts::new(options.config_file.clone(), findings, clock::now());
     Desk::new(control, facts, supervisor::DESK)
+}
+
+fn cannot_change(word: &str) -> String {
+    format!("`{word}` cannot be changed while the daemon runs: restart it for that")
 }
 
 /// For `relevo reload --plan`: judged as a reload would be, and compared with the text in force.
@@ -401,6 +495,11 @@ fn planner(options: Options) -> Planner {
             let mut text = diagnose::render(&new.text, &new.diagnostics, Style::Plain);
             if !may_replace(&old.diagnostics, &new.diagnostics) {
                 text.push_str(&format!("{}: would be refused\n", path.display()));
+                return Err(text);
+            }
+            let processes = |loaded: &Loaded| loaded.bound.global.processes.clone();
+            if let Some(word) = processes(&old).fixed_word_that_differs(&processes(&new)) {
+                text.push_str(&(cannot_change(word) + "\n"));
                 return Err(text);
             }
             let plan = plan(&old.bound, &new.bound);

@@ -9,12 +9,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::sys::lock;
-
-/// The parent's, where nothing else was asked for.
-pub(crate) const PARENT: &str = "/run/keepalived.pid";
-/// The VRRP child's.
-pub(crate) const VRRP: &str = "/run/vrrp.pid";
+use crate::sys::{lock, process};
 
 /// Files that may be swapped under our hands before it looks deliberate.
 const ATTEMPTS: usize = 16;
@@ -47,6 +42,10 @@ impl PidFile {
     pub(crate) fn acquire(path: &Path) -> Result<Self, Refused> {
         for _ in 0..ATTEMPTS {
             let mut file = open(path)?;
+            if !is_ours(&file)? {
+                let what = "the file is not a plain one of our own";
+                return Err(io::Error::new(io::ErrorKind::PermissionDenied, what).into());
+            }
             let pid = read(&mut file)?;
             if !lock::try_lock(&file)? {
                 return Err(Refused::Running(pid));
@@ -106,6 +105,12 @@ fn read(file: &mut File) -> io::Result<Option<u32>> {
 /// The process number that the text of a pid file tells.
 pub(crate) fn number_in(text: &str) -> Option<u32> {
     text.trim().parse().ok().filter(|&pid| pid > 0)
+}
+
+/// True if writing into `file` can hurt nobody else: a plain file of this user, with one name.
+fn is_ours(file: &File) -> io::Result<bool> {
+    let data = file.metadata()?;
+    Ok(data.is_file() && data.nlink() <= 1 && data.uid() == process::user())
 }
 
 /// True if `path` still names the open `file`.
@@ -194,6 +199,31 @@ mod tests {
         drop(pid_file);
         assert_eq!(fs::read_to_string(&path).expect("readable"), "1\n");
         _ = fs::remove_file(&path);
+    }
+
+    #[test]
+    fn a_file_of_others_is_not_written() {
+        let path = path("hard-link");
+        let other = path.with_extension("other");
+        fs::write(&other, "precious").expect("a file of our own");
+        _ = fs::remove_file(&path);
+        fs::hard_link(&other, &path).expect("a link of our own");
+        assert!(matches!(PidFile::acquire(&path), Err(Refused::Failed(_))));
+        assert_eq!(fs::read_to_string(&other).expect("readable"), "precious");
+        _ = fs::remove_file(&path);
+        _ = fs::remove_file(&other);
+        // A directory, a device and a pipe are no pid files either.
+        for special in ["/dev/null", "/tmp"] {
+            let refused = PidFile::acquire(Path::new(special));
+            assert!(matches!(refused, Err(Refused::Failed(_))), "{special}");
+        }
+        if process::user() == 0 {
+            fs::write(&path, "1\n").expect("a file of our own");
+            std::os::unix::fs::chown(&path, Some(65_534), None).expect("we are root");
+            assert!(matches!(PidFile::acquire(&path), Err(Refused::Failed(_))));
+            assert_eq!(fs::read_to_string(&path).expect("readable"), "1\n");
+            _ = fs::remove_file(&path);
+        }
     }
 
     #[test]

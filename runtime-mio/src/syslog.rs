@@ -47,7 +47,7 @@ impl Facility {
 pub(crate) struct Syslog {
     path: PathBuf,
     facility: Facility,
-    identity: &'static str,
+    identity: String,
     pid: u32,
     socket: Option<UnixDatagram>,
     /// The last line had to be given up: do not wait for the next one.
@@ -57,11 +57,11 @@ pub(crate) struct Syslog {
 }
 
 impl Syslog {
-    pub(crate) fn new(path: &Path, facility: Facility, identity: &'static str, pid: u32) -> Self {
+    pub(crate) fn new(path: &Path, facility: Facility, identity: &str, pid: u32) -> Self {
         Self {
             path: path.to_owned(),
             facility,
-            identity,
+            identity: identity.to_owned(),
             pid,
             socket: None,
             behind: false,
@@ -90,7 +90,7 @@ impl Syslog {
 
     fn send_line(&mut self, severity: u8, stamp: &str, text: &str) -> bool {
         let priority = self.facility.priority(severity);
-        let (identity, pid) = (self.identity, self.pid);
+        let (identity, pid) = (&self.identity, self.pid);
         let line = format!("<{priority}>{stamp} {identity}[{pid}]: {text}");
         // A daemon that was restarted has a new socket at the same path: try once more.
         for _ in 0..2 {

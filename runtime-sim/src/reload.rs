@@ -173,8 +173,18 @@ impl World {
         all
     }
 
-    /// What somebody has to put right by hand is about any configuration.
+    /// What somebody has to put right by hand is about any configuration; and what another program
+    /// has given stays where nobody wants it, until that program takes it back.
     pub(crate) fn suspect_everything(&mut self, host: usize) {
+        let members = self.first.on_host(host).iter();
+        let wanted: Vec<AddressKey> = members
+            .flat_map(|member| self.first.members[*member].vips.clone())
+            .collect();
+        let given = self.hosts[host].tainted.clone();
+        for key in given.into_iter().filter(|key| !wanted.contains(key)) {
+            let told = self.hosts[host].kernel.take(key);
+            self.tell(host, told);
+        }
         let spec = &self.spec.hosts[host];
         let all = (0..=spec.variants.len()).filter_map(|number| spec.variant(number));
         let all: Vec<Arc<Bound>> = all.map(|variant| variant.bound).collect();

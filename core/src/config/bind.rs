@@ -94,6 +94,7 @@ pub fn bind(config: &Config, facts: &HostFacts) -> (Bound, Vec<Diagnostic>) {
             },
             dumps: global.dumps.clone(),
             defaults: Defaults::of(global),
+            processes: global.processes.clone(),
         },
         instances: Vec::new(),
     };

@@ -5,6 +5,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::dumps::{Defaults, Dumps};
+use super::processes::Processes;
 use crate::ids::{Family, InstanceId, Version};
 use crate::time::Duration;
 use crate::wire::vrrp;
@@ -62,6 +63,8 @@ pub struct Global {
     pub dumps: Dumps,
     /// What instances have taken over from `global_defs`, for showing it.
     pub defaults: Defaults,
+    /// The words about processes.
+    pub processes: Processes,
 }
 
 /// Interfaces whose announcements wait for each other.

@@ -7,6 +7,7 @@ use super::block::Statement;
 use super::diag::{Class, Severity, Sink, Span, quoted};
 use super::dumps::Dumps;
 use super::keywords::Place;
+use super::processes::Processes;
 use super::statement::{self, flag, optional, value};
 use super::units::{self, Garbage};
 use crate::ids::Version;
@@ -75,13 +76,15 @@ pub struct GlobalDefs {
     pub netlink_monitor_rcv_bufs_force: bool,
     /// The words about dump files.
     pub dumps: Dumps,
+    /// The words about processes.
+    pub processes: Processes,
 }
 
 /// Adds one `global_defs` block to what earlier ones said.
 pub(super) fn read(global: &mut GlobalDefs, block: &Statement, sink: &mut Sink) {
     let statements = block.block.iter().flat_map(|block| &block.statements);
     for found in statements {
-        if statement::is_built(Place::Global, found, sink) {
+        if statement::is_built(Place::Global, found, sink) && !global.processes.set(found, sink) {
             global.set(found, sink);
         }
         if sink.stopped() {

@@ -23,6 +23,7 @@ pub mod fuzzing;
 mod global;
 mod keywords;
 mod lexer;
+mod processes;
 mod statement;
 mod strict;
 #[cfg(test)]
@@ -38,6 +39,7 @@ pub use diag::{
     Span, Spanned, check_exit_code, start_exit_code,
 };
 pub use global::GlobalDefs;
+pub use processes::{ChildProcess, Processes, is_file_name, mask};
 pub use vrrp_instance::{Authentication, InitialState, Instance};
 
 use std::collections::BTreeMap;
@@ -119,6 +121,6 @@ fn read_top(
                 config.instances.push(instance);
             }
         }
-        _ => {}
+        _ => drop(config.global.processes.set_top(found, sink)),
     }
 }

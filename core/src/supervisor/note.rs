@@ -139,29 +139,10 @@ impl SupervisorNote {
     }
 }
 
-impl fmt::Display for SupervisorNote {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl SupervisorNote {
+    /// The lines about one child that did not do what it should.
+    fn fmt_trouble(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NothingToDo => {
-                f.write_str("The configuration gives nothing to do: no child is started")
-            }
-            Self::Started { kind, pid } => {
-                write!(f, "Starting {} child process, pid={pid}", kind.title())
-            }
-            Self::StartFailed { kind, errno } => {
-                let title = kind.title();
-                write!(
-                    f,
-                    "{title} child process could not be started: errno {}",
-                    errno.0
-                )
-            }
-            Self::StartupComplete => f.write_str("Startup complete"),
-            Self::Reloading => f.write_str("Reloading ..."),
-            Self::ReloadRefused => f.write_str(
-                "Reload refused: the new configuration has errors, the running one stays in force",
-            ),
-            Self::ReloadComplete => f.write_str("Reload complete"),
             Self::Died {
                 kind,
                 pid,
@@ -185,49 +166,84 @@ impl fmt::Display for SupervisorNote {
                 )
             }
             Self::RestartIn { kind, pause } => {
-                write!(
-                    f,
-                    "{} child process starts again in {pause} s",
-                    kind.title()
-                )
+                about(f, *kind, format_args!(" starts again in {pause} s"))
             }
             Self::Killed { kind, after } => {
+                let what = format_args!(" did not leave within {after} s: killed");
+                about(f, *kind, what)
+            }
+            Self::LeftBadly { kind, exit } => {
+                about(f, *kind, format_args!(" left with an error ({exit})"))
+            }
+            Self::Hung { kind, pid, after } => {
+                let what = format_args!("({pid}) has not answered for {after} s: killed");
+                about(f, *kind, what)
+            }
+            Self::NeverReady { kind, pid, after } => {
+                let what = format_args!("({pid}) was not ready within {after} s: killed");
+                about(f, *kind, what)
+            }
+            Self::ReloadFailed { kind } => {
+                let what = " could not take in the new configuration and goes on with the old one";
+                about(f, *kind, format_args!("{what}"))
+            }
+            Self::Replaced { kind } => {
+                let what = " is replaced to take in the new configuration";
+                about(f, *kind, format_args!("{what}"))
+            }
+            Self::NothingToDo
+            | Self::Started { .. }
+            | Self::StartFailed { .. }
+            | Self::StartupComplete
+            | Self::Reloading
+            | Self::ReloadRefused
+            | Self::ReloadComplete
+            | Self::ReloadIncomplete
+            | Self::Stopping
+            | Self::Stopped => Ok(()),
+        }
+    }
+}
+
+fn about(f: &mut fmt::Formatter<'_>, kind: Kind, what: fmt::Arguments<'_>) -> fmt::Result {
+    write!(f, "{} child process{what}", kind.title())
+}
+
+impl fmt::Display for SupervisorNote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NothingToDo => {
+                f.write_str("The configuration gives nothing to do: no child is started")
+            }
+            Self::Started { kind, pid } => {
+                write!(f, "Starting {} child process, pid={pid}", kind.title())
+            }
+            Self::StartFailed { kind, errno } => {
                 let title = kind.title();
                 write!(
                     f,
-                    "{title} child process did not leave within {after} s: killed"
+                    "{title} child process could not be started: errno {}",
+                    errno.0
                 )
             }
-            Self::Hung { kind, pid, after } => write!(
-                f,
-                "{} child process({pid}) has not answered for {after} s: killed",
-                kind.title()
+            Self::StartupComplete => f.write_str("Startup complete"),
+            Self::Reloading => f.write_str("Reloading ..."),
+            Self::ReloadRefused => f.write_str(
+                "Reload refused: the new configuration has errors, the running one stays in force",
             ),
-            Self::NeverReady { kind, pid, after } => write!(
-                f,
-                "{} child process({pid}) was not ready within {after} s: killed",
-                kind.title()
-            ),
-            Self::ReloadFailed { kind } => write!(
-                f,
-                "{} child process could not take in the new configuration and goes on with the old one",
-                kind.title()
-            ),
-            Self::Replaced { kind } => write!(
-                f,
-                "{} child process is replaced to take in the new configuration",
-                kind.title()
-            ),
+            Self::ReloadComplete => f.write_str("Reload complete"),
             Self::ReloadIncomplete => f.write_str(
                 "Reload over, but not every child process works by the new configuration",
             ),
-            Self::LeftBadly { kind, exit } => {
-                write!(
-                    f,
-                    "{} child process left with an error ({exit})",
-                    kind.title()
-                )
-            }
+            Self::Died { .. }
+            | Self::Permanent { .. }
+            | Self::RestartIn { .. }
+            | Self::Killed { .. }
+            | Self::LeftBadly { .. }
+            | Self::Hung { .. }
+            | Self::NeverReady { .. }
+            | Self::ReloadFailed { .. }
+            | Self::Replaced { .. } => self.fmt_trouble(f),
             Self::Stopping => f.write_str("Stopping"),
             Self::Stopped => f.write_str("All child processes have left"),
         }

@@ -196,12 +196,7 @@ fn wrong_values_are_told_and_harmless() {
 #[test]
 fn what_does_nothing_yet_is_noted_once() {
     let run = options("-a -X -a --snmp -M -Mx");
-    let noted = [
-        Name::AddressMonitoring,
-        Name::ReleaseVips,
-        Name::Snmp,
-        Name::CoreDumpPattern,
-    ];
+    let noted = [Name::AddressMonitoring, Name::ReleaseVips, Name::Snmp];
     assert_eq!(run.ignored, noted);
     for row in TABLE {
         let marked = row.left_undone().is_some();

@@ -2,7 +2,6 @@
 //! configuration.
 
 use std::collections::VecDeque;
-use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -18,7 +17,7 @@ use relevo_core::supervisor::{
 use relevo_core::time::Instant;
 
 use super::desk::{self, Desk, MakePlan};
-use crate::child::{self, Inheritance};
+use crate::child::{self, Call, Inheritance};
 use crate::clock;
 use crate::daemon::{Class, Drained, Executor};
 use crate::dump::ParentDump;
@@ -56,8 +55,8 @@ pub(crate) type Planner = Box<dyn Fn(File) -> MakePlan>;
 pub(crate) struct SupervisorExecutor {
     signals: SignalFd,
     ignore_sigint: bool,
-    /// The daemon's own words, which the children get too.
-    words: Vec<OsString>,
+    /// What each child is called with.
+    call: Call,
     text: File,
     global: Global,
     dump: ParentDump,
@@ -111,7 +110,7 @@ impl SupervisorExecutor {
     pub(crate) fn new(
         signals: SignalFd,
         ignore_sigint: bool,
-        words: Vec<OsString>,
+        call: Call,
         text: Text,
         memory: Option<MemoryFile>,
         dump: ParentDump,
@@ -121,7 +120,7 @@ impl SupervisorExecutor {
         Self {
             signals,
             ignore_sigint,
-            words,
+            call,
             text: text.file,
             global: text.global,
             memory,
@@ -227,12 +226,11 @@ impl SupervisorExecutor {
             resume,
             reloaded: self.reloaded,
         };
-        let mut words = vec![inheritance.to_word()];
-        words.extend_from_slice(&self.words);
+        let variables = self.call.variables(inheritance);
         let blocked = SignalSet::of(&child::signals())?;
         let mut descriptors = vec![text.as_fd(), theirs.as_fd()];
         descriptors.extend(memory);
-        let process = process::start_self(&words, &descriptors, blocked)?;
+        let process = process::start_self(&self.call.words, &variables, &descriptors, blocked)?;
         Ok(Held {
             id,
             kind,
@@ -348,6 +346,28 @@ impl SupervisorExecutor {
                 });
                 if !is_told {
                     self.desk.on_nobody(n, now);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for every child that has ended. Those that this process did not start were left behind
+    /// by others: it adopts them, and as process 1 of a container it is the only one that can. So
+    /// no thread of this process may start processes and wait for them by itself.
+    fn reap_all(
+        &mut self,
+        machine: &mut Supervisor,
+        out: &mut Out<SupervisorAction>,
+    ) -> io::Result<()> {
+        while let Some(pid) = process::ended_child()? {
+            let ours = |held: &Held| held.process.pid() == pid;
+            match self.children.iter().position(ours) {
+                None => process::forget_child(pid)?,
+                Some(index) => {
+                    if let Some(event) = self.reap(index)? {
+                        self.deliver(event, machine, out)?;
+                    }
                 }
             }
         }
@@ -483,7 +503,9 @@ impl Executor<Supervisor> for SupervisorExecutor {
                 if signal == libc::SIGUSR1 {
                     self.dump.write(&self.global);
                 }
-                if let Some(command) = self.command(signal) {
+                if signal == libc::SIGCHLD {
+                    self.reap_all(machine, out)?;
+                } else if let Some(command) = self.command(signal) {
                     self.deliver(SupervisorEvent::Command(command), machine, out)?;
                 }
             }
@@ -543,7 +565,13 @@ impl Executor<Supervisor> for SupervisorExecutor {
     }
 }
 
-/// The signals that the parent heeds.
+/// The signals that the parent heeds: commands, and the end of a child.
+pub(crate) fn own_signals() -> [i32; 9] {
+    let [a, b, c, d, e, f, g, h] = signals();
+    [a, b, c, d, e, f, g, h, libc::SIGCHLD]
+}
+
+/// The signals that are commands, to the parent as to its children.
 pub(crate) fn signals() -> [i32; 8] {
     [
         libc::SIGTERM,
@@ -592,16 +620,18 @@ fn tell(note: SupervisorNote) {
     log::log!(level, "{note}");
     match note {
         SupervisorNote::StartupComplete | SupervisorNote::ReloadComplete => {
-            sd_notify::notify("READY=1");
+            sd_notify::notify("READY=1\nSTATUS=The configuration is in force");
         }
         SupervisorNote::ReloadRefused | SupervisorNote::ReloadIncomplete => {
-            sd_notify::notify("READY=1");
+            sd_notify::notify("READY=1\nSTATUS=The last reload was not carried out: see the log");
         }
         SupervisorNote::Reloading => {
             let micros = crate::sys::monotonic_micros();
             sd_notify::notify(&format!("RELOADING=1\nMONOTONIC_USEC={micros}"));
         }
-        SupervisorNote::Stopping => sd_notify::notify("STOPPING=1"),
+        SupervisorNote::Stopping => {
+            sd_notify::notify("STOPPING=1\nSTATUS=The child processes are leaving");
+        }
         SupervisorNote::NothingToDo
         | SupervisorNote::Started { .. }
         | SupervisorNote::StartFailed { .. }

@@ -26,6 +26,7 @@ use crate::exec::reload::Reloads;
 use crate::exec::talk::{Talk, Wish};
 use crate::memory::{Memory, Remembrance};
 use crate::netlink::socket::{Commands, Done, Monitor, errno_of};
+use crate::schedule::Schedule;
 use crate::sys::msg::{ReceiveBatch, SEND_BATCH};
 use crate::sys::timerfd::TimerFd;
 use crate::voice::Outcome;
@@ -121,6 +122,7 @@ pub(crate) struct VrrpExecutor {
     parent: Option<Talk>,
     /// None where every reload needs a new process.
     reloads: Option<Reloads>,
+    schedule: Option<Schedule>,
     hands: Hands,
 }
 
@@ -411,6 +413,7 @@ impl VrrpExecutor {
             ignore_sigint: setup.ignore_sigint,
             answers: Answers::default(),
             parent: setup.parent,
+            schedule: None,
             reloads: None,
             hands: Hands {
                 registry: None,
@@ -602,6 +605,11 @@ impl VrrpExecutor {
         Ok(())
     }
 
+    /// Lets `schedule` decide what to do about lateness.
+    pub(crate) fn run_by(&mut self, schedule: Schedule) {
+        self.schedule = Some(schedule);
+    }
+
     fn read_signals<M: VrrpMachine>(
         &mut self,
         machine: &mut M,
@@ -619,6 +627,11 @@ impl VrrpExecutor {
             match u32::from_ne_bytes([a, b, c, d]).cast_signed() {
                 libc::SIGINT if self.ignore_sigint => {}
                 libc::SIGTERM | libc::SIGINT => self.stop(machine, out),
+                libc::SIGXCPU => {
+                    if let Some(schedule) = &mut self.schedule {
+                        schedule.on_cpu_limit();
+                    }
+                }
                 signal if signal == exec::supervisor::journal() => recorder::write_aside(),
                 signal => self.on_other_signal(signal),
             }
@@ -637,7 +650,9 @@ impl VrrpExecutor {
 
     /// Looks at a little of the machine for the files that were asked for.
     fn look_for_dumps<M: VrrpMachine>(&mut self, machine: &mut M, out: &mut Out<VrrpAction>) {
-        let Some(node) = machine.node() else { return };
+        let Some(node) = machine.node() else {
+            return self.dumps.forget();
+        };
         let io = &self.hands.io;
         let descriptor = |socket| io.get(socket).map(|(fd, _)| fd);
         let clear = self.dumps.step(node, descriptor);
@@ -842,7 +857,16 @@ impl<M: VrrpMachine> Executor<M> for VrrpExecutor {
             self.hands.settle(machine, out, clock::now());
         }
         self.hands.tell(machine.next_timeout().map(|(at, _)| at));
+        if let Some(schedule) = &mut self.schedule {
+            schedule.rest();
+        }
         Ok(())
+    }
+
+    fn on_late(&mut self, by: Span) {
+        if let Some(schedule) = &mut self.schedule {
+            schedule.on_late(by);
+        }
     }
 
     fn exit_code(&self) -> Option<u8> {

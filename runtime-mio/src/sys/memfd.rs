@@ -1,8 +1,10 @@
 //! Files in memory, for handing text to a child.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 use super::syscall;
 
@@ -15,6 +17,19 @@ pub(crate) fn sealed(content: &[u8]) -> io::Result<File> {
     file.write_all(content)?;
     let seals = libc::F_SEAL_WRITE | libc::F_SEAL_GROW | libc::F_SEAL_SHRINK | libc::F_SEAL_SEAL;
     syscall!(fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals))?;
+    file.seek(SeekFrom::Start(0))?;
+    Ok(file)
+}
+
+/// A file without a name in `directory` that holds `content` and can be read from its beginning.
+pub(crate) fn unnamed(directory: &Path, content: &[u8]) -> io::Result<File> {
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .mode(0o600)
+        .custom_flags(libc::O_TMPFILE)
+        .open(directory)?;
+    file.write_all(content)?;
     file.seek(SeekFrom::Start(0))?;
     Ok(file)
 }

@@ -4,13 +4,16 @@ pub(crate) mod caps;
 #[cfg(test)]
 pub(crate) mod counting;
 pub(crate) mod interfaces;
+pub(crate) mod limits;
 pub(crate) mod localtime;
 pub(crate) mod lock;
 pub(crate) mod memfd;
 pub(crate) mod msg;
+pub(crate) mod namespaces;
 #[cfg(test)]
 pub(crate) mod netns;
 pub(crate) mod process;
+pub(crate) mod scheduling;
 pub(crate) mod seqpacket;
 pub(crate) mod shared;
 pub(crate) mod signalfd;

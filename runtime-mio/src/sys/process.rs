@@ -55,6 +55,12 @@ fn leave_now(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
+/// The number of the user whose permissions this process has.
+pub(crate) fn user() -> u32 {
+    // SAFETY: it cannot fail and touches no memory.
+    unsafe { libc::geteuid() }
+}
+
 /// Makes the calling thread one of those that wait for others to finish, whatever priority the
 /// process has.
 pub(crate) fn yield_to_others() {
@@ -109,6 +115,40 @@ pub(crate) fn inherited(fd: RawFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// Makes this process the new parent of whatever its children leave behind.
+pub(crate) fn adopt_orphans() -> io::Result<()> {
+    syscall!(prctl(libc::PR_SET_CHILD_SUBREAPER, 1))?;
+    Ok(())
+}
+
+/// The number of a child that has ended and that nobody has waited for yet. It stays one.
+pub(crate) fn ended_child() -> io::Result<Option<u32>> {
+    let pid = wait(
+        libc::P_ALL,
+        0,
+        libc::WEXITED | libc::WNOHANG | libc::WNOWAIT,
+    );
+    match pid {
+        Err(error) if error.raw_os_error() == Some(libc::ECHILD) => Ok(None),
+        pid => pid,
+    }
+}
+
+/// Waits for a child that has ended.
+pub(crate) fn forget_child(pid: u32) -> io::Result<()> {
+    wait(libc::P_PID, pid, libc::WEXITED | libc::WNOHANG)?;
+    Ok(())
+}
+
+fn wait(kind: libc::idtype_t, id: libc::id_t, flags: i32) -> io::Result<Option<u32>> {
+    // SAFETY: all-zero is a valid value of this plain C struct.
+    let mut info: libc::siginfo_t = unsafe { MaybeUninit::zeroed().assume_init() };
+    syscall!(waitid(kind, id, &raw mut info, flags))?;
+    // SAFETY: waitid has filled in the fields of a child, or left zeros.
+    let pid = unsafe { info.si_pid() };
+    Ok((pid != 0).then_some(pid.cast_unsigned()))
+}
+
 /// A child process, held by a descriptor that becomes readable when it ends.
 #[derive(Debug)]
 pub(crate) struct ChildProcess {
@@ -116,11 +156,21 @@ pub(crate) struct ChildProcess {
     pidfd: OwnedFd,
 }
 
-/// Starts this program again with `words`. The child inherits `descriptors` under their numbers,
+/// Takes a variable out of the environment, so that programs that this process starts do not get it.
+/// To be called before any thread is started.
+pub(crate) fn take_variable(name: &str) -> Option<OsString> {
+    let value = std::env::var_os(name)?;
+    // SAFETY: the process has one thread, so nobody else looks at the environment.
+    unsafe { std::env::remove_var(name) };
+    Some(value)
+}
+
+/// Starts this program again with `words` and, added to its environment, `variables`. The child inherits `descriptors` under their numbers,
 /// gets SIGTERM when the calling thread ends, and begins with `blocked` signals blocked, so that
 /// none can hit it before it listens.
 pub(crate) fn start_self(
     words: &[OsString],
+    variables: &[(&'static str, OsString)],
     descriptors: &[BorrowedFd<'_>],
     blocked: SignalSet,
 ) -> io::Result<ChildProcess> {
@@ -137,6 +187,7 @@ pub(crate) fn start_self(
         command.arg0(name);
     }
     command.args(words);
+    command.envs(variables.iter().map(|(name, value)| (name, value)));
     // SAFETY: between fork and exec it makes system calls only; it neither allocates nor locks.
     unsafe { command.pre_exec(prepare) };
     let mut child = command.spawn()?;

@@ -669,8 +669,8 @@ const NOT_BUILT: &[Case] = &[
         5,
     ),
     (
-        Whole("instance a\nuse_pid_dir"),
-        &["1:1 warning", "2:1 warning"],
+        Whole("global_defs {\nenable_traps\nsnmp_socket unix:/x\n}"),
+        &["2:1 warning", "3:1 warning"],
         0,
     ),
     (
@@ -692,8 +692,8 @@ const NOT_BUILT: &[Case] = &[
         5,
     ),
     (
-        Whole("$P=\\\nvrrp_instance X { \\\n}\nuse_pid_dir"),
-        &["1:1 refused `$P`", "4:1 warning use_pid_dir"],
+        Whole("$P=\\\nvrrp_instance X { \\\n}\nuse_pid_dir x"),
+        &["1:1 refused `$P`", "4:13 warning use_pid_dir"],
         5,
     ),
     (
@@ -720,8 +720,8 @@ const BRACES: &[Case] = &[
     (Whole(""), &[], 0),
     (Whole("global_defs\n\n# c\n{\nrouter_id a\n}"), &[], 0),
     (
-        Whole("global_defs { router_id a } use_pid_dir"),
-        &["1:29 warning"],
+        Whole("global_defs { router_id a } use_pid_dir x"),
+        &["1:41 warning use_pid_dir"],
         0,
     ),
     (

@@ -2,6 +2,7 @@
 
 mod any;
 mod cases;
+mod processes;
 
 use super::bound::{Auth, Bound, Destination, InstanceConfig, ReceiveBuffer};
 use super::*;

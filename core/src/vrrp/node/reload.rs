@@ -22,7 +22,6 @@ use crate::kernel::links::Unsourced;
 use crate::kernel::{AddressKey, ROUTE_PROTOCOL};
 use crate::machine::Out;
 use crate::time::Instant;
-use crate::vrrp::addresses::key_of;
 use crate::vrrp::event::VrrpAction;
 use crate::vrrp::instance::Instance;
 use crate::vrrp::plan::Matching;
@@ -56,23 +55,22 @@ impl VrrpNode {
         self.reload.predecessors.push(former);
     }
 
-    /// Removes what is left of configurations that are not in force any more.
+    /// Removes what is left of configurations that are not in force any more, on whichever
+    /// interface. Without our mark it may be the host's own.
     pub(super) fn remove_former_leftovers(&mut self) {
-        for former in std::mem::take(&mut self.reload.predecessors) {
-            for config in &former.instances {
-                for address in config.all_addresses() {
-                    let name = address.dev.as_ref().unwrap_or(&config.interface);
-                    let Some((ifindex, _)) = self.links.named(name) else {
-                        continue;
-                    };
-                    let key = key_of(address, ifindex);
-                    let protocol = self.links.address_protocol(key);
-                    // Without our mark it may be the host's own.
-                    if protocol == Some(ROUTE_PROTOCOL) {
-                        self.addresses.ledger.remove_leftover(key);
-                        self.links.set_borrowed(key, true);
-                    }
-                }
+        let predecessors = std::mem::take(&mut self.reload.predecessors);
+        let configs = predecessors.iter().flat_map(|former| &former.instances);
+        let configured: BTreeSet<(IpAddr, u8)> = configs
+            .flat_map(InstanceConfig::all_addresses)
+            .map(|address| (address.addr, address.prefix))
+            .collect();
+        if configured.is_empty() {
+            return;
+        }
+        for key in self.links.marked(ROUTE_PROTOCOL) {
+            if configured.contains(&(key.addr, key.prefix)) && !self.addresses.ledger.is_ours(key) {
+                self.addresses.ledger.remove_leftover(key);
+                self.links.set_borrowed(key, true);
             }
         }
     }
