@@ -23,7 +23,9 @@ use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::sync::atomic::{Ordering, compiler_fence};
 
 use relevo_core::ids::InstanceId;
+use relevo_core::machine::Out;
 use relevo_core::time::Instant;
+use relevo_core::vrrp::VrrpAction;
 use relevo_core::vrrp::snapshot::{RECORD_LEN, Records};
 
 use crate::clock;
@@ -311,8 +313,21 @@ impl Remembrance {
         }
     }
 
+    /// Does what a machine wants kept or forgotten.
+    pub(crate) fn carry_out(&mut self, action: &VrrpAction, out: &Out<VrrpAction>) {
+        match action {
+            VrrpAction::Remember {
+                instance,
+                slot,
+                record,
+            } => self.remember(*instance, *slot, out.bytes(*record)),
+            VrrpAction::Forget { slot } => self.forget(*slot),
+            _ => {}
+        }
+    }
+
     /// Keeps the record of `instance` in `slot`, which its adverts are stamped in from now on.
-    pub(crate) fn remember(&mut self, instance: InstanceId, slot: u32, record: &[u8]) {
+    fn remember(&mut self, instance: InstanceId, slot: u32, record: &[u8]) {
         let index = instance.0 as usize;
         if self.slots.len() <= index {
             self.slots.resize(index + 1, NOWHERE);
@@ -323,8 +338,7 @@ impl Remembrance {
         }
     }
 
-    /// Keeps nothing in a slot any more.
-    pub(crate) fn forget(&mut self, slot: u32) {
+    fn forget(&mut self, slot: u32) {
         if let Some(memory) = &mut self.memory {
             memory.forget(slot);
         }
