@@ -44,6 +44,7 @@ bench:
 	@python3 tests/bench/takeover.py --plan 0.01:40,0.1:40,1:20
 	@python3 tests/bench/scale.py
 	@python3 tests/bench/life.py
+	@python3 tests/bench/reload.py
 
 bench-quick:
 	@sh tests/install-deps.sh bench
@@ -51,6 +52,7 @@ bench-quick:
 	@python3 tests/bench/takeover.py --plan 0.01:10,0.1:10,1:8
 	@python3 tests/bench/scale.py --quick
 	@python3 tests/bench/life.py --quick
+	@python3 tests/bench/reload.py --quick
 
 fuzz:
 	@sh tests/install-deps.sh build

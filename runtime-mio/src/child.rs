@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use relevo_core::config::{Processes, start_exit_code};
 use relevo_core::journal::Secrets;
-use relevo_core::status::data::Facts;
 use relevo_core::supervisor::Kind;
 use relevo_core::time::Duration;
 use relevo_core::vrrp::VrrpNode;
@@ -228,19 +227,20 @@ fn vrrp(
     }
     let pid_file = pid_file(options.vrrp_pid_file.as_deref(), &places);
     let mut bound = loaded.bound;
+    bound.global.release_vips = options.release_vips;
     if inheritance.reloaded {
         bound.global.startup_delay = Duration::ZERO;
     }
     let bound = Arc::new(bound);
+    let processes = bound.global.processes.clone();
+    let seed = processes
+        .random_seed
+        .map_or_else(seed, |seed| Ok(seed.into()))?;
     let mut memory = memory(inheritance.memory, bound.instances.len())?;
     if let Some(memory) = memory.as_mut().filter(|_| !inheritance.resume) {
         memory.forget_all();
     }
     let records = memory.as_ref().map(Memory::records).unwrap_or_default();
-    let processes = bound.global.processes.clone();
-    let seed = processes
-        .random_seed
-        .map_or_else(seed, |seed| Ok(seed.into()))?;
     let now = clock::now();
     let node = VrrpNode::resume(Arc::clone(&bound), &records, seed, now);
     drop(records);
@@ -254,10 +254,10 @@ fn vrrp(
         memory,
     })?;
     executor.take_reloads(Reloads::new(&options.config_file));
-    executor.set_facts(Facts {
-        umask: parent::umask(options, &processes),
-        ..Facts::default()
-    });
+    executor.set_facts(places.facts(parent::umask(options, &processes)));
+    if options.address_monitoring {
+        executor.tell_addresses();
+    }
     // Last, so that what was needed to get here is locked too, and was not done in a hurry.
     executor.run_by(Schedule::apply("vrrp", &processes.vrrp, &processes));
     // A parent that is gone already shows when the loop looks at its socket.
@@ -269,19 +269,6 @@ fn vrrp(
     });
     drop(pid_file);
     Ok(code)
-}
-
-/// What the parent keeps for the child; without it the child works, and leaves nothing behind.
-fn memory(fd: Option<RawFd>, slots: usize) -> io::Result<Option<Memory>> {
-    let Some(fd) = fd else { return Ok(None) };
-    let file = File::from(process::inherited(fd)?);
-    match Memory::map(file, slots) {
-        Ok(memory) => Ok(Some(memory)),
-        Err(error) => {
-            log::warn!("What virtual routers do cannot be remembered: {error}");
-            Ok(None)
-        }
-    }
 }
 
 /// Makes the process what its configuration says it should be, as far as that has to come before
@@ -296,6 +283,19 @@ fn settle(processes: &Processes, places: &Places, logger: &mut Logger) -> io::Re
     schedule::before_threads("vrrp", &processes.vrrp);
     logger.set_identity(places.identity(VRRP));
     logger.start()
+}
+
+/// What the parent keeps for the child; without it the child works, and leaves nothing behind.
+fn memory(fd: Option<RawFd>, slots: usize) -> io::Result<Option<Memory>> {
+    let Some(fd) = fd else { return Ok(None) };
+    let file = File::from(process::inherited(fd)?);
+    match Memory::map(file, slots) {
+        Ok(memory) => Ok(Some(memory)),
+        Err(error) => {
+            log::warn!("What virtual routers do cannot be remembered: {error}");
+            Ok(None)
+        }
+    }
 }
 
 /// The child's own pid file; nothing depends on it, so whatever is wrong with it is only told.

@@ -1,8 +1,8 @@
 //! The daemon `relevo`: carries the core's actions out on Linux.
 //!
 //! - `cli`, `options`, `usage`, `version`, `exit`: the command line, keepalived's
-//! - `parent`, `child`, `memory`, `pidfile`, `sd_notify`: the processes, and what outlives them;
-//!   `places`, `namespace`, `schedule`, `core_dump`: how they are called and how they run
+//! - `parent`, `child`, `pidfile`, `sd_notify`: the processes; `places`, `namespace`, `schedule`,
+//!   `core_dump`: how they are called and how they run; `memory`: what outlives them
 //! - `daemon`: the loop that each of them runs; `exec`: an executor for each machine
 //! - `netlink`, `vrrp_io`, `arp_io`: the kernel and the wire; `sys`: system calls
 //! - `configuration`, `host_facts`, `diagnose`: the file, and what is wrong with it
@@ -35,6 +35,8 @@ mod parent;
 mod pidfile;
 mod places;
 mod recorder;
+mod reload_files;
+mod reload_time;
 mod schedule;
 mod sd_notify;
 mod sys;

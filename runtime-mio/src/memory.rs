@@ -147,16 +147,12 @@ impl MemoryFile {
     }
 }
 
-/// Where the file is: in the daemon's own directory, by the name of the child's pid file, which tells
-/// apart the daemons of a host. Or beside that file, if the command line has a place of its own for
-/// it.
-pub(crate) fn path(own: Option<&Path>, usual: &Path) -> PathBuf {
-    match own {
+/// Where the file is: beside the child's pid file, if that has a place of its own, since whoever
+/// runs several daemons on a host gives each its own.
+pub(crate) fn path(vrrp_pid_file: Option<&Path>) -> PathBuf {
+    match vrrp_pid_file {
         Some(file) => file.with_extension("memory"),
-        None => {
-            let name = usual.file_stem().unwrap_or_default().to_string_lossy();
-            Path::new(places::OWN).join(format!("relevo_{name}.memory"))
-        }
+        None => Path::new(places::OWN).join("relevo_vrrp.memory"),
     }
 }
 

@@ -210,10 +210,9 @@ fn what_somebody_has_planted_is_refused_and_left_alone() {
 
 #[test]
 fn the_file_stands_beside_the_pid_file_that_has_a_place_of_its_own() {
-    let usual = Path::new("/run/vrrp.pid");
-    let own = path(None, usual);
+    let own = path(None);
     assert_eq!(own, Path::new("/run/keepalived/relevo_vrrp.memory"));
-    let beside = path(Some(Path::new("/run/a/vrrp.pid")), usual);
+    let beside = path(Some(Path::new("/run/a/vrrp.pid")));
     assert_eq!(beside, Path::new("/run/a/vrrp.memory"));
 }
 

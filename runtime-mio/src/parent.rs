@@ -4,12 +4,12 @@
 use std::ffi::{CString, OsString};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use relevo_core::config::bound::Bound;
+use relevo_core::config::reloading::Reloading;
 use relevo_core::config::{Diagnostic, Processes, Severity, check_exit_code, start_exit_code};
-use relevo_core::status::data::Facts;
 use relevo_core::supervisor::{Kind, Kinds, Settings, Supervisor, Terms};
 use relevo_core::vrrp::plan::plan;
 
@@ -28,6 +28,8 @@ use crate::memory::{self, MemoryFile};
 use crate::namespace::{self, OwnFiles};
 use crate::pidfile::{PidFile, Refused};
 use crate::places::{Places, Process};
+use crate::reload_files::{self, Marked};
+use crate::reload_time::Alarm;
 use crate::sys::process::Role;
 use crate::sys::signalfd::SignalFd;
 use crate::sys::{caps, memfd, process};
@@ -329,8 +331,11 @@ fn memory(options: &Options, places: &Places, wanted: Kinds) -> Option<MemoryFil
     if !wanted.contains(Kind::Vrrp) {
         return None;
     }
-    let usual = places.pid_file(Process::Child(Kind::Vrrp));
-    let path = memory::path(options.vrrp_pid_file.as_deref(), &usual);
+    let pid_file = match &options.vrrp_pid_file {
+        Some(file) => Some(file.clone()),
+        None => places.own_pid_file(Process::Child(Kind::Vrrp)),
+    };
+    let path = memory::path(pid_file.as_deref());
     let opened = MemoryFile::open(&path);
     opened
         .inspect_err(|error| log::warn!("What virtual routers do is not remembered: {error}"))
@@ -373,12 +378,15 @@ fn watch(
         config: options.config_file.clone(),
         pid: options.vrrp_pid_file.clone(),
     };
-    let facts = Facts {
-        umask: umask(options, &processes),
-        ..Facts::default()
-    };
+    let facts = places.facts(umask(options, &processes));
     let findings = Findings::default();
     let desk = desk(options, &processes, Rc::clone(&findings))?;
+    let around = Around {
+        processes,
+        reloading: text.global.reloading.clone(),
+        usual_marker: places.reload_file(),
+        alarm: Alarm::follow(None, &text.global.reloading),
+    };
     let mut executor = SupervisorExecutor::new(
         signals,
         options.ignore_sigint,
@@ -386,7 +394,7 @@ fn watch(
         text,
         memory,
         ParentDump::new(facts),
-        read_config(options.clone(), diagnostics, processes, findings),
+        read_config(options.clone(), diagnostics, around, findings),
         (desk, planner(options.clone())),
     );
     let code = daemon::run(&mut machine, &mut executor);
@@ -401,15 +409,26 @@ fn watch(
     Ok(code?)
 }
 
+/// What surrounds the reading of a new text.
+struct Around {
+    /// The words that cannot change.
+    processes: Processes,
+    /// The words about reloads that are in force.
+    reloading: Reloading,
+    usual_marker: PathBuf,
+    alarm: Option<Alarm>,
+}
+
 /// For SIGHUP: a new text comes into force if a start with it would succeed and it has no mistake
 /// that the text in force does not have already.
 fn read_config(
     options: Options,
     mut known: Vec<Diagnostic>,
-    processes: Processes,
+    mut around: Around,
     findings: Findings,
 ) -> ReadConfig {
     Box::new(move || {
+        let _marked = Marked::set(&around.reloading.marker, &around.usual_marker);
         let path = &options.config_file;
         let loaded = match configuration::load(path) {
             Ok(loaded) => loaded,
@@ -420,6 +439,7 @@ fn read_config(
             }
         };
         let report = diagnose::render(&loaded.text, &loaded.diagnostics, Style::Plain);
+        reload_files::report(&around.reloading, &report);
         findings.replace(report);
         for diagnostic in &loaded.diagnostics {
             log::log!(level(diagnostic), "{diagnostic}");
@@ -428,15 +448,17 @@ fn read_config(
             return None;
         }
         let new = &loaded.bound.global.processes;
-        if let Some(word) = processes.fixed_word_that_differs(new) {
+        if let Some(word) = around.processes.fixed_word_that_differs(new) {
             log::error!("{}", cannot_change(word));
             findings.replace(cannot_change(word) + "\n");
             return None;
         }
-        match text_file(&loaded.text, &processes) {
+        match text_file(&loaded.text, &around.processes) {
             Ok(file) => {
                 let terms = Terms::new(wanted(&options, &loaded.bound), &loaded.bound);
                 known = loaded.diagnostics;
+                around.reloading = loaded.bound.global.reloading.clone();
+                around.alarm = Alarm::follow(around.alarm.take(), &around.reloading);
                 let global = loaded.bound.global;
                 Some(Text {
                     file,

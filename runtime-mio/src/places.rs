@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io::ErrorKind};
 
 use relevo_core::config::Processes;
+use relevo_core::status::data::Facts;
 use relevo_core::supervisor::Kind;
 
 /// Where files of running programs are.
@@ -58,6 +59,20 @@ impl Places {
         self.directory().join(file)
     }
 
+    /// The same, if it is not the one that every daemon has by default.
+    pub(crate) fn own_pid_file(&self, process: Process) -> Option<PathBuf> {
+        self.own_directory.then(|| self.pid_file(process))
+    }
+
+    /// The file that is there while a new configuration is read, where it has no other name.
+    pub(crate) fn reload_file(&self) -> PathBuf {
+        let file = match &self.instance {
+            Some(instance) => format!("keepalived_{instance}.reload"),
+            None => "keepalived.reload".to_owned(),
+        };
+        self.directory().join(file)
+    }
+
     /// The name of `process` in syslog.
     pub(crate) fn identity(&self, process: Process) -> String {
         let mut name = match process {
@@ -72,6 +87,16 @@ impl Places {
             name.push_str(part);
         }
         name
+    }
+
+    /// What a process with this umask knows of itself, for dumps.
+    pub(crate) fn facts(&self, umask: u32) -> Facts {
+        Facts {
+            namespace: self.namespace.clone(),
+            instance: self.instance.clone(),
+            umask,
+            parent: false,
+        }
     }
 
     fn directory(&self) -> &'static Path {

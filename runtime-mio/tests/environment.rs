@@ -380,6 +380,47 @@ fn a_warning_comes_before_the_kernel_ends_what_computes_too_long() {
     assert_eq!(daemon.log().matches("vrrp_rlimit_rttime").count(), 1);
 }
 
+/// Somebody adds a virtual address before it is taken over. Only with `-X` it goes with the daemon.
+#[test]
+fn addresses_of_others_go_when_that_is_asked_for() {
+    let conf = QUICK.replace("version 3\nadvert_int 0.1", "version 3\nadvert_int 0.5");
+    // Somebody else holds the namespace, so that it can be looked at afterwards.
+    let keeper = format!("{LINK}; sleep 1000 &");
+    for (options, stays) in [(&["-a"][..], true), (&["-X", "-a"], false)] {
+        let mut daemon = Daemon::start("release", &keeper, &conf, options);
+        let child = pid_in(&daemon.sees("/run/vrrp.pid"));
+        let keeper = children(daemon.pid()).into_iter().find(|&pid| pid != child);
+        let keeper = keeper.expect("who keeps the place");
+        let ip = |words: &[&str]| {
+            let mut enter = Command::new("nsenter");
+            if !is_root() {
+                enter.args(["--user", "--preserve-credentials"]);
+            }
+            let enter = enter
+                .args(["-n", "-t", &keeper.to_string(), "ip"])
+                .args(words);
+            let output = enter.output().expect("nsenter(1) runs");
+            assert!(output.status.success(), "{words:?}");
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        };
+        daemon.wait_for_log("Entering BACKUP STATE");
+        ip(&["addr", "add", "10.0.0.9/24", "dev", "eth0"]);
+        daemon.wait_for_log("Address 10.0.0.9/24 on eth0 is there");
+        daemon.wait_for_log("Entering MASTER STATE");
+        sleep(Duration::from_millis(200));
+        assert_eq!(daemon.stop(), Some(0));
+        let there = ip(&["-br", "addr", "show", "eth0"]);
+        assert!(there.contains("10.0.0.1/24"), "{there}");
+        assert_eq!(there.contains("10.0.0.9/24"), stays, "{options:?}: {there}");
+        kill(keeper, "KILL");
+    }
+}
+
+fn pid_in(path: &Path) -> u32 {
+    let text = fs::read_to_string(path).expect("a pid file");
+    text.trim().parse().expect("a number")
+}
+
 /// `blue` is a namespace with an interface eth0; the one outside has none.
 const BLUE: &str = "mkdir /run/netns && touch /run/netns/blue && \
                     unshare --net=/run/netns/blue sh -c 'ip link set lo up && \
@@ -410,8 +451,7 @@ fn a_network_namespace_is_entered_with_files_of_its_own() {
         daemon.wait_for_log("Entering MASTER STATE");
         let network = |pid| fs::read_link(format!("/proc/{pid}/ns/net")).expect("alive");
         let mounts = |pid| fs::read_link(format!("/proc/{pid}/ns/mnt")).expect("alive");
-        let child = fs::read_to_string(daemon.sees(&format!("/run/keepalived/{}", files[1])));
-        let child: u32 = child.expect("a pid file").trim().parse().expect("a number");
+        let child = pid_in(&daemon.sees(&format!("/run/keepalived/{}", files[1])));
         let outside = children(parent).into_iter().find(|&pid| pid != child);
         let outside = outside.expect("who keeps the place outside");
         assert_eq!(network(parent), network(child));

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `start a` | the daemon of host `a` starts (and its power comes back) |
 //! | `stop a` | the operator stops it in order |
+//! | `watch a 500` | its daemon is the child of a parent from now on, which says hello every 500 ms |
 //! | `crash a` | the daemon is killed; its kernel keeps what it has |
 //! | `crash a after 3` | the same, right after its third further action |
 //! | `power-off a`, `power-off a after 3` | the whole host is gone |
@@ -54,6 +55,13 @@ pub enum Fault {
     Stop {
         /// On which host.
         host: usize,
+    },
+    /// A daemon has a parent from now on.
+    Watch {
+        /// On which host.
+        host: usize,
+        /// How often the parent says hello.
+        interval: Duration,
     },
     /// A daemon is killed.
     Crash {
@@ -286,6 +294,10 @@ impl Fault {
             ["heal"] => Self::Heal,
             ["start", a] => Self::Start { host: host(a)? },
             ["stop", a] => Self::Stop { host: host(a)? },
+            ["watch", a, millis] => Self::Watch {
+                host: host(a)?,
+                interval: parse_interval(millis)?,
+            },
             ["take", a] => Self::Take { host: host(a)? },
             ["give", a] => Self::Give { host: host(a)? },
             [word @ ("remove" | "restore"), a] => Self::Interface {
@@ -363,6 +375,9 @@ impl Fault {
             Self::Heal => "heal".into(),
             Self::Start { host } => format!("start {}", name(host)),
             Self::Stop { host } => format!("stop {}", name(host)),
+            Self::Watch { host, interval } => {
+                format!("watch {} {}", name(host), interval.as_millis())
+            }
             Self::Take { host } => format!("take {}", name(host)),
             Self::Overrun { host } => format!("overrun {}", name(host)),
             Self::Give { host } => format!("give {}", name(host)),
@@ -459,6 +474,13 @@ fn parse_errno(text: &str) -> Result<Errno, String> {
     number
         .map(Errno)
         .map_err(|_| format!("'{text}' is no error number"))
+}
+
+fn parse_interval(millis: &str) -> Result<Duration, String> {
+    match millis.parse() {
+        Ok(millis @ 1..=3_600_000) => Ok(Duration::from_millis(millis)),
+        _ => Err(format!("'{millis}' is no number of milliseconds")),
+    }
 }
 
 fn parse_count(text: &str) -> Result<u32, String> {
@@ -571,6 +593,7 @@ mod tests {
             "heal",
             "start a",
             "stop b",
+            "watch a 500",
             "crash a",
             "crash a after 3",
             "power-off b after 1",
@@ -610,6 +633,7 @@ mod tests {
     fn what_is_no_fault_is_refused_with_its_reason() {
         for (text, part) in [
             ("explode a", "is no fault"),
+            ("watch a 0", "no number of milliseconds"),
             ("crash c", "no host 'c'"),
             ("crash a after 0", "above 0"),
             ("crash a soon", "after N"),

@@ -9,7 +9,7 @@ use relevo_core::config::bound::Bound;
 use relevo_core::ids::{Errno, Family, IfIndex, InstanceId, SocketId};
 use relevo_core::kernel::AddressKey;
 use relevo_core::machine::{Machine, Out};
-use relevo_core::time::Instant;
+use relevo_core::time::{Duration, Instant};
 use relevo_core::vrrp::event::{Ingress, SocketSpec, VrrpAction};
 use relevo_core::vrrp::snapshot::Records;
 use relevo_core::vrrp::{StateName, VrrpNode};
@@ -18,6 +18,7 @@ use crate::clock::SimClock;
 use crate::kernel::{SimKernel, Told};
 use crate::memory::Memory;
 use crate::numbers::Numbers;
+use crate::parent::Parent;
 use crate::spec::HostSpec;
 
 /// Packets that one socket holds: what Linux's default buffer has room for.
@@ -307,6 +308,16 @@ pub struct Host {
     pub tainted: BTreeSet<AddressKey>,
     /// The machine has a socket that could not be opened, and will not try again by itself.
     pub crippled: bool,
+    /// The daemon has a parent from its next start on, which says hello so often.
+    pub watched: Option<Duration>,
+    /// The parent, while it runs.
+    pub parent: Option<Parent>,
+    /// Counts parents and their looks; what was meant for an earlier one is void.
+    pub parents: u64,
+    pub looks: u64,
+    /// When the daemon last got no processor time any more, and when it got it again.
+    pub froze: Option<Instant>,
+    pub thawed: Option<Instant>,
     /// When the next turn is planned, and under which number.
     pub wake: Option<(Instant, u64)>,
     /// When the last order will be carried out: they keep their order.
@@ -337,6 +348,12 @@ impl Host {
             given: BTreeSet::new(),
             tainted: BTreeSet::new(),
             crippled: false,
+            watched: None,
+            parent: None,
+            parents: 0,
+            looks: 0,
+            froze: None,
+            thawed: None,
             wake: None,
             last_order: Instant::ZERO,
         }

@@ -58,6 +58,8 @@ pub enum Promise {
     ReachesClients,
     /// No input makes the machine panic.
     NoPanic,
+    /// A parent kills no daemon that gets processor time, and finds one that gets none.
+    KillsTheHung,
     /// The configuration in force, given again, leads to no action.
     SameIsNothing,
 }
@@ -81,6 +83,7 @@ impl fmt::Display for Promise {
             Self::BoundedWork => "calls and actions are bounded",
             Self::GoesOn => "a daemon that dies as master and is back in time goes on as one",
             Self::NoUnexpectedError => "no error without a cause",
+            Self::KillsTheHung => "a parent kills a daemon that hangs, and no other",
             Self::StopsClean => "a stopped daemon ends in time and leaves nothing behind",
             Self::Deterministic => "the same seed gives the same run",
             Self::ElectsTheRightOne => "without faults the right host is master",

@@ -26,6 +26,7 @@ pub mod marks;
 pub mod memory;
 pub mod noise;
 pub mod numbers;
+pub mod parent;
 pub mod reference;
 mod reload;
 pub mod scenario;

@@ -55,6 +55,8 @@ pub struct Marks {
     pub reloaded: u64,
     /// The same configuration was given again.
     pub reloaded_same: u64,
+    /// A parent killed a daemon that did not answer.
+    pub hung: u64,
     /// A daemon started after one that ended in the middle of a reload.
     pub reload_cut_short: u64,
 }
@@ -74,7 +76,7 @@ impl Marks {
     }
 
     /// Further occurrences, for information.
-    pub fn further(&self) -> [(&'static str, u64); 19] {
+    pub fn further(&self) -> [(&'static str, u64); 20] {
         [
             ("power loss", self.power_loss),
             ("resumed as master", self.resumed_master),
@@ -94,6 +96,7 @@ impl Marks {
             ("own addresses lost", self.addresses_lost),
             ("reload", self.reloaded),
             ("reload of the same", self.reloaded_same),
+            ("hung and killed", self.hung),
             ("reload cut short", self.reload_cut_short),
         ]
     }
@@ -135,6 +138,7 @@ impl AddAssign for Marks {
         self.addresses_lost += other.addresses_lost;
         self.reloaded += other.reloaded;
         self.reloaded_same += other.reloaded_same;
+        self.hung += other.hung;
         self.reload_cut_short += other.reload_cut_short;
     }
 }

@@ -33,6 +33,7 @@ impl World {
         match *fault {
             Fault::Start { host } => self.start(host),
             Fault::Stop { host } => self.stop(host),
+            Fault::Watch { host, interval } => self.watch_over(host, interval),
             Fault::Crash {
                 host,
                 power,
@@ -101,11 +102,24 @@ impl World {
         }
     }
 
+    /// The operator starts the daemon, with a parent if it has one.
     fn start(&mut self, host: usize) {
         if self.hosts[host].process.is_some() {
             return;
         }
         self.hosts[host].powered = true;
+        if self.hosts[host].watched.is_some() {
+            self.begin_parent(host);
+        } else {
+            self.start_process(host);
+        }
+    }
+
+    /// The daemon itself starts, unless it runs.
+    pub(crate) fn start_process(&mut self, host: usize) {
+        if self.hosts[host].process.is_some() {
+            return;
+        }
         self.hosts[host].incarnation += 1;
         let seed = self
             .seed
@@ -126,6 +140,13 @@ impl World {
     }
 
     fn stop(&mut self, host: usize) {
+        if !self.stop_parent(host) {
+            self.stop_process(host);
+        }
+    }
+
+    /// The daemon itself is told to leave.
+    pub(crate) fn stop_process(&mut self, host: usize) {
         let Some(process) = self.hosts[host].process.as_mut() else {
             return;
         };
@@ -137,6 +158,9 @@ impl World {
 
     /// The daemon is gone at once; with `power` its kernel too.
     pub(crate) fn crash(&mut self, host: usize, power: bool) {
+        if power {
+            self.hosts[host].parent = None;
+        }
         self.end_process(host);
         if power && self.hosts[host].powered {
             self.checker.marks.power_loss += 1;
@@ -158,6 +182,7 @@ impl World {
             return;
         };
         drop(process);
+        self.reap_later(host);
         let bound = std::sync::Arc::clone(&self.hosts[host].bound);
         self.hosts[host].unfinished.push(bound);
         // The kernel carries an order out within the call that gives it: what was ordered is done
@@ -183,10 +208,13 @@ impl World {
         }
         self.hosts[host].frozen = on;
         if on {
+            self.hosts[host].froze = Some(self.now);
             self.checker.marks.freeze += 1;
             self.fact(Fact::Frozen(host));
             self.timeline.on_life(self.now, host, Life::Frozen);
         } else {
+            self.hosts[host].thawed = Some(self.now);
+            self.check_found(host);
             self.fact(Fact::Thawed(host));
             self.timeline.on_life(self.now, host, Life::Runs);
             self.hosts[host].wake = None;
@@ -445,13 +473,20 @@ impl World {
             let recent = sent.is_some_and(|at| self.now.since(at) <= travelling);
             recent && self.state(*member) != StateName::Master
         });
+        // One that has another claim now than in a moment may have moved the others.
+        let changes = members.iter().any(|member| {
+            let host = self.cluster.members[*member].host;
+            let (here, spec) = (&self.hosts[host], &self.spec.hosts[host]);
+            let untold = here.process.as_ref().is_some_and(Process::is_untold);
+            here.bound != spec.bound || untold && !spec.variants.is_empty()
+        });
         let interval = self.cluster.slowest_interval(router);
         let heard_by = self.now + interval + travelling + Duration::from_millis(10);
         members
             .iter()
             .map(|&position| {
                 let member = &self.first.members[position];
-                let shaken = disturbed[member.host] || stray;
+                let shaken = disturbed[member.host] || stray || changes;
                 let standing = match self.state(position) {
                     StateName::Master if !shaken => Standing::Master,
                     StateName::Master => Standing::Uncertain,

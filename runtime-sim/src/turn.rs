@@ -49,6 +49,7 @@ impl World {
         }
         self.check_addresses(host);
         self.check_interfaces(host);
+        self.answer_hello(host);
         self.plan_next_turn(host);
     }
 

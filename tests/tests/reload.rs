@@ -31,6 +31,8 @@ struct Rig {
     reloads: u64,
     answers: VecDeque<VrrpEvent<'static>>,
     answering: bool,
+    /// Addresses with which the others of their subnet go.
+    primaries: BTreeSet<AddressKey>,
 }
 
 const OWN: [(u32, &str, [u8; 4]); 2] = [(3, "eth0", [10, 0, 0, 5]), (4, "eth1", [10, 0, 1, 5])];
@@ -51,6 +53,7 @@ impl Rig {
             reloads: 0,
             answers: VecDeque::new(),
             answering: false,
+            primaries: BTreeSet::new(),
         };
         rig.kernel(KernelEvent::DumpStart);
         for (ifindex, name, own) in OWN {
@@ -170,8 +173,20 @@ impl Rig {
                 assert!(self.table.remove(key).is_some(), "{key:?} is not there");
                 self.deleted.push(*key);
                 answers.push(VrrpEvent::Done { op, result });
-                let gone = KernelEvent::AddressGone { key: *key };
-                answers.push(VrrpEvent::Kernel(gone));
+                let gone = |key| VrrpEvent::Kernel(KernelEvent::AddressGone { key });
+                answers.push(gone(*key));
+                // Without promote_secondaries.
+                let network = |key: &AddressKey| match key.addr {
+                    IpAddr::V4(addr) => addr.octets()[..3].to_vec(),
+                    IpAddr::V6(_) => Vec::new(),
+                };
+                let first = self.primaries.contains(key);
+                for other in self.present() {
+                    if first && other.prefix == key.prefix && network(&other) == network(key) {
+                        self.table.remove(&other);
+                        answers.push(gone(other));
+                    }
+                }
             }
         }
     }
@@ -471,6 +486,30 @@ fn an_address_in_another_form_is_made_anew() {
     assert_eq!((&rig.deleted, &rig.added), (&vec![moved], &vec![moved]));
     assert_eq!(rig.table[&moved].scope, 253);
     assert_eq!(rig.states()["VI_1"], StateName::Master);
+}
+
+#[test]
+fn what_the_kernel_removes_along_comes_back() {
+    let outside = |last: u8| VirtualAddress::new(Ipv4Addr::new(192, 0, 2, last).into(), 24);
+    let all = vec![outside(1), outside(2), outside(3)];
+    let with = |addresses| {
+        let config = InstanceConfig::new("VI_1", "eth0", Version::V3, 51, addresses);
+        bound(vec![config])
+    };
+    let mut rig = Rig::new(with(all.clone()));
+    rig.pass(LONG);
+    rig.primaries.insert(key("eth0", &all[0]));
+    rig.reload(with(all[1..].to_vec()));
+    assert_eq!(rig.states()["VI_1"], StateName::Master);
+    assert_eq!(rig.present(), rig.wanted());
+    let priorities: Vec<u8> = rig.sent.iter().map(|(_, _, bytes)| bytes[2]).collect();
+    assert_eq!(priorities, [100], "no farewell");
+    // Later it is somebody else's doing again.
+    rig.pass(LONG);
+    let key = key("eth0", &all[1]);
+    rig.table.remove(&key);
+    rig.kernel(KernelEvent::AddressGone { key });
+    assert_eq!(rig.states()["VI_1"], StateName::Backup);
 }
 
 #[test]

@@ -95,6 +95,8 @@ pub fn bind(config: &Config, facts: &HostFacts) -> (Bound, Vec<Diagnostic>) {
             dumps: global.dumps.clone(),
             defaults: Defaults::of(global),
             processes: global.processes.clone(),
+            reloading: global.reloading.clone(),
+            release_vips: false,
         },
         instances: Vec::new(),
     };

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::dumps::{Defaults, Dumps};
 use super::processes::Processes;
+use super::reloading::Reloading;
 use crate::ids::{Family, InstanceId, Version};
 use crate::time::Duration;
 use crate::wire::vrrp;
@@ -65,6 +66,11 @@ pub struct Global {
     pub defaults: Defaults,
     /// The words about processes.
     pub processes: Processes,
+    /// The words about reloads.
+    pub reloading: Reloading,
+    /// No word but the option `-X`, so never set by binding: a virtual address goes with the
+    /// mastership even if it was there before.
+    pub release_vips: bool,
 }
 
 /// Interfaces whose announcements wait for each other.

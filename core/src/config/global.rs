@@ -8,6 +8,7 @@ use super::diag::{Class, Severity, Sink, Span, quoted};
 use super::dumps::Dumps;
 use super::keywords::Place;
 use super::processes::Processes;
+use super::reloading::Reloading;
 use super::statement::{self, flag, optional, value};
 use super::units::{self, Garbage};
 use crate::ids::Version;
@@ -78,13 +79,19 @@ pub struct GlobalDefs {
     pub dumps: Dumps,
     /// The words about processes.
     pub processes: Processes,
+    /// The words about reloads.
+    pub reloading: Reloading,
 }
 
 /// Adds one `global_defs` block to what earlier ones said.
 pub(super) fn read(global: &mut GlobalDefs, block: &Statement, sink: &mut Sink) {
     let statements = block.block.iter().flat_map(|block| &block.statements);
     for found in statements {
-        if statement::is_built(Place::Global, found, sink) && !global.processes.set(found, sink) {
+        if statement::is_built(Place::Global, found, sink)
+            && !global.processes.set(found, sink)
+            && !global.reloading.set(found, sink)
+            && !global.dumps.set(found, sink)
+        {
             global.set(found, sink);
         }
         if sink.stopped() {
@@ -158,8 +165,6 @@ impl GlobalDefs {
             "relevo_hello_interval" => set(&mut self.hello_interval, hello_interval(found, sink)),
             "vrrp_startup_delay" => set(&mut self.startup_delay, startup_delay(found, sink)),
             "vrrp_delay_after_boot" => set(&mut self.delay_after_boot, startup_delay(found, sink)),
-            "data_use_instance" | "json_dump_file" | "json_version" | "state_dump_file"
-            | "stats_dump_file" => self.dumps.set(found, sink),
             other => {
                 let word = other.strip_prefix("vrrp_").unwrap_or_default();
                 self.garp.set(word, found, sink);

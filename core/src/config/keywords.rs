@@ -236,6 +236,7 @@ const GLOBAL_BUILT: &[&str] = &[
     "checker_rlimit_rtime",
     "checker_rlimit_rttime",
     "checker_rt_priority",
+    "config_save_dir",
     "data_use_instance",
     "default_interface",
     "dynamic_interfaces",
@@ -248,6 +249,10 @@ const GLOBAL_BUILT: &[&str] = &[
     "process_names",
     "random_seed",
     "relevo_hello_interval",
+    "reload_check_config",
+    "reload_file",
+    "reload_repeat",
+    "reload_time_file",
     "router_id",
     "state_dump_file",
     "stats_dump_file",
@@ -291,7 +296,6 @@ const GLOBAL_BUILT: &[&str] = &[
 /// Words of `global_defs` without which the same router is master.
 const GLOBAL_HARMLESS: &[&str] = &[
     "checker_log_all_failures",
-    "config_save_dir",
     "dbus_no_interface_name",
     "dbus_service_name",
     "disable_local_igmp",
@@ -330,10 +334,6 @@ const GLOBAL_HARMLESS: &[&str] = &[
     "notify_fifo_script",
     "process_monitor_rcv_bufs",
     "process_monitor_rcv_bufs_force",
-    "reload_check_config",
-    "reload_file",
-    "reload_repeat",
-    "reload_time_file",
     "rs_init_notifies",
     "script_user",
     "set_supplementary_groups",
@@ -463,7 +463,6 @@ const GARP_GROUP: &[&str] = &["garp_interval", "gna_interval", "interface", "int
 
 /// Harmless words for which keepalived insists on a value.
 const HARMLESS_WITH_VALUE: &[&str] = &[
-    "config_save_dir",
     "nftables_ipvs_priority",
     "nftables_ipvs_start_fwmark",
     "nftables_priority",

@@ -24,6 +24,7 @@ mod global;
 mod keywords;
 mod lexer;
 mod processes;
+pub mod reloading;
 mod statement;
 mod strict;
 #[cfg(test)]

@@ -190,6 +190,13 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
         self.want(key, value);
     }
 
+    /// Asks for `key` again, which is wanted and has gone.
+    pub fn ask_again(&mut self, key: K) {
+        if self.want.contains_key(&key) {
+            self.queue.push_back(key);
+        }
+    }
+
     /// How `key` is wanted.
     pub fn wish(&self, key: K) -> Option<&V> {
         self.want.get(&key)
@@ -207,6 +214,14 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
         if let Some(have) = self.have.get_mut(&key) {
             have.origin = Origin::Ours;
             self.queue.push_back(key);
+        }
+    }
+
+    /// What is there under `key` counts as ours from now on, whoever put it there: it goes when it is
+    /// wanted no longer.
+    pub fn adopt(&mut self, key: K) {
+        if let Some(have) = self.have.get_mut(&key) {
+            have.origin = Origin::Ours;
         }
     }
 
@@ -757,6 +772,25 @@ mod tests {
         );
         ledger.want(1, ());
         assert_eq!(plan(&mut ledger), [(OpId(3), 1, Change::Add)]);
+    }
+
+    #[test]
+    fn what_was_found_stays_unless_it_is_adopted() {
+        for adopted in [false, true] {
+            let mut ledger = wanting_one();
+            let found = Outcome::Present {
+                key: 1,
+                found: true,
+            };
+            assert_eq!(ledger.done(OpId(1), Err(Errno::EEXIST)), found);
+            if adopted {
+                ledger.adopt(1);
+            }
+            ledger.unwant(1);
+            let gone = [(OpId(2), 1, Change::Delete)];
+            let expected = if adopted { &gone[..] } else { &[] };
+            assert_eq!(plan(&mut ledger), expected);
+        }
     }
 
     #[test]

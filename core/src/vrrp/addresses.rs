@@ -68,6 +68,12 @@ impl Addresses {
         true
     }
 
+    /// The same for an address that goes even if somebody else had put it there.
+    pub(crate) fn release_for_good(&mut self, id: InstanceId, key: AddressKey) {
+        self.ledger.adopt(key);
+        self.release(id, key);
+    }
+
     /// `id` holds `address` already, and its settings may have changed: true if the kernel's row has
     /// to be made anew.
     pub(crate) fn refresh(&mut self, key: AddressKey, address: &VirtualAddress) -> bool {

@@ -304,6 +304,9 @@ impl VrrpNode {
     }
 
     fn on_address_taken(&mut self, key: AddressKey, now: Instant, out: &mut Out<VrrpAction>) {
+        if self.comes_back(key, now) {
+            return;
+        }
         for id in self.addresses.holders(key) {
             self.with(id, now, out, |instance, ctx| {
                 instance.on_address_taken(key, ctx);

@@ -29,6 +29,10 @@ impl Instance {
         self.advertised = fresh.advertised;
         // The former ones are there for a while.
         self.filter.add(fresh.filter);
+        if let State::Master(master) = &mut self.state {
+            // What is new has to be announced.
+            master.settled = false;
+        }
         // What was told of others compared them with the former settings.
         self.told = Told::default();
     }
@@ -150,6 +154,13 @@ impl Instance {
             ctx.timers.set(timer, ctx.now + delay);
         }
         gone
+    }
+
+    /// An address of a master is away for a moment.
+    pub(crate) fn await_address(&mut self, key: AddressKey) {
+        if let State::Master(master) = &mut self.state {
+            master.awaited.insert(key);
+        }
     }
 
     /// Leaves for good: it is not in the configuration any more. Its addresses are returned and

@@ -446,7 +446,11 @@ impl Instance {
         if let State::Master(master) = former {
             // Last in, first out, as the original removes them.
             for key in master.held.into_iter().rev() {
-                ctx.addresses.release(self.id, key);
+                if ctx.bound.global.release_vips {
+                    ctx.addresses.release_for_good(self.id, key);
+                } else {
+                    ctx.addresses.release(self.id, key);
+                }
             }
         }
     }

@@ -121,6 +121,23 @@ impl NodeDumps {
         (kind == Kind::StatsClear && count > 0).then_some(slice.finished)
     }
 
+    /// Dumps the data of now into a file of its own. All of `node` is looked at in this turn: what
+    /// comes next changes it.
+    pub(crate) fn save(
+        &self,
+        node: &VrrpNode,
+        descriptor: impl Fn(SocketId) -> Option<i32>,
+        path: PathBuf,
+    ) {
+        let mut picture = Picture::begin(node, Kind::Data.wish());
+        picture.step(node, usize::MAX, descriptor);
+        let (wall, facts) = (wall(), self.facts.clone());
+        self.writer.push(Job {
+            path,
+            text: Box::new(move |out| data::write(&picture, &wall, &facts, out)),
+        });
+    }
+
     fn write(&self, kind: Kind, picture: Picture) {
         let dumps = &picture.bound.global.dumps;
         if kind == Kind::Json && picture.instances.is_empty() {

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::path::Path;
 use std::sync::Arc;
 
 use mio::{Interest, Registry, Token, unix::SourceFd};
@@ -27,6 +28,7 @@ use crate::exec::talk::{Talk, Wish};
 use crate::memory::{Memory, Remembrance};
 use crate::netlink::socket::{Commands, Done, Monitor, errno_of};
 use crate::schedule::Schedule;
+use crate::sys::interfaces;
 use crate::sys::msg::{ReceiveBatch, SEND_BATCH};
 use crate::sys::timerfd::TimerFd;
 use crate::voice::Outcome;
@@ -123,6 +125,8 @@ pub(crate) struct VrrpExecutor {
     /// None where every reload needs a new process.
     reloads: Option<Reloads>,
     schedule: Option<Schedule>,
+    /// News about addresses are logged.
+    tells_addresses: bool,
     hands: Hands,
 }
 
@@ -408,6 +412,7 @@ impl VrrpExecutor {
             answers: Answers::default(),
             parent: setup.parent,
             schedule: None,
+            tells_addresses: false,
             reloads: None,
             hands: Hands {
                 registry: None,
@@ -514,10 +519,14 @@ impl VrrpExecutor {
         if self.hands.commands.awaits_answers() {
             self.read_commands(machine, out)?;
         }
+        let tells_addresses = self.tells_addresses;
         let Self { monitor, hands, .. } = self;
         let now = clock::now();
         let mut again = false;
         let drained = monitor.read(&mut |event| {
+            if tells_addresses {
+                tell_address(&event);
+            }
             hands.commands.observe(&event);
             // Results that were lost are made good first, and the machine is given a picture that
             // is younger than they are: it does not wait for echoes that it will not hear.
@@ -597,6 +606,11 @@ impl VrrpExecutor {
             self.news_timer_at = next;
         }
         Ok(())
+    }
+
+    /// Logs the kernel's news about addresses from now on.
+    pub(crate) fn tell_addresses(&mut self) {
+        self.tells_addresses = true;
     }
 
     /// Lets `schedule` decide what to do about lateness.
@@ -722,6 +736,7 @@ impl VrrpExecutor {
             let number = fresh.n;
             match fresh.result {
                 Ok(bound) => {
+                    self.save(number, "pre", machine);
                     let now = clock::now();
                     machine.handle(VrrpEvent::Reload { number, bound }, now, out);
                     self.hands.settle(machine, out, now);
@@ -740,9 +755,26 @@ impl VrrpExecutor {
     fn end_reload<M: VrrpMachine>(&mut self, machine: &M) {
         if let Some(reloads) = &mut self.reloads
             && let Some(n) = reloads.finished(machine.is_reloading(), &self.hands.bound)
-            && let Some(talk) = &mut self.parent
         {
-            talk.reloaded(n, Outcome::Applied, "");
+            self.save(n, "post", machine);
+            if let Some(talk) = &mut self.parent {
+                talk.reloaded(n, Outcome::Applied, "");
+            }
+        }
+    }
+
+    /// `config_save_dir`: the data before and after each reload.
+    fn save<M: VrrpMachine>(&self, number: u64, when: &str, machine: &M) {
+        let Some(directory) = &self.hands.bound.global.reloading.save_dir else {
+            return;
+        };
+        let pid = std::process::id();
+        let name = format!("keepalived_vrrp.{pid}.{number}.{when}");
+        let io = &self.hands.io;
+        let descriptor = |socket| io.get(socket).map(|(fd, _)| fd);
+        if let Some(node) = machine.node() {
+            let path = Path::new(directory).join(name);
+            self.dumps.save(node, descriptor, path);
         }
     }
 
@@ -866,6 +898,20 @@ impl<M: VrrpMachine> Executor<M> for VrrpExecutor {
     fn exit_code(&self) -> Option<u8> {
         self.hands.exit
     }
+}
+
+fn tell_address(event: &KernelEvent<'_>) {
+    let (key, what) = match event {
+        KernelEvent::Address { key, .. } => (key, "is there"),
+        KernelEvent::AddressGone { key } => (key, "is gone"),
+        KernelEvent::DumpStart
+        | KernelEvent::DumpEnd
+        | KernelEvent::Link(_)
+        | KernelEvent::LinkGone { .. } => return,
+    };
+    let number = key.ifindex.0;
+    let name = interfaces::name_of(number).unwrap_or_else(|| format!("interface {number}"));
+    log::info!("Address {}/{} on {name} {what}", key.addr, key.prefix);
 }
 
 fn watch(registry: Option<&Registry>, fd: RawFd, token: Token) -> io::Result<()> {

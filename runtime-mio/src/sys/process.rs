@@ -240,6 +240,17 @@ impl ChildProcess {
     }
 }
 
+/// Sends SIGHUP to this process.
+pub(crate) fn hang_up_self() -> io::Result<()> {
+    // SAFETY: takes two numbers; the process exists.
+    let result = unsafe { libc::kill(libc::getpid(), libc::SIGHUP) };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
 /// The user that this process acts as.
 pub(crate) fn own_uid() -> u32 {
     // SAFETY: it takes nothing and cannot fail.

@@ -21,7 +21,7 @@ use crate::ids::{Family, IfIndex, InstanceId};
 use crate::kernel::links::Unsourced;
 use crate::kernel::{AddressKey, ROUTE_PROTOCOL};
 use crate::machine::Out;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::vrrp::event::VrrpAction;
 use crate::vrrp::instance::Instance;
 use crate::vrrp::plan::Matching;
@@ -37,9 +37,18 @@ pub(super) struct Reload {
     departing: VecDeque<AddressKey>,
     /// Configurations that a predecessor worked by: what it left of theirs goes too.
     predecessors: Vec<Arc<Bound>>,
+    /// Subnets in which addresses were removed last, and when.
+    removed: BTreeSet<Subnet>,
+    removed_at: Instant,
     /// Sockets that have lost or won users were not looked at yet.
     untidy: bool,
 }
+
+/// An interface, the network part of an IPv4 address, and its length.
+type Subnet = (IfIndex, u32, u8);
+
+/// So long after a removal its consequences are told of.
+const CONSEQUENCES: Duration = Duration::from_secs(1);
 
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 struct Work {
@@ -108,6 +117,7 @@ impl VrrpNode {
         }
         self.reload.former = Some(former);
         self.reload.untidy = true;
+        self.reload.removed.clear();
         self.look_at_sources_anew(now, out);
     }
 
@@ -265,12 +275,30 @@ impl VrrpNode {
             && let Some(key) = self.reload.departing.pop_front()
         {
             self.addresses.unwant_unheld(key);
+            self.reload.removed.extend(subnet_of(key));
+            self.reload.removed_at = now;
             used += 1;
         }
         if self.reload.departing.is_empty() && self.addresses.ledger.is_settled() {
             self.reload.former = None;
         }
         used
+    }
+
+    /// With the first IPv4 address of a subnet the kernel removes the others of it, unless
+    /// `promote_secondaries` is set: what goes with an address that a reload has removed is nobody's
+    /// doing, and comes back. True if `key` is such an address.
+    pub(super) fn comes_back(&mut self, key: AddressKey, now: Instant) -> bool {
+        let recent = now.since(self.reload.removed_at) < CONSEQUENCES;
+        let beside = subnet_of(key).is_some_and(|it| self.reload.removed.contains(&it));
+        if !recent || !beside || self.phase != Phase::Running {
+            return false;
+        }
+        self.addresses.ledger.ask_again(key);
+        for id in self.addresses.holders(key) {
+            self.instances[id.0 as usize].await_address(key);
+        }
+        true
     }
 
     /// True from a new configuration until everything that it asks for is done and answered.
@@ -297,6 +325,16 @@ impl VrrpNode {
             self.addresses.unwant_unheld(key);
         }
     }
+}
+
+fn subnet_of(key: AddressKey) -> Option<Subnet> {
+    let IpAddr::V4(addr) = key.addr else {
+        return None;
+    };
+    let mask = u32::MAX
+        .checked_shl(32 - u32::from(key.prefix))
+        .unwrap_or(0);
+    Some((key.ifindex, u32::from(addr) & mask, key.prefix))
 }
 
 /// True if there is more in it than another name.
