@@ -155,21 +155,7 @@ impl Promises {
         let count = out.len();
         let most = 2 * SLICE + ACTIONS_PER_INSTANCE * before.len();
         assert!(count <= most, "{count} actions in one call");
-        // The runtime takes no further actions; the world must not hear of any.
-        let inward = |action: &VrrpAction| {
-            matches!(
-                action,
-                VrrpAction::CloseSocket(_)
-                    | VrrpAction::Note(_)
-                    | VrrpAction::Remember { .. }
-                    | VrrpAction::Forget { .. }
-            )
-        };
-        assert!(
-            !self.exited || out.actions().iter().all(inward),
-            "something after Exit: {:?}",
-            out.actions()
-        );
+        self.check_exit(out);
         // A master that stood in office during the call.
         let mut office: Vec<bool> = before
             .iter()
@@ -213,6 +199,24 @@ impl Promises {
         self.check_farewells(node, before, out);
         self.check_states(node);
         self.check_deadline(node, now);
+    }
+
+    /// The runtime takes no further actions; the world must not hear of any.
+    fn check_exit(&self, out: &Out<VrrpAction>) {
+        let inward = |action: &VrrpAction| {
+            matches!(
+                action,
+                VrrpAction::CloseSocket(_)
+                    | VrrpAction::Note(_)
+                    | VrrpAction::Remember { .. }
+                    | VrrpAction::Forget { .. }
+            )
+        };
+        assert!(
+            !self.exited || out.actions().iter().all(inward),
+            "something after Exit: {:?}",
+            out.actions()
+        );
     }
 
     /// A master that leaves for good, or for a fault, says so; without a source in IPv6 it cannot.
