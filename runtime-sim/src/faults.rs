@@ -299,9 +299,7 @@ impl Fault {
             },
             ["reload", a, variant] => Self::Reload {
                 host: host(a)?,
-                variant: variant
-                    .parse()
-                    .map_err(|_| format!("'{variant}' is no number of a configuration"))?,
+                variant: parse_variant(variant)?,
             },
             ["overrun", a] => Self::Overrun { host: host(a)? },
             [word @ ("freeze" | "thaw"), a] => Self::Freeze {
@@ -459,6 +457,11 @@ fn parse_errno(text: &str) -> Result<Errno, String> {
     number
         .map(Errno)
         .map_err(|_| format!("'{text}' is no error number"))
+}
+
+fn parse_variant(text: &str) -> Result<usize, String> {
+    let number = text.parse();
+    number.map_err(|_| format!("'{text}' is no number of a configuration"))
 }
 
 fn parse_count(text: &str) -> Result<u32, String> {
