@@ -50,8 +50,8 @@ pub trait Machine {
         false
     }
 
-    /// Appends what a successor needs to go on where this machine stands; the first byte is the
-    /// version, and an unknown version means a cold start.
+    /// Appends what a successor needs to go on where this machine stands, versioned: an unknown
+    /// version means a cold start.
     fn snapshot(&self, into: &mut Vec<u8>);
 }
 

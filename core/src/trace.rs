@@ -32,6 +32,7 @@ use crate::notify::text::Rendered;
 use crate::time::Instant;
 use crate::vrrp::event::{Command, Ingress, VrrpAction, VrrpEvent};
 use crate::vrrp::note::Level;
+use crate::vrrp::snapshot::Record;
 
 /// Why a line is not an event.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -334,14 +335,15 @@ pub fn action_line(
             write!(line, "in-force instances={}", bound.instances.len())
         }
         VrrpAction::Note(note) => {
-            let level = match note.level() {
-                Level::Error => "error",
-                Level::Warning => "warning",
-                Level::Info => "info",
-                Level::Detail => "detail",
-            };
+            let level = level_name(note.level());
             write!(line, "note {level} {}", Rendered { bound, note })
         }
+        VrrpAction::Remember {
+            instance,
+            slot,
+            record,
+        } => write_record(&mut line, (*instance, *slot), out.bytes(*record)),
+        VrrpAction::Forget { slot } => write!(line, "forget {slot}"),
         VrrpAction::Exit(code) => write!(line, "exit {code}"),
     };
     line
@@ -371,6 +373,47 @@ fn write_socket(line: &mut String, action: &VrrpAction) -> fmt::Result {
         VrrpAction::CloseSocket(socket) => write!(line, "close-socket {}", socket.0),
         _ => Ok(()),
     }
+}
+
+const fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::Error => "error",
+        Level::Warning => "warning",
+        Level::Info => "info",
+        Level::Detail => "detail",
+    }
+}
+
+/// What a record says of the state; the rest follows from what happened before.
+fn write_record(
+    line: &mut String,
+    (instance, slot): (InstanceId, u32),
+    record: &[u8],
+) -> fmt::Result {
+    write!(line, "remember {} slot={slot}", instance.0)?;
+    if record.is_empty() {
+        return write!(line, " nothing");
+    }
+    let Ok(record) = Record::decode(record) else {
+        return write!(line, " unreadable");
+    };
+    let (state, priority) = (record.state, record.priority);
+    write!(
+        line,
+        " {state:?} priority={priority} since={}",
+        record.since.as_micros()
+    )?;
+    write_flags(
+        line,
+        &[
+            (record.old_checksum, "old-checksum"),
+            (record.settled, "settled"),
+        ],
+    )?;
+    if let Some(heard) = record.heard {
+        write!(line, " heard={}@{}", heard.priority, heard.addr)?;
+    }
+    Ok(())
 }
 
 fn write_kernel_event(line: &mut String, event: &KernelEvent<'_>) -> fmt::Result {
@@ -462,7 +505,24 @@ struct Hex<'a>(&'a [u8]);
 
 impl fmt::Display for Hex<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        // A journal is mostly this: octet by octet through the formatter it takes long.
+        for octets in self.0.chunks(32) {
+            let mut text = [0; 64];
+            for (place, octet) in text.chunks_exact_mut(2).zip(octets) {
+                place.copy_from_slice(&[digit(octet >> 4), digit(octet & 0xf)]);
+            }
+            let text = text.get(..2 * octets.len()).unwrap_or_default();
+            f.write_str(std::str::from_utf8(text).map_err(|_| fmt::Error)?)?;
+        }
+        Ok(())
+    }
+}
+
+/// A number below 16 as a digit.
+const fn digit(value: u8) -> u8 {
+    match value {
+        0..10 => b'0' + value,
+        _ => b'a' + (value - 10),
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use relevo_core::config::bound::Bound;
-use relevo_core::ids::{Errno, IfIndex, InstanceId, OpId, SocketId};
+use relevo_core::config::bound::{Bound, InstanceConfig, VirtualAddress};
+use relevo_core::ids::{Errno, IfIndex, InstanceId, OpId, SocketId, Version};
 use relevo_core::kernel::{AddressKey, KernelEvent, Link};
-use relevo_core::machine::Machine;
+use relevo_core::machine::{Machine, Out};
 use relevo_core::time::Instant;
 use relevo_core::trace::{self, Input, Line};
-use relevo_core::vrrp::{Command, Ingress, VrrpEvent, VrrpNode};
+use relevo_core::vrrp::snapshot::{self, RECORD_LEN, Record, Records};
+use relevo_core::vrrp::{Command, Ingress, StateName, VrrpEvent, VrrpNode};
 
 use crate::bytes::Bytes;
 use crate::trail::Trail;
@@ -205,19 +206,41 @@ fn kernel_event<'a>(
     }
 }
 
-/// A snapshot of whatever version: what is not known means a cold start.
+/// What a predecessor left: records of whatever kind, the first one by itself.
 pub fn snapshot(data: &[u8], trail: &mut Trail) {
-    let bound = Arc::new(Bound::default());
-    let resumed = VrrpNode::resume(Arc::clone(&bound), data, 1, Instant::ZERO);
-    trail.mark(format_args!(
-        "version {:?}",
-        data.first().filter(|version| **version < 2)
-    ));
-    let cold = VrrpNode::new(bound, 1, Instant::ZERO);
-    if data.first().is_none_or(|version| *version == 0) {
-        assert_eq!(resumed, cold);
+    let whole = snapshot::sealed(data);
+    for record in [data, &whole] {
+        match Record::decode(record) {
+            Ok(read) => {
+                trail.mark(format_args!("{:?} {:?}", read.state, read.heard.is_some()));
+                let mut again = Vec::new();
+                read.encode(&mut again);
+                assert_eq!(again, record, "another text of the same record");
+            }
+            Err(error) => trail.mark(format_args!("{error:?}")),
+        }
     }
-    let mut written = Vec::new();
-    resumed.snapshot(&mut written);
-    assert!(!written.is_empty(), "a snapshot without a version");
+    let address = VirtualAddress::new([192, 0, 2, 1].into(), 32);
+    let config = InstanceConfig::new("VI_1", "eth0", Version::V3, 51, vec![address]);
+    let bound = Arc::new(Bound {
+        instances: vec![config],
+        ..Bound::default()
+    });
+    let mut records = Records::new(Instant::ZERO);
+    for (slot, part) in (0..).zip(data.chunks(RECORD_LEN)) {
+        records.add(slot, part, Some(Instant::from_micros(1)), 1);
+    }
+    records.add(9, &whole, Some(Instant::from_micros(1)), u64::MAX);
+    let now = Instant::from_micros(2_000_000);
+    let mut node = VrrpNode::resume(bound, &records, 1, now);
+    // Nothing counts before the kernel's first picture.
+    assert_eq!(node.state(InstanceId(0)), StateName::Init);
+    let mut out = Out::new();
+    for event in [KernelEvent::DumpStart, KernelEvent::DumpEnd] {
+        out.clear();
+        node.handle(VrrpEvent::Kernel(event), now, &mut out);
+    }
+    for action in out.actions() {
+        trail.mark(format_args!("{:?}", std::mem::discriminant(action)));
+    }
 }

@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use relevo_core::config::{Processes, start_exit_code};
 use relevo_core::journal::Secrets;
-use relevo_core::status::data::Facts;
 use relevo_core::supervisor::Kind;
 use relevo_core::time::Duration;
 use relevo_core::vrrp::VrrpNode;
@@ -19,6 +18,7 @@ use crate::exec::reload::Reloads;
 use crate::exec::talk::Talk;
 use crate::exec::vrrp::{Setup, VrrpExecutor};
 use crate::logger::{self, Logger};
+use crate::memory::Memory;
 use crate::pidfile::{PidFile, Refused};
 use crate::places::{Places, Process};
 use crate::recorder::{self, Recorder};
@@ -227,6 +227,7 @@ fn vrrp(
     }
     let pid_file = pid_file(options.vrrp_pid_file.as_deref(), &places);
     let mut bound = loaded.bound;
+    bound.global.release_vips = options.release_vips;
     if inheritance.reloaded {
         bound.global.startup_delay = Duration::ZERO;
     }
@@ -235,8 +236,14 @@ fn vrrp(
     let seed = processes
         .random_seed
         .map_or_else(seed, |seed| Ok(seed.into()))?;
+    let mut memory = memory(inheritance.memory, bound.instances.len())?;
+    if let Some(memory) = memory.as_mut().filter(|_| !inheritance.resume) {
+        memory.forget_all();
+    }
+    let records = memory.as_ref().map(Memory::records).unwrap_or_default();
     let now = clock::now();
-    let node = VrrpNode::new(Arc::clone(&bound), seed, now);
+    let node = VrrpNode::resume(Arc::clone(&bound), &records, seed, now);
+    drop(records);
     let mut node = Recorder::new(node, Secrets::of(&bound), seed, now);
     recorder::write_after_panic();
     let mut executor = VrrpExecutor::new(Setup {
@@ -244,12 +251,13 @@ fn vrrp(
         signals: Some(signals.into_owned()),
         ignore_sigint: options.ignore_sigint,
         parent: Some(parent),
+        memory,
     })?;
     executor.take_reloads(Reloads::new(&options.config_file));
-    executor.set_facts(Facts {
-        umask: parent::umask(options, &processes),
-        ..Facts::default()
-    });
+    executor.set_facts(places.facts(parent::umask(options, &processes)));
+    if options.address_monitoring {
+        executor.tell_addresses();
+    }
     // Last, so that what was needed to get here is locked too, and was not done in a hurry.
     executor.run_by(Schedule::apply("vrrp", &processes.vrrp, &processes));
     // A parent that is gone already shows when the loop looks at its socket.
@@ -275,6 +283,19 @@ fn settle(processes: &Processes, places: &Places, logger: &mut Logger) -> io::Re
     schedule::before_threads("vrrp", &processes.vrrp);
     logger.set_identity(places.identity(VRRP));
     logger.start()
+}
+
+/// What the parent keeps for the child; without it the child works, and leaves nothing behind.
+fn memory(fd: Option<RawFd>, slots: usize) -> io::Result<Option<Memory>> {
+    let Some(fd) = fd else { return Ok(None) };
+    let file = File::from(process::inherited(fd)?);
+    match Memory::map(file, slots) {
+        Ok(memory) => Ok(Some(memory)),
+        Err(error) => {
+            log::warn!("What virtual routers do cannot be remembered: {error}");
+            Ok(None)
+        }
+    }
 }
 
 /// The child's own pid file; nothing depends on it, so whatever is wrong with it is only told.
@@ -354,6 +375,8 @@ mod tests {
         ];
         let wrong = [
             "--relevo-child=vrrp,3,4,5",
+            "--relevo-child=vrrp,3,4,memory=x",
+            "--relevo-child=vrrp,3,4,memory=4",
             "--relevo-child=x,3,4",
             "--relevo-child=vrrp,3,3",
             "--relevo-child=vrrp,3,-1",

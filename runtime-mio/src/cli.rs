@@ -58,6 +58,10 @@ pub(crate) struct Options {
     pub(crate) namespace: Option<OsString>,
     pub(crate) config_test: Option<Report>,
     pub(crate) ignore_sigint: bool,
+    /// `-X`: virtual addresses go with the mastership even if they were there before.
+    pub(crate) release_vips: bool,
+    /// `-a`: the kernel's news about addresses are logged.
+    pub(crate) address_monitoring: bool,
     /// `-m`, or `-M`.
     pub(crate) core_dump: bool,
     /// `-M`: the kernel's pattern.
@@ -93,6 +97,8 @@ impl Default for Options {
             pid_file: None,
             vrrp_pid_file: None,
             namespace: None,
+            release_vips: false,
+            address_monitoring: false,
             core_dump: false,
             core_pattern: None,
             config_test: None,
@@ -227,6 +233,8 @@ impl Reader {
             Name::Pid => options.pid_file = path(value),
             Name::VrrpPid => options.vrrp_pid_file = path(value),
             Name::Namespace => options.namespace = value,
+            Name::ReleaseVips => options.release_vips = true,
+            Name::AddressMonitoring => options.address_monitoring = true,
             Name::CoreDump => options.core_dump = true,
             Name::CoreDumpPattern => {
                 options.core_dump = true;
@@ -239,11 +247,9 @@ impl Reader {
             Name::IgnoreSigint => options.ignore_sigint = true,
             // The processes that these concern do not exist yet, and the log file needs no flush.
             Name::NoBfd | Name::CheckersPid | Name::BfdPid | Name::FlushLogFile => {}
-            Name::ReleaseVips
-            | Name::DontReleaseVrrp
+            Name::DontReleaseVrrp
             | Name::DontReleaseIpvs
             | Name::DumpConf
-            | Name::AddressMonitoring
             | Name::Snmp
             | Name::SnmpAgentSocket
             | Name::AllConfig

@@ -21,8 +21,9 @@ Usage: relevo status [--json]     how the daemon and its virtual routers are
        relevo plan                the same as reload --plan
        relevo journal             the last inputs of the VRRP process, as a trace
        relevo check FILE          what is wrong with a configuration
-Each with --instance NAME (as in the configuration) or --socket PATH (or RELEVO_SOCKET=PATH in the
-environment) for another daemon than the usual one. Exit status: 0 if all is well, 1 if not.
+Each with --instance NAME and --namespace NAME (as in the daemon's configuration) or --socket PATH
+(or RELEVO_SOCKET=PATH in the environment) for another daemon than the usual one.
+Exit status: 0 if all is well, 1 if not.
 ";
 
 /// What the words ask for.
@@ -67,7 +68,7 @@ fn read(first: &OsStr, rest: &[OsString]) -> Option<Result<Command, String>> {
         "check" => return Some(read_check(rest)),
         _ => return None,
     };
-    let mut socket = place::wanted(None);
+    let (mut socket, mut namespace, mut instance) = (None, None, None);
     let mut words = rest.iter();
     while let Some(word) = words.next() {
         let text = word.to_str().unwrap_or_default();
@@ -80,20 +81,29 @@ fn read(first: &OsStr, rest: &[OsString]) -> Option<Result<Command, String>> {
             ("--help" | "-h", _) => return Some(Ok(Command::Help)),
             ("--json", Request::Status) => request = Request::StatusJson,
             ("--plan", Request::Reload) => request = Request::Plan,
-            ("--socket", _) => match value() {
-                Some(path) => socket = path.into(),
-                None => return Some(Err("--socket wants a path".to_owned())),
-            },
-            ("--instance", _) => match value() {
-                Some(name) => socket = place::path(Some(&name.to_string_lossy())),
-                None => return Some(Err("--instance wants a name".to_owned())),
-            },
+            ("--socket" | "--namespace" | "--instance", _) => {
+                let place = match name {
+                    "--socket" => &mut socket,
+                    "--namespace" => &mut namespace,
+                    _ => &mut instance,
+                };
+                *place = value();
+                if place.is_none() {
+                    return Some(Err(format!("{name} wants a value")));
+                }
+            }
             _ => {
                 let word = word.to_string_lossy();
                 return Some(Err(format!("{} does not know {word}", first.display())));
             }
         }
     }
+    let text = |word: Option<OsString>| word.map(|word| word.to_string_lossy().into_owned());
+    let socket = match (socket, text(namespace), text(instance)) {
+        (Some(path), _, _) => path.into(),
+        (None, None, None) => place::wanted(None),
+        (None, namespace, instance) => place::path(namespace.as_deref(), instance.as_deref()),
+    };
     Some(Ok(Command::Ask { request, socket }))
 }
 
@@ -244,6 +254,8 @@ mod tests {
         assert_eq!(asks(&["status", "--socket=/x/y"]), other);
         let named = asks(&["reload", "--instance", "blue"]).1;
         assert_eq!(named, Path::new("/run/keepalived/relevo_blue.sock"));
+        let named = asks(&["journal", "--namespace=red", "--instance=blue"]).1;
+        assert_eq!(named, Path::new("/run/keepalived/red/relevo_blue.sock"));
         let file = Command::Check("a.conf".into());
         assert_eq!(command(&["check", "a.conf"]), Some(Ok(file)));
         assert_eq!(command(&["status", "--help"]), Some(Ok(Command::Help)));

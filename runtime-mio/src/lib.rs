@@ -2,7 +2,7 @@
 //!
 //! - `cli`, `options`, `usage`, `version`, `exit`: the command line, keepalived's
 //! - `parent`, `child`, `pidfile`, `sd_notify`: the processes; `places`, `namespace`, `schedule`,
-//!   `core_dump`: how they are called and how they run
+//!   `core_dump`: how they are called and how they run; `memory`: what outlives them
 //! - `daemon`: the loop that each of them runs; `exec`: an executor for each machine
 //! - `netlink`, `vrrp_io`, `arp_io`: the kernel and the wire; `sys`: system calls
 //! - `configuration`, `host_facts`, `diagnose`: the file, and what is wrong with it
@@ -27,6 +27,7 @@ mod exit;
 pub mod fuzzing;
 mod host_facts;
 mod logger;
+mod memory;
 mod namespace;
 mod netlink;
 mod options;

@@ -260,7 +260,7 @@ pub(crate) const TABLE: [Row; 39] = [
         'a',
         "address-monitoring",
         Nothing,
-        "log every change of an address or route of this host",
+        "log every change of an address of this host",
     ),
     row(Name::Snmp, 'x', "snmp", Nothing, "offer everything by SNMP"),
     row(
@@ -386,11 +386,9 @@ impl Row {
     /// What this version leaves undone; `None` if the option works.
     pub(crate) const fn left_undone(&self) -> Option<&'static str> {
         Some(match self.name {
-            Name::ReleaseVips => "drop virtual addresses that another program added",
             Name::DontReleaseVrrp => "leave the virtual addresses in place at exit",
             Name::DontReleaseIpvs => "leave the IPVS table in place at exit",
             Name::DumpConf => "log the configuration at start",
-            Name::AddressMonitoring => "log every change of an address",
             Name::Snmp => "start SNMP",
             Name::SnmpAgentSocket => "choose the SNMP master agent",
             Name::AllConfig => "make an unreadable included file an error",
@@ -418,6 +416,8 @@ impl Row {
             | Name::BfdPid
             | Name::Genhash
             | Name::Namespace
+            | Name::ReleaseVips
+            | Name::AddressMonitoring
             | Name::CoreDump
             | Name::CoreDumpPattern
             | Name::Signum

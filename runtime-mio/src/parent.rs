@@ -10,7 +10,6 @@ use std::rc::Rc;
 use relevo_core::config::bound::Bound;
 use relevo_core::config::reloading::Reloading;
 use relevo_core::config::{Diagnostic, Processes, Severity, check_exit_code, start_exit_code};
-use relevo_core::status::data::Facts;
 use relevo_core::supervisor::{Kind, Kinds, Settings, Supervisor, Terms};
 use relevo_core::vrrp::plan::plan;
 
@@ -25,6 +24,7 @@ use crate::exec::desk::Desk;
 use crate::exec::report::{self, Findings};
 use crate::exec::supervisor::{self, Planner, ReadConfig, SupervisorExecutor, Text};
 use crate::logger::{self, Logger};
+use crate::memory::{self, MemoryFile};
 use crate::namespace::{self, OwnFiles};
 use crate::pidfile::{PidFile, Refused};
 use crate::places::{Places, Process};
@@ -326,6 +326,22 @@ fn pid_file(options: &Options, places: &Places) -> Result<PidFile, Refusal> {
     })
 }
 
+/// What outlives the VRRP child. It can do without.
+fn memory(options: &Options, places: &Places, wanted: Kinds) -> Option<MemoryFile> {
+    if !wanted.contains(Kind::Vrrp) {
+        return None;
+    }
+    let pid_file = match &options.vrrp_pid_file {
+        Some(file) => Some(file.clone()),
+        None => places.own_pid_file(Process::Child(Kind::Vrrp)),
+    };
+    let path = memory::path(pid_file.as_deref());
+    let opened = MemoryFile::open(&path);
+    opened
+        .inspect_err(|error| log::warn!("What virtual routers do is not remembered: {error}"))
+        .ok()
+}
+
 /// Goes into the background and runs the loop until the last child has left.
 fn watch(
     options: &Options,
@@ -352,6 +368,7 @@ fn watch(
     logger.set_identity(places.identity(Process::Parent));
     logger.start()?;
     pid_file.write(std::process::id())?;
+    let memory = memory(options, &places, text.terms.wanted);
     let mut machine = Supervisor::new(Settings {
         terms: text.terms,
         respawn: !options.dont_respawn,
@@ -361,10 +378,7 @@ fn watch(
         config: options.config_file.clone(),
         pid: options.vrrp_pid_file.clone(),
     };
-    let facts = Facts {
-        umask: umask(options, &processes),
-        ..Facts::default()
-    };
+    let facts = places.facts(umask(options, &processes));
     let findings = Findings::default();
     let desk = desk(options, &processes, Rc::clone(&findings))?;
     let around = Around {
@@ -378,11 +392,15 @@ fn watch(
         options.ignore_sigint,
         Call { words, files },
         text,
+        memory,
         ParentDump::new(facts),
         read_config(options.clone(), diagnostics, around, findings),
         (desk, planner(options.clone())),
     );
     let code = daemon::run(&mut machine, &mut executor);
+    if matches!(code, Ok(exit::NORMAL)) {
+        executor.leave();
+    }
     // Its socket stands among the files.
     drop(executor);
     drop(pid_file);

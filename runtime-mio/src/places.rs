@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io::ErrorKind};
 
 use relevo_core::config::Processes;
+use relevo_core::status::data::Facts;
 use relevo_core::supervisor::Kind;
 
 /// Where files of running programs are.
@@ -27,6 +28,8 @@ pub(crate) enum Process {
 pub(crate) struct Places {
     /// Pid files stand in a directory of their own.
     own_directory: bool,
+    /// The directory was there before this daemon, which keeps more than pid files in it.
+    was_there: bool,
     namespace: Option<String>,
     instance: Option<String>,
 }
@@ -38,6 +41,7 @@ impl Places {
             own_directory: processes.use_pid_dir
                 || processes.instance.is_some()
                 || namespace.is_some(),
+            was_there: Path::new(OWN).exists(),
             namespace: namespace.map(str::to_owned),
             instance: processes.instance.clone(),
         }
@@ -56,6 +60,11 @@ impl Places {
             None => format!("{name}.pid"),
         };
         self.directory().join(file)
+    }
+
+    /// The same, if it is not the one that every daemon has by default.
+    pub(crate) fn own_pid_file(&self, process: Process) -> Option<PathBuf> {
+        self.own_directory.then(|| self.pid_file(process))
     }
 
     /// The file that is there while a new configuration is read, where it has no other name.
@@ -83,6 +92,16 @@ impl Places {
         name
     }
 
+    /// What a process with this umask knows of itself, for dumps.
+    pub(crate) fn facts(&self, umask: u32) -> Facts {
+        Facts {
+            namespace: self.namespace.clone(),
+            instance: self.instance.clone(),
+            umask,
+            parent: false,
+        }
+    }
+
     fn directory(&self) -> &'static Path {
         Path::new(if self.own_directory { OWN } else { RUN })
     }
@@ -95,9 +114,9 @@ impl Places {
         Ok(())
     }
 
-    /// Removes what [`prepare`](Self::prepare) made, if nothing is left in it.
+    /// Removes the directory, if nothing is left in it.
     pub(crate) fn tidy_up(&self) {
-        if self.own_directory {
+        if self.own_directory || !self.was_there {
             // Another daemon may be using it, or a file may be worth keeping.
             _ = fs::remove_dir(OWN);
         }

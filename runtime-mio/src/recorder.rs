@@ -157,31 +157,57 @@ mod tests {
         assert_eq!(lines, ["# began at 5, seed 1", "7 stop", "9 timeout"]);
     }
 
-    /// The hook is of the whole process, so only its half is tried here: what it would write.
-    #[test]
-    fn a_machine_that_panics_leaves_its_last_input() {
-        struct Fragile(VrrpNode);
-        impl Machine for Fragile {
-            type Event<'a> = VrrpEvent<'a>;
-            type Action = VrrpAction;
-            type Timer = VrrpTimer;
-            fn handle(&mut self, _: VrrpEvent<'_>, _: Instant, _: &mut Out<VrrpAction>) {
-                panic!("a mistake");
-            }
-            fn handle_timeout(&mut self, _: Instant, _: &mut Out<VrrpAction>) {}
-            fn next_timeout(&self) -> Option<(Instant, VrrpTimer)> {
-                self.0.next_timeout()
-            }
-            fn snapshot(&self, _: &mut Vec<u8>) {}
+    /// A machine with a mistake in it.
+    struct Fragile(VrrpNode);
+
+    impl Machine for Fragile {
+        type Event<'a> = VrrpEvent<'a>;
+        type Action = VrrpAction;
+        type Timer = VrrpTimer;
+        fn handle(&mut self, _: VrrpEvent<'_>, _: Instant, _: &mut Out<VrrpAction>) {
+            panic!("a mistake");
         }
-        impl VrrpMachine for Fragile {}
+        fn handle_timeout(&mut self, _: Instant, _: &mut Out<VrrpAction>) {}
+        fn next_timeout(&self) -> Option<(Instant, VrrpTimer)> {
+            self.0.next_timeout()
+        }
+        fn snapshot(&self, _: &mut Vec<u8>) {}
+    }
+
+    impl VrrpMachine for Fragile {}
+
+    const WORD: &str = "RELEVO_TEST_PANICS";
+
+    /// In a process of its own, for the hook is of the whole process, and so is $TMPDIR.
+    #[test]
+    fn a_panic_leaves_the_last_input_behind() {
         let now = Instant::from_micros(5);
-        let node = VrrpNode::new(Arc::new(Bound::default()), 1, now);
-        let mut machine = Recorder::new(Fragile(node), Secrets::default(), 1, now);
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            machine.handle(VrrpEvent::Continue, now, &mut Out::new());
-        }));
-        assert!(outcome.is_err());
-        assert!(journal::text(&image()).ends_with("\n5 continue\n"));
+        if std::env::var_os(WORD).is_some() {
+            write_after_panic();
+            let node = VrrpNode::new(Arc::new(Bound::default()), 1, now);
+            let mut machine = Recorder::new(Fragile(node), Secrets::default(), 1, now);
+            return machine.handle(VrrpEvent::Continue, now, &mut Out::new());
+        }
+        let place = std::env::temp_dir().join(format!("relevo-panic-{}", std::process::id()));
+        std::fs::create_dir_all(&place).expect("a directory of our own");
+        // Who gets there first plants a link.
+        let victim = place.join("victim");
+        std::fs::write(&victim, "precious").expect("ours");
+        std::os::unix::fs::symlink(&victim, place.join(FILE)).expect("ours");
+        let name = "recorder::tests::a_panic_leaves_the_last_input_behind";
+        let done = std::process::Command::new(std::env::current_exe().expect("a path"))
+            .args(["--exact", name])
+            .env(WORD, "1")
+            .env("TMPDIR", &place)
+            .output()
+            .expect("it runs");
+        assert!(!done.status.success());
+        let text = std::fs::read_to_string(place.join(FILE)).expect("it was written");
+        assert_eq!(
+            text,
+            "# relevo journal 1\n# began at 5, seed 1\n5 continue\n"
+        );
+        assert_eq!(std::fs::read_to_string(&victim).expect("there"), "precious");
+        std::fs::remove_dir_all(&place).expect("ours");
     }
 }

@@ -380,6 +380,47 @@ fn a_warning_comes_before_the_kernel_ends_what_computes_too_long() {
     assert_eq!(daemon.log().matches("vrrp_rlimit_rttime").count(), 1);
 }
 
+/// Somebody adds a virtual address before it is taken over. Only with `-X` it goes with the daemon.
+#[test]
+fn addresses_of_others_go_when_that_is_asked_for() {
+    let conf = QUICK.replace("version 3\nadvert_int 0.1", "version 3\nadvert_int 0.5");
+    // Somebody else holds the namespace, so that it can be looked at afterwards.
+    let keeper = format!("{LINK}; sleep 1000 &");
+    for (options, stays) in [(&["-a"][..], true), (&["-X", "-a"], false)] {
+        let mut daemon = Daemon::start("release", &keeper, &conf, options);
+        let child = pid_in(&daemon.sees("/run/vrrp.pid"));
+        let keeper = children(daemon.pid()).into_iter().find(|&pid| pid != child);
+        let keeper = keeper.expect("who keeps the place");
+        let ip = |words: &[&str]| {
+            let mut enter = Command::new("nsenter");
+            if !is_root() {
+                enter.args(["--user", "--preserve-credentials"]);
+            }
+            let enter = enter
+                .args(["-n", "-t", &keeper.to_string(), "ip"])
+                .args(words);
+            let output = enter.output().expect("nsenter(1) runs");
+            assert!(output.status.success(), "{words:?}");
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        };
+        daemon.wait_for_log("Entering BACKUP STATE");
+        ip(&["addr", "add", "10.0.0.9/24", "dev", "eth0"]);
+        daemon.wait_for_log("Address 10.0.0.9/24 on eth0 is there");
+        daemon.wait_for_log("Entering MASTER STATE");
+        sleep(Duration::from_millis(200));
+        assert_eq!(daemon.stop(), Some(0));
+        let there = ip(&["-br", "addr", "show", "eth0"]);
+        assert!(there.contains("10.0.0.1/24"), "{there}");
+        assert_eq!(there.contains("10.0.0.9/24"), stays, "{options:?}: {there}");
+        kill(keeper, "KILL");
+    }
+}
+
+fn pid_in(path: &Path) -> u32 {
+    let text = fs::read_to_string(path).expect("a pid file");
+    text.trim().parse().expect("a number")
+}
+
 /// `blue` is a namespace with an interface eth0; the one outside has none.
 const BLUE: &str = "mkdir /run/netns && touch /run/netns/blue && \
                     unshare --net=/run/netns/blue sh -c 'ip link set lo up && \
@@ -410,8 +451,7 @@ fn a_network_namespace_is_entered_with_files_of_its_own() {
         daemon.wait_for_log("Entering MASTER STATE");
         let network = |pid| fs::read_link(format!("/proc/{pid}/ns/net")).expect("alive");
         let mounts = |pid| fs::read_link(format!("/proc/{pid}/ns/mnt")).expect("alive");
-        let child = fs::read_to_string(daemon.sees(&format!("/run/keepalived/{}", files[1])));
-        let child: u32 = child.expect("a pid file").trim().parse().expect("a number");
+        let child = pid_in(&daemon.sees(&format!("/run/keepalived/{}", files[1])));
         let outside = children(parent).into_iter().find(|&pid| pid != child);
         let outside = outside.expect("who keeps the place outside");
         assert_eq!(network(parent), network(child));
@@ -516,4 +556,100 @@ fn process_1_of_a_container_reaps_orphans_and_heeds_sigterm() {
     assert_eq!(name(child), "keepalived");
     assert_eq!(daemon.stop(), Some(0), "{}", daemon.log());
     assert!(daemon.log().contains(": Stopped\n"), "{}", daemon.log());
+}
+
+/// The value of a line of the unit in `conf-examples`.
+fn unit(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let path = path.join("../conf-examples/systemd/relevo.service");
+    let text = fs::read_to_string(path).expect("the unit");
+    let value = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    value.unwrap_or_else(|| panic!("no {name}")).to_owned()
+}
+
+/// What the unit takes away is taken away here by other means: all capabilities but two for good, and
+/// the right to write anywhere but where it says.
+#[test]
+fn the_daemon_works_with_what_the_unit_leaves_it() {
+    let capabilities: Vec<String> = unit("CapabilityBoundingSet")
+        .split_whitespace()
+        .map(|name| format!("+{}", name.trim_start_matches("CAP_").to_lowercase()))
+        .collect();
+    let kept = capabilities.join(",");
+    assert_eq!(unit("NoNewPrivileges"), "yes");
+    assert_eq!(unit("ReadWritePaths"), "/run /tmp");
+    let place = place("unit");
+    fs::write(place.join("conf"), QUICK).expect("a file of our own");
+    // The log is open already; everything else is below /, which cannot be written any more.
+    let preparation = format!(
+        "{LINK} && mount --bind / /mnt && mount -o remount,bind,ro /mnt && \
+         mount -t tmpfs tmpfs /mnt/run && mount -t proc proc /mnt/proc && \
+         mount --rbind /dev /mnt/dev && cp {}/conf /mnt/run/conf && \
+         exec chroot /mnt setpriv --no-new-privs --bounding-set=-all,{kept} --inh-caps=-all \
+         \"$0\" \"$@\"",
+        place.display()
+    );
+    let process = command(
+        &place,
+        &["--pid", "--fork", "--kill-child"],
+        &preparation,
+        // The last one counts.
+        &["-f", "/run/conf"],
+    )
+    .spawn()
+    .expect("unshare(1) runs");
+    let mut daemon = Daemon {
+        place,
+        process,
+        inner: None,
+    };
+    daemon.wait_for_log("Entering MASTER STATE");
+    let first = children(daemon.process.id())[0];
+    daemon.inner = Some(first);
+    let child = daemon.child();
+    for pid in [first, child] {
+        assert_eq!(status(pid, "NoNewPrivs"), "1");
+        assert_eq!(status(pid, "CapBnd"), "0000000000003000");
+        assert_eq!(status(pid, "CapEff"), "0000000000003000");
+        assert!(fs::write(format!("/proc/{pid}/root/etc/written"), "").is_err());
+    }
+    assert!(daemon.sees("/run/keepalived.pid").exists());
+    assert_eq!(daemon.stop(), Some(0), "{}", daemon.log());
+    let log = daemon.log();
+    assert!(!log.contains("denied") && !log.contains("cannot"), "{log}");
+}
+
+/// systemd has a say about the unit where it is installed.
+#[test]
+fn systemd_understands_the_unit() {
+    let place = place("verify");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let source = source.join("../conf-examples/systemd/relevo.service");
+    let text = fs::read_to_string(source).expect("the unit");
+    let program = unit("ExecStart");
+    let program = program.split(' ').next().expect("a program");
+    assert_eq!(text.matches(program).count(), 1);
+    let file = place.join("relevo.service");
+    let text = text.replace(program, env!("CARGO_BIN_EXE_relevo"));
+    fs::write(&file, &text).expect("a file of our own");
+    let verify = |file: &Path| {
+        Command::new("systemd-analyze")
+            .args(["verify", "--man=no"])
+            .arg(file)
+            .output()
+    };
+    match verify(&file) {
+        Ok(output) => {
+            let told = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.success() && told.is_empty(), "{told}");
+            // And it does look.
+            fs::write(&file, text.replace("ProtectHome=", "ProtectHone=")).expect("writable");
+            let output = verify(&file).expect("it ran before");
+            assert!(String::from_utf8_lossy(&output.stderr).contains("ProtectHone"));
+        }
+        Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "{error}"),
+    }
+    _ = fs::remove_dir_all(&place);
 }

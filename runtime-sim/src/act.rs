@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use relevo_core::ids::{Errno, IfIndex, InstanceId};
+use relevo_core::ids::{Errno, IfIndex, InstanceId, SocketId};
 use relevo_core::machine::{BytesRange, Out};
 use relevo_core::trace;
 use relevo_core::vrrp::StateName;
@@ -91,27 +91,7 @@ impl World {
                 addr,
                 frame,
             } => self.send_announcement(host, *ifindex, (*addr).into(), out.bytes(*frame)),
-            VrrpAction::OpenSocket { socket, spec, .. } => {
-                let spec = SocketSpec {
-                    ifindex: self.hosts[host].numbers.inward(spec.ifindex),
-                    ..*spec
-                };
-                let refusal = self.hosts[host].traps.sockets.pop_front();
-                self.hosts[host].crippled |= refusal.is_some();
-                let down = !self.hosts[host].kernel.is_admin_up(spec.ifindex);
-                let gone = !self.hosts[host].kernel.has_link(spec.ifindex);
-                let errno = refusal
-                    .or(gone.then_some(Errno::ENODEV))
-                    .or(down.then_some(ENETDOWN));
-                if let Some(errno) = errno {
-                    self.hosts[host].given.insert(errno);
-                }
-                if let Some(process) = self.hosts[host].process.as_mut() {
-                    process.open(*socket, spec);
-                }
-                let result = errno.map_or(Ok(()), Err);
-                self.tell_later(host, Told::Socket(*socket, result));
-            }
+            VrrpAction::OpenSocket { socket, spec, .. } => self.open_socket(host, *socket, spec),
             VrrpAction::CloseSocket(socket) => {
                 if let Some(process) = self.hosts[host].process.as_mut() {
                     process.close(*socket);
@@ -119,9 +99,42 @@ impl World {
             }
             VrrpAction::GrowSocket { .. } => {}
             VrrpAction::InForce(bound) => self.put_in_force(host, bound),
+            VrrpAction::Remember {
+                instance,
+                slot,
+                record,
+            } => {
+                let record = out.bytes(*record);
+                self.trace.mix(&[7, u64::from(*slot)]);
+                self.trace.mix_bytes(record);
+                self.hosts[host].memory.remember(*instance, *slot, record);
+            }
+            VrrpAction::Forget { slot } => self.hosts[host].memory.forget(*slot),
             VrrpAction::Note(note) => self.take_note(host, note),
             VrrpAction::Exit(code) => self.exit(host, *code),
         }
+    }
+
+    fn open_socket(&mut self, host: usize, socket: SocketId, spec: &SocketSpec) {
+        let spec = SocketSpec {
+            ifindex: self.hosts[host].numbers.inward(spec.ifindex),
+            ..*spec
+        };
+        let refusal = self.hosts[host].traps.sockets.pop_front();
+        self.hosts[host].crippled |= refusal.is_some();
+        let down = !self.hosts[host].kernel.is_admin_up(spec.ifindex);
+        let gone = !self.hosts[host].kernel.has_link(spec.ifindex);
+        let errno = refusal
+            .or(gone.then_some(Errno::ENODEV))
+            .or(down.then_some(ENETDOWN));
+        if let Some(errno) = errno {
+            self.hosts[host].given.insert(errno);
+        }
+        if let Some(process) = self.hosts[host].process.as_mut() {
+            process.open(socket, spec);
+        }
+        let result = errno.map_or(Ok(()), Err);
+        self.tell_later(host, Told::Socket(socket, result));
     }
 
     fn send_advert(
@@ -182,7 +195,10 @@ impl World {
             intact: true,
         };
         finish_header(&mut advert);
+        let local = self.hosts[host].clock.local(self.now);
+        self.hosts[host].memory.stamp(*instance, local);
         self.last_sent[member] = Some(self.now);
+        self.fact(Fact::Left(member));
         self.transmit(host, &advert);
         self.samples[member] = Some(advert);
     }
@@ -278,6 +294,12 @@ impl World {
     fn take_note(&mut self, host: usize, note: &Note) {
         match note {
             Note::Leftover { .. } => self.checker.marks.leftover += 1,
+            Note::Resumed {
+                state: StateName::Master,
+                ..
+            } => self.checker.marks.resumed_master += 1,
+            Note::Resumed { .. } => self.checker.marks.resumed_backup += 1,
+            Note::ResumedTooLate { .. } => self.checker.marks.resumed_late += 1,
             Note::AddressTaken { .. } => self.checker.marks.taken += 1,
             Note::AddressFound { .. } => self.checker.marks.found += 1,
             _ => {}
@@ -332,6 +354,7 @@ impl World {
             }
         }
         self.line(host, || format!("-- ended with {code}"));
+        self.leaves_with(host, code);
         self.end_process(host);
     }
 }

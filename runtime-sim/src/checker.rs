@@ -51,6 +51,10 @@ struct Known {
     heard_lower: Option<(Instant, usize)>,
     zero_sent: BTreeSet<IpAddr>,
     announced: BTreeSet<IpAddr>,
+    /// It died as master: when it had last sent an advert, and what it had announced.
+    died: Option<(Instant, BTreeSet<IpAddr>)>,
+    /// When an advert of this mastership left last.
+    left: Option<Instant>,
 }
 
 #[derive(Copy, Clone, Debug)]
@@ -102,6 +106,8 @@ impl Checker {
             heard_lower: None,
             zero_sent: BTreeSet::new(),
             announced: BTreeSet::new(),
+            died: None,
+            left: None,
         };
         let path = Path {
             open: true,
@@ -147,6 +153,11 @@ impl Checker {
         match fact {
             Fact::Started(host) => self.on_started(now, host),
             Fact::Ended(host) => self.on_ended(now, host),
+            Fact::Forgotten(host) => {
+                for &member in Rc::clone(&self.cluster).on_host(host) {
+                    self.known[member].died = None;
+                }
+            }
             Fact::Frozen(host) => self.on_frozen(now, host, true),
             Fact::Thawed(host) => self.on_frozen(now, host, false),
             Fact::Overflowed(host) => self.on_overflowed(now, host),
@@ -155,7 +166,12 @@ impl Checker {
                 from,
                 to,
                 can_send,
-            } => self.on_state(now, member, (from, to), can_send),
+                resumed,
+            } => {
+                let died = self.known[member].died.take();
+                self.on_state(now, member, (from, to), can_send);
+                self.on_successor(now, member, to, died, resumed);
+            }
             Fact::Sent {
                 member,
                 dst,
@@ -164,6 +180,7 @@ impl Checker {
                 is,
             } => self.on_sent(now, member, dst, priority, (was, is)),
             Fact::Reconfigured { cluster, host } => self.on_reconfigured(now, cluster, host),
+            Fact::Left(member) => self.known[member].left = Some(now),
             Fact::Lost { from, to } => self.on_lost(now, from, to),
             Fact::Reach { from, to, open } => {
                 let path = self.path(from, to);
@@ -250,6 +267,10 @@ impl Checker {
         for member in self.cluster.ever_on_host(host).to_vec() {
             let known = &mut self.known[member];
             known.alive = false;
+            let master = known.state == StateName::Master;
+            if let Some(spoke) = known.left.filter(|_| master) {
+                known.died = Some((spoke, std::mem::take(&mut known.announced)));
+            }
             known.state = StateName::Init;
             known.since = now;
             known.quiet_until = None;
@@ -348,6 +369,7 @@ impl Checker {
         known.timer = None;
         known.heard_zero = None;
         known.heard_lower = None;
+        known.left = None;
         known.owes_zero = from == StateName::Master && can_send;
         known.owes_advert = (to == StateName::Master && can_send).then_some(now);
         known.answered = None;
@@ -359,6 +381,38 @@ impl Checker {
             let me = self.member(member);
             let span = me.master_down(self.cluster.slowest_interval(me.router));
             self.set_timer(now, member, span);
+        }
+    }
+
+    /// The first state after a predecessor died as master.
+    fn on_successor(
+        &mut self,
+        now: Instant,
+        member: usize,
+        to: StateName,
+        died: Option<(Instant, BTreeSet<IpAddr>)>,
+        resumed: bool,
+    ) {
+        let interval = self.member(member).interval;
+        let limit = interval * u64::from(self.member(member).adverts.min(3));
+        let (slack, known) = (self.tolerance(limit), &mut self.known[member]);
+        let Some((spoke, announced)) = died else {
+            return;
+        };
+        if resumed && to == StateName::Master {
+            known.announced.extend(announced);
+            known.left = Some(spoke);
+            // What is overdue leaves at once, as after a takeover.
+            if now < spoke + interval {
+                known.spoke = Some(spoke);
+                known.owes_advert = None;
+            }
+        } else if to == StateName::Backup && now + slack < spoke + limit {
+            let text = format!(
+                "member {member} was master {} s ago, and starts anew as backup",
+                now.since(spoke)
+            );
+            self.fail(now, Promise::GoesOn, text);
         }
     }
 

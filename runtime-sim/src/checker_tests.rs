@@ -50,6 +50,7 @@ impl History {
                 from,
                 to,
                 can_send,
+                resumed: false,
             },
         )
     }

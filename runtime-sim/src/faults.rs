@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `start a` | the daemon of host `a` starts (and its power comes back) |
 //! | `stop a` | the operator stops it in order |
+//! | `watch a 500` | its daemon is the child of a parent from now on, which says hello every 500 ms |
 //! | `crash a` | the daemon is killed; its kernel keeps what it has |
 //! | `crash a after 3` | the same, right after its third further action |
 //! | `power-off a`, `power-off a after 3` | the whole host is gone |
@@ -54,6 +55,13 @@ pub enum Fault {
     Stop {
         /// On which host.
         host: usize,
+    },
+    /// A daemon has a parent from now on.
+    Watch {
+        /// On which host.
+        host: usize,
+        /// How often the parent says hello.
+        interval: Duration,
     },
     /// A daemon is killed.
     Crash {
@@ -293,14 +301,9 @@ impl Fault {
                 segment,
                 there: *word == "restore",
             },
-            ["noise", a, count] => Self::Noise {
-                host: host(a)?,
-                count: parse_count(count)?,
-            },
-            ["reload", a, variant] => Self::Reload {
-                host: host(a)?,
-                variant: parse_variant(variant)?,
-            },
+            [word @ ("noise" | "reload" | "watch"), a, number] => {
+                Self::with_number(word, host(a)?, number)?
+            }
             ["overrun", a] => Self::Overrun { host: host(a)? },
             [word @ ("freeze" | "thaw"), a] => Self::Freeze {
                 host: host(a)?,
@@ -350,6 +353,26 @@ impl Fault {
         Ok(fault)
     }
 
+    /// A fault of one host that has a number.
+    fn with_number(word: &str, host: usize, number: &str) -> Result<Self, String> {
+        Ok(match word {
+            "noise" => Self::Noise {
+                host,
+                count: parse_count(number)?,
+            },
+            "watch" => Self::Watch {
+                host,
+                interval: parse_interval(number)?,
+            },
+            _ => Self::Reload {
+                host,
+                variant: number
+                    .parse()
+                    .map_err(|_| format!("'{number}' is no number of a configuration"))?,
+            },
+        })
+    }
+
     /// The text that [`parse`](Self::parse) reads.
     pub fn text(&self, names: &Names) -> String {
         let name = |host: &usize| names.of(Station::Host(*host));
@@ -361,6 +384,9 @@ impl Fault {
             Self::Heal => "heal".into(),
             Self::Start { host } => format!("start {}", name(host)),
             Self::Stop { host } => format!("stop {}", name(host)),
+            Self::Watch { host, interval } => {
+                format!("watch {} {}", name(host), interval.as_millis())
+            }
             Self::Take { host } => format!("take {}", name(host)),
             Self::Overrun { host } => format!("overrun {}", name(host)),
             Self::Give { host } => format!("give {}", name(host)),
@@ -369,19 +395,18 @@ impl Fault {
             Self::Interface {
                 host,
                 segment,
-                there,
-            } => {
-                let word = if *there { "restore" } else { "remove" };
-                format!("{word} {}{}", name(host), on(segment))
+                there: true,
+            } => format!("restore {}{}", name(host), on(segment)),
+            Self::Interface { host, segment, .. } => {
+                format!("remove {}{}", name(host), on(segment))
             }
             Self::Link {
                 host,
                 segment,
                 change,
             } => format!("{} {}{}", change.word(), name(host), on(segment)),
-            Self::Freeze { host, on } => {
-                format!("{} {}", if *on { "freeze" } else { "thaw" }, name(host))
-            }
+            Self::Freeze { host, on: true } => format!("freeze {}", name(host)),
+            Self::Freeze { host, on: false } => format!("thaw {}", name(host)),
             Self::Crash { host, power, after } => {
                 let word = if *power { "power-off" } else { "crash" };
                 let after = after.map_or(String::new(), |n| format!(" after {n}"));
@@ -459,9 +484,11 @@ fn parse_errno(text: &str) -> Result<Errno, String> {
         .map_err(|_| format!("'{text}' is no error number"))
 }
 
-fn parse_variant(text: &str) -> Result<usize, String> {
-    let number = text.parse();
-    number.map_err(|_| format!("'{text}' is no number of a configuration"))
+fn parse_interval(millis: &str) -> Result<Duration, String> {
+    match millis.parse() {
+        Ok(millis @ 1..=3_600_000) => Ok(Duration::from_millis(millis)),
+        _ => Err(format!("'{millis}' is no number of milliseconds")),
+    }
 }
 
 fn parse_count(text: &str) -> Result<u32, String> {
@@ -574,6 +601,7 @@ mod tests {
             "heal",
             "start a",
             "stop b",
+            "watch a 500",
             "crash a",
             "crash a after 3",
             "power-off b after 1",
@@ -613,6 +641,7 @@ mod tests {
     fn what_is_no_fault_is_refused_with_its_reason() {
         for (text, part) in [
             ("explode a", "is no fault"),
+            ("watch a 0", "no number of milliseconds"),
             ("crash c", "no host 'c'"),
             ("crash a after 0", "above 0"),
             ("crash a soon", "after N"),

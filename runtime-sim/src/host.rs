@@ -9,13 +9,16 @@ use relevo_core::config::bound::Bound;
 use relevo_core::ids::{Errno, Family, IfIndex, InstanceId, SocketId};
 use relevo_core::kernel::AddressKey;
 use relevo_core::machine::{Machine, Out};
-use relevo_core::time::Instant;
+use relevo_core::time::{Duration, Instant};
 use relevo_core::vrrp::event::{Ingress, SocketSpec, VrrpAction};
+use relevo_core::vrrp::snapshot::Records;
 use relevo_core::vrrp::{StateName, VrrpNode};
 
 use crate::clock::SimClock;
 use crate::kernel::{SimKernel, Told};
+use crate::memory::Memory;
 use crate::numbers::Numbers;
+use crate::parent::Parent;
 use crate::spec::HostSpec;
 
 /// Packets that one socket holds: what Linux's default buffer has room for.
@@ -90,18 +93,14 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts the machine; `dump` is what the kernel shows it first, `former` are configurations
-    /// whose addresses may be left.
+    /// Starts the machine; `dump` is what the kernel shows it first.
     pub fn start(
-        (bound, former): (&Arc<Bound>, &[Arc<Bound>]),
-        seed: u64,
-        now: Instant,
+        bound: &Arc<Bound>,
+        records: &Records,
+        (seed, now): (u64, Instant),
         dump: Vec<Told>,
     ) -> Self {
-        let mut node = VrrpNode::new(Arc::clone(bound), seed, now);
-        for bound in former {
-            node.clear_after(Arc::clone(bound));
-        }
+        let node = VrrpNode::resume(Arc::clone(bound), records, seed, now);
         Self {
             states: states(&node),
             node,
@@ -285,6 +284,8 @@ pub struct Host {
     /// Configurations whose addresses a machine may have left, because it ended in the middle of a
     /// reload.
     pub unfinished: Vec<Arc<Bound>>,
+    /// What a daemon leaves to its successor.
+    pub memory: Memory,
     /// Its kernel.
     pub kernel: SimKernel,
     /// What its kernel calls the interfaces.
@@ -307,6 +308,16 @@ pub struct Host {
     pub tainted: BTreeSet<AddressKey>,
     /// The machine has a socket that could not be opened, and will not try again by itself.
     pub crippled: bool,
+    /// The daemon has a parent from its next start on, which says hello so often.
+    pub watched: Option<Duration>,
+    /// The parent, while it runs.
+    pub parent: Option<Parent>,
+    /// Counts parents and their looks; what was meant for an earlier one is void.
+    pub parents: u64,
+    pub looks: u64,
+    /// When the daemon last got no processor time any more, and when it got it again.
+    pub froze: Option<Instant>,
+    pub thawed: Option<Instant>,
     /// When the next turn is planned, and under which number.
     pub wake: Option<(Instant, u64)>,
     /// When the last order will be carried out: they keep their order.
@@ -325,6 +336,7 @@ impl Host {
             bound: Arc::clone(&spec.bound),
             asked: 0,
             unfinished: Vec::new(),
+            memory: Memory::default(),
             kernel,
             numbers: Numbers::default(),
             powered: true,
@@ -336,6 +348,12 @@ impl Host {
             given: BTreeSet::new(),
             tainted: BTreeSet::new(),
             crippled: false,
+            watched: None,
+            parent: None,
+            parents: 0,
+            looks: 0,
+            froze: None,
+            thawed: None,
             wake: None,
             last_order: Instant::ZERO,
         }
@@ -346,6 +364,7 @@ impl Host {
         self.kernel = SimKernel::boot(&spec.links(segments), &spec.addresses(segments));
         self.kernel.detects_duplicates = spec.detects_duplicates;
         self.boot += 1;
+        self.memory = Memory::default();
         self.tainted.clear();
     }
 

@@ -44,6 +44,8 @@ pub enum Promise {
     TimerMovesOn,
     /// A call gives a bounded number of actions, an instant sees a bounded number of calls.
     BoundedWork,
+    /// A daemon that dies as master and is back in time goes on as one.
+    GoesOn,
     /// No error is reported that the world did not cause.
     NoUnexpectedError,
     /// A stopped daemon ends in time and leaves nothing behind.
@@ -56,6 +58,8 @@ pub enum Promise {
     ReachesClients,
     /// No input makes the machine panic.
     NoPanic,
+    /// A parent kills no daemon that gets processor time, and finds one that gets none.
+    KillsTheHung,
     /// The configuration in force, given again, leads to no action.
     SameIsNothing,
 }
@@ -77,7 +81,9 @@ impl fmt::Display for Promise {
             Self::AnnouncesWhatItHolds => "exactly what a master holds is announced",
             Self::TimerMovesOn => "after its timers a machine waits for a later moment",
             Self::BoundedWork => "calls and actions are bounded",
+            Self::GoesOn => "a daemon that dies as master and is back in time goes on as one",
             Self::NoUnexpectedError => "no error without a cause",
+            Self::KillsTheHung => "a parent kills a daemon that hangs, and no other",
             Self::StopsClean => "a stopped daemon ends in time and leaves nothing behind",
             Self::Deterministic => "the same seed gives the same run",
             Self::ElectsTheRightOne => "without faults the right host is master",
@@ -126,6 +132,8 @@ pub enum Fact {
     Started(usize),
     /// A daemon is gone, in whatever way.
     Ended(usize),
+    /// What the daemon of a host has left to its successor is gone too.
+    Forgotten(usize),
     /// A daemon gets no processor time.
     Frozen(usize),
     /// It gets some again.
@@ -149,6 +157,8 @@ pub enum Fact {
         to: StateName,
         /// Its interface and the source of its adverts are there.
         can_send: bool,
+        /// It goes on where its predecessor ended: no transition.
+        resumed: bool,
     },
     /// A member sends an advert.
     Sent {
@@ -163,6 +173,8 @@ pub enum Fact {
         /// Its state after that call.
         is: StateName,
     },
+    /// An advert of this member was not refused by its own kernel.
+    Left(usize),
     /// A copy of `from`'s advert does not reach `to`, or not intact.
     Lost {
         /// The sender.

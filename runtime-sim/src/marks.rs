@@ -19,6 +19,12 @@ pub struct Marks {
     pub freeze: u64,
     /// A daemon crashed with a part of one call's actions carried out.
     pub crash_between: u64,
+    /// A daemon went on as master where its predecessor ended.
+    pub resumed_master: u64,
+    /// The same as backup.
+    pub resumed_backup: u64,
+    /// A daemon did not go on as master, because it was too late or its interface was gone.
+    pub resumed_late: u64,
     /// The power of a host failed.
     pub power_loss: u64,
     /// A daemon started over addresses that an earlier one had left.
@@ -49,6 +55,8 @@ pub struct Marks {
     pub reloaded: u64,
     /// The same configuration was given again.
     pub reloaded_same: u64,
+    /// A parent killed a daemon that did not answer.
+    pub hung: u64,
     /// A daemon started after one that ended in the middle of a reload.
     pub reload_cut_short: u64,
 }
@@ -68,9 +76,12 @@ impl Marks {
     }
 
     /// Further occurrences, for information.
-    pub fn further(&self) -> [(&'static str, u64); 16] {
+    pub fn further(&self) -> [(&'static str, u64); 20] {
         [
             ("power loss", self.power_loss),
+            ("resumed as master", self.resumed_master),
+            ("resumed as backup", self.resumed_backup),
+            ("resumed too late", self.resumed_late),
             ("start over leftovers", self.leftover),
             ("link down", self.link_down),
             ("refused order", self.refused),
@@ -85,6 +96,7 @@ impl Marks {
             ("own addresses lost", self.addresses_lost),
             ("reload", self.reloaded),
             ("reload of the same", self.reloaded_same),
+            ("hung and killed", self.hung),
             ("reload cut short", self.reload_cut_short),
         ]
     }
@@ -109,6 +121,9 @@ impl AddAssign for Marks {
         self.freeze += other.freeze;
         self.crash_between += other.crash_between;
         self.power_loss += other.power_loss;
+        self.resumed_master += other.resumed_master;
+        self.resumed_backup += other.resumed_backup;
+        self.resumed_late += other.resumed_late;
         self.leftover += other.leftover;
         self.link_down += other.link_down;
         self.refused += other.refused;
@@ -123,6 +138,7 @@ impl AddAssign for Marks {
         self.addresses_lost += other.addresses_lost;
         self.reloaded += other.reloaded;
         self.reloaded_same += other.reloaded_same;
+        self.hung += other.hung;
         self.reload_cut_short += other.reload_cut_short;
     }
 }

@@ -26,9 +26,8 @@ impl World {
         self.tell(host, [Told::Reload(variant.bound)]);
     }
 
-    /// Makes what was last asked for the configuration of the daemon that is about to start;
-    /// returns those whose addresses a predecessor may have left.
-    pub(crate) fn start_with_what_was_asked(&mut self, host: usize) -> Vec<Arc<Bound>> {
+    /// Makes what was last asked for the configuration of the daemon that is about to start.
+    pub(crate) fn start_with_what_was_asked(&mut self, host: usize) {
         let asked = self.hosts[host].asked;
         if let Some(variant) = self.spec.hosts[host].variant(asked) {
             self.hosts[host].bound = Arc::clone(&variant.bound);
@@ -36,12 +35,9 @@ impl World {
         }
         let here = &self.hosts[host];
         let bound = &here.bound;
-        let left = here.unfinished.iter().filter(|former| *former != bound);
-        let left: Vec<Arc<Bound>> = left.cloned().collect();
-        if !left.is_empty() {
+        if here.unfinished.iter().any(|former| former != bound) {
             self.checker.marks.reload_cut_short += 1;
         }
-        left
     }
 
     fn reconfigure(&mut self, host: usize, variant: &Variant) {
@@ -104,6 +100,7 @@ impl World {
                     from,
                     to,
                     can_send,
+                    resumed: false,
                 });
             }
         }

@@ -33,6 +33,7 @@ impl World {
         match *fault {
             Fault::Start { host } => self.start(host),
             Fault::Stop { host } => self.stop(host),
+            Fault::Watch { host, interval } => self.watch_over(host, interval),
             Fault::Crash {
                 host,
                 power,
@@ -101,21 +102,35 @@ impl World {
         }
     }
 
+    /// The operator starts the daemon, with a parent if it has one.
     fn start(&mut self, host: usize) {
         if self.hosts[host].process.is_some() {
             return;
         }
         self.hosts[host].powered = true;
+        if self.hosts[host].watched.is_some() {
+            self.begin_parent(host);
+        } else {
+            self.start_process(host);
+        }
+    }
+
+    /// The daemon itself starts, unless it runs.
+    pub(crate) fn start_process(&mut self, host: usize) {
+        if self.hosts[host].process.is_some() {
+            return;
+        }
         self.hosts[host].incarnation += 1;
         let seed = self
             .seed
             .wrapping_add(HOST_SEED.wrapping_mul(host as u64 + 1))
             .wrapping_add(self.hosts[host].incarnation);
-        let former = self.start_with_what_was_asked(host);
+        self.start_with_what_was_asked(host);
         let here = &mut self.hosts[host];
         let local = here.clock.local(self.now);
         let dump = here.dump();
-        let process = Process::start((&here.bound, &former), seed, local, dump);
+        let records = here.memory.records();
+        let process = Process::start(&here.bound, &records, (seed, local), dump);
         here.process = Some(process);
         here.frozen = false;
         here.wake = None;
@@ -125,6 +140,13 @@ impl World {
     }
 
     fn stop(&mut self, host: usize) {
+        if !self.stop_parent(host) {
+            self.stop_process(host);
+        }
+    }
+
+    /// The daemon itself is told to leave.
+    pub(crate) fn stop_process(&mut self, host: usize) {
         let Some(process) = self.hosts[host].process.as_mut() else {
             return;
         };
@@ -136,12 +158,16 @@ impl World {
 
     /// The daemon is gone at once; with `power` its kernel too.
     pub(crate) fn crash(&mut self, host: usize, power: bool) {
+        if power {
+            self.hosts[host].parent = None;
+        }
         self.end_process(host);
         if power && self.hosts[host].powered {
             self.checker.marks.power_loss += 1;
             self.timeline.on_life(self.now, host, Life::Off);
             let spec = self.spec.hosts[host].clone();
             self.hosts[host].reboot(&spec, self.spec.segments.len());
+            self.fact(Fact::Forgotten(host));
             self.hosts[host].powered = false;
             for key in self.virtual_addresses(host) {
                 self.timeline.on_address(self.now, host, key.addr, false);
@@ -156,6 +182,7 @@ impl World {
             return;
         };
         drop(process);
+        self.reap_later(host);
         let bound = std::sync::Arc::clone(&self.hosts[host].bound);
         self.hosts[host].unfinished.push(bound);
         // The kernel carries an order out within the call that gives it: what was ordered is done
@@ -181,10 +208,13 @@ impl World {
         }
         self.hosts[host].frozen = on;
         if on {
+            self.hosts[host].froze = Some(self.now);
             self.checker.marks.freeze += 1;
             self.fact(Fact::Frozen(host));
             self.timeline.on_life(self.now, host, Life::Frozen);
         } else {
+            self.hosts[host].thawed = Some(self.now);
+            self.check_found(host);
             self.fact(Fact::Thawed(host));
             self.timeline.on_life(self.now, host, Life::Runs);
             self.hosts[host].wake = None;
@@ -473,6 +503,7 @@ impl World {
                         Some(until) if until > heard_by => Standing::Quiet,
                         _ => Standing::Uncertain,
                     },
+                    StateName::Init if self.may_go_on(position) => Standing::Uncertain,
                     StateName::Init | StateName::Fault => Standing::Quiet,
                 };
                 Candidate {
@@ -483,6 +514,22 @@ impl World {
                 }
             })
             .collect()
+    }
+
+    /// True if the daemon of a member, or the next one, may go on as the master that it was.
+    fn may_go_on(&self, member: usize) -> bool {
+        let member = &self.cluster.members[member];
+        let host = &self.hosts[member.host];
+        let Some(config) = host.bound.instances.get(member.instance.0 as usize) else {
+            return false;
+        };
+        match &host.process {
+            Some(process) => process.node.is_resuming(member.instance),
+            None => {
+                let now = host.clock.local(self.now);
+                host.memory.records().may_go_on(config, now)
+            }
+        }
     }
 
     /// How long after the end of all faults the right master must be in place.

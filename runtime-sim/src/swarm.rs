@@ -15,6 +15,7 @@ use crate::clock::SimClock;
 use crate::faults::{Fault, LinkChange, Planned, Refusal};
 use crate::host::SOCKET_BUFFER;
 use crate::link::Quality;
+use crate::parent::add_parents;
 use crate::segment::Station;
 use crate::spec::{
     ClientSpec, HostSpec, InstanceSpec, Pace, WorldSpec, address_global, address_v4, bind_all,
@@ -143,6 +144,7 @@ pub fn draw(seed: u64) -> Trial {
         heal_at: end + Duration::from_millis(500),
     };
     add_reloads(&mut trial, end);
+    add_parents(&mut trial);
     trial
 }
 

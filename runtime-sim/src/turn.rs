@@ -3,11 +3,11 @@
 use std::rc::Rc;
 
 use relevo_core::ids::{InstanceId, SocketId};
-use relevo_core::machine::Machine;
+use relevo_core::machine::{Machine, Out};
 use relevo_core::time::{Duration, Instant};
 use relevo_core::trace;
-use relevo_core::vrrp::StateName;
-use relevo_core::vrrp::event::VrrpEvent;
+use relevo_core::vrrp::event::{VrrpAction, VrrpEvent};
+use relevo_core::vrrp::{Note, StateName};
 
 use crate::host::Advert;
 use crate::invariant::{Fact, Heard};
@@ -49,6 +49,7 @@ impl World {
         }
         self.check_addresses(host);
         self.check_interfaces(host);
+        self.answer_hello(host);
         self.plan_next_turn(host);
     }
 
@@ -127,7 +128,7 @@ impl World {
         if let Input::Told(Told::Reload(bound)) = &input {
             self.note_reload(host, bound, &out, had_more);
         }
-        let was = self.note_states(host);
+        let was = self.note_states(host, &out);
         if let Input::Packet(socket, advert) = &input {
             let meant = self.is_meant_for(host, *socket, advert);
             self.note_heard(host, advert, meant, &was, deadline != next);
@@ -154,7 +155,7 @@ impl World {
     }
 
     /// Notes the changes of state; gives the states before.
-    fn note_states(&mut self, host: usize) -> Vec<StateName> {
+    fn note_states(&mut self, host: usize, out: &Out<VrrpAction>) -> Vec<StateName> {
         let here = &mut self.hosts[host];
         let Some(process) = here.process.as_mut() else {
             return Vec::new();
@@ -173,11 +174,15 @@ impl World {
             self.trace.mix(&[host as u64, index as u64, to as u64]);
             self.timeline.on_state(self.now, member, to);
             let can_send = self.can_send(host, member);
+            let resumed = out.actions().iter().any(|action| {
+                matches!(action, VrrpAction::Note(Note::Resumed { instance: of, .. }) if *of == instance)
+            });
             self.fact(Fact::State {
                 member,
                 from,
                 to,
                 can_send,
+                resumed,
             });
         }
         was

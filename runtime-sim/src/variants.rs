@@ -56,6 +56,8 @@ pub(crate) fn add_reloads(trial: &mut Trial, end: Instant) {
             trial.schedule.push(Planned { at, fault, episode });
             if crashes {
                 let at = at + Duration::from_micros(rng.within(1_000, 4_000_000));
+                // Before everything heals.
+                let at = at.min(end + Duration::from_millis(100));
                 let fault = Fault::Start { host };
                 trial.schedule.push(Planned { at, fault, episode });
             }

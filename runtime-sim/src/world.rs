@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use relevo_core::ids::{Family, IfIndex};
+use relevo_core::ids::{ChildId, Family, IfIndex};
 use relevo_core::kernel::AddressKey;
 use relevo_core::rng::Rng;
+use relevo_core::supervisor::Exit;
 use relevo_core::time::{Duration, Instant};
 use relevo_core::vrrp::StateName;
 
@@ -69,6 +70,15 @@ pub(crate) enum Future {
     Fault(Fault),
     /// A daemon that was stopped must be gone by now.
     Stopped { host: usize, incarnation: u64 },
+    /// A parent looks round; void if another look was planned meanwhile.
+    Parent { host: usize, number: u64 },
+    /// A parent learns that its daemon is gone.
+    Reaped {
+        host: usize,
+        number: u64,
+        child: ChildId,
+        exit: Exit,
+    },
     /// The checker looks round.
     Look,
 }
@@ -282,6 +292,13 @@ impl World {
             Future::Ping { client } => self.ping(client),
             Future::Fault(fault) => self.strike(&fault),
             Future::Stopped { host, incarnation } => self.expect_gone(host, incarnation),
+            Future::Parent { host, number } => self.parent_turn(host, number),
+            Future::Reaped {
+                host,
+                number,
+                child,
+                exit,
+            } => self.reap(host, number, child, exit),
             Future::Look => {
                 self.checker.pass(self.now);
                 self.at(self.now + LOOK, Future::Look);
@@ -578,7 +595,10 @@ impl World {
         let cluster = Rc::clone(&self.cluster);
         for &member in cluster.on_host(host) {
             for &key in &cluster.members[member].vips {
-                if self.hosts[host].is_settled(key) {
+                let instance = cluster.members[member].instance;
+                let process = self.hosts[host].process.as_ref();
+                let resumes = process.is_some_and(|process| process.node.is_resuming(instance));
+                if !resumes && self.hosts[host].is_settled(key) {
                     let held = self.hosts[host].kernel.holds(key);
                     self.fact(Fact::Settled { member, key, held });
                 }

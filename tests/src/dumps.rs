@@ -26,10 +26,22 @@ pub const LEFT_OUT: [Apart; 3] = [
 ];
 
 /// Values that differ.
-pub const VALUES: [Apart; 8] = [
+pub const VALUES: [Apart; 11] = [
     Apart {
         key: "Password =",
         why: "hidden, as in later releases",
+    },
+    Apart {
+        key: "VRRP realtime limit =",
+        why: "the default, which is longer here",
+    },
+    Apart {
+        key: "Checker realtime limit =",
+        why: "the same",
+    },
+    Apart {
+        key: "BFD realtime limit =",
+        why: "the same",
     },
     Apart {
         key: "fd_in",

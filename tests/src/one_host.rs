@@ -534,41 +534,53 @@ impl OneHost {
             let line = |action| action_line(self.now, action, &out, bound);
             recording.actions.extend(out.actions().iter().map(line));
         }
-        let effects = out.actions().iter().map(|action| match action {
-            VrrpAction::SendAdvert {
-                src,
-                dst,
-                hop_limit,
-                packet,
-                ..
-            } => Effect::Advert(read_advert(out.bytes(*packet), *src, *dst, *hop_limit)),
-            VrrpAction::Kernel { op, change } => {
-                self.asked.push((*op, change.clone()));
-                match change {
-                    KernelOp::AddAddress { key, .. } => Effect::Add(*key),
-                    KernelOp::DelAddress { key } => Effect::Delete(*key),
+        // What a successor is told is not seen from outside.
+        let outward = |action: &&VrrpAction| {
+            !matches!(
+                action,
+                VrrpAction::Remember { .. } | VrrpAction::Forget { .. }
+            )
+        };
+        let effects = out
+            .actions()
+            .iter()
+            .filter(outward)
+            .map(|action| match action {
+                VrrpAction::Remember { .. } | VrrpAction::Forget { .. } => Effect::Exit(u8::MAX),
+                VrrpAction::SendAdvert {
+                    src,
+                    dst,
+                    hop_limit,
+                    packet,
+                    ..
+                } => Effect::Advert(read_advert(out.bytes(*packet), *src, *dst, *hop_limit)),
+                VrrpAction::Kernel { op, change } => {
+                    self.asked.push((*op, change.clone()));
+                    match change {
+                        KernelOp::AddAddress { key, .. } => Effect::Add(*key),
+                        KernelOp::DelAddress { key } => Effect::Delete(*key),
+                    }
                 }
-            }
-            VrrpAction::SendGarp {
-                ifindex,
-                addr,
-                frame,
-            } => read_garp(&out, (*ifindex, self.eth0), *addr, *frame),
-            VrrpAction::SendNa {
-                ifindex,
-                addr,
-                frame,
-            } => read_na(&out, (*ifindex, self.eth0), *addr, *frame),
-            VrrpAction::OpenSocket { socket, spec, .. } => {
-                self.socket = *socket;
-                Effect::Open(*socket, *spec)
-            }
-            VrrpAction::GrowSocket { socket, .. } => Effect::Grow(*socket),
-            VrrpAction::CloseSocket(socket) => Effect::Close(*socket),
-            VrrpAction::InForce(_) => Effect::InForce,
-            VrrpAction::Note(note) => Effect::Note(note.clone()),
-            VrrpAction::Exit(code) => Effect::Exit(*code),
-        });
+                VrrpAction::SendGarp {
+                    ifindex,
+                    addr,
+                    frame,
+                } => read_garp(&out, (*ifindex, self.eth0), *addr, *frame),
+                VrrpAction::SendNa {
+                    ifindex,
+                    addr,
+                    frame,
+                } => read_na(&out, (*ifindex, self.eth0), *addr, *frame),
+                VrrpAction::OpenSocket { socket, spec, .. } => {
+                    self.socket = *socket;
+                    Effect::Open(*socket, *spec)
+                }
+                VrrpAction::GrowSocket { socket, .. } => Effect::Grow(*socket),
+                VrrpAction::CloseSocket(socket) => Effect::Close(*socket),
+                VrrpAction::InForce(_) => Effect::InForce,
+                VrrpAction::Note(note) => Effect::Note(note.clone()),
+                VrrpAction::Exit(code) => Effect::Exit(*code),
+            });
         effects.collect()
     }
 }

@@ -16,6 +16,7 @@ use relevo_core::limits::SLICE;
 use relevo_core::machine::{Machine, Out};
 use relevo_core::rng::Rng;
 use relevo_core::time::{Duration, Instant};
+use relevo_core::vrrp::snapshot::Record;
 use relevo_core::vrrp::{Command, Discard, SocketSpec, StateName, VrrpAction, VrrpEvent, VrrpNode};
 use relevo_core::wire::{ipv4, vrrp};
 
@@ -189,6 +190,12 @@ pub struct Storm {
     stopping: bool,
     exits: u32,
     log: Vec<u64>,
+}
+
+/// A record that a successor can read, or none.
+fn readable(seed: u64, record: &[u8]) {
+    let read = Record::decode(record);
+    assert!(record.is_empty() || read.is_ok(), "seed {seed}: {read:?}");
 }
 
 impl Storm {
@@ -615,6 +622,8 @@ impl Storm {
                 assert_eq!(octets[6..12], MAC, "seed {seed}: whose announcement");
             }
             VrrpAction::Note(_) | VrrpAction::GrowSocket { .. } | VrrpAction::InForce(_) => {}
+            VrrpAction::Remember { record, .. } => readable(seed, out.bytes(*record)),
+            VrrpAction::Forget { .. } => {}
             VrrpAction::Exit(code) => {
                 assert!(self.stopping && *code == 0, "seed {seed}: an early end");
                 self.exits += 1;

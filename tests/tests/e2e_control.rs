@@ -117,7 +117,7 @@ fn master_is_told(pair: &mut Pair) -> Result<()> {
 fn backup_is_told(pair: &mut Pair) -> Result<()> {
     let status = ask(&pair.b, &["status"])?.with(0)?.out;
     let master = pair.a.source.to_string();
-    let wait = format!(" s if {master} is silent");
+    let wait = format!(" s if {master} ");
     contains(
         &status,
         &[

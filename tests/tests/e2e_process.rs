@@ -1,10 +1,14 @@
 #![forbid(unsafe_code)]
 //! Signals, and the deaths of single processes.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
-use relevo_tests::lab::{Flavour, Pair, Program, Result, Who, need, now_ns, run, wait_until};
+use relevo_tests::lab::{
+    Flavour, Host, Lab, Pair, Program, Result, Who, need, now_ns, run, wait_until,
+};
 use relevo_tests::skip;
 
 const SLACK: Duration = Duration::from_secs(2);
@@ -177,4 +181,122 @@ fn the_child_survives_no_parent() {
 #[test]
 fn the_parent_replaces_its_child() {
     play(Flavour::V3, loses_its_child);
+}
+
+/// Words that make processes differ from those of a daemon without them.
+const WORDS: [&str; 3] = [
+    "",
+    "use_pid_dir\nglobal_defs {\nprocess_names\numask 022\nvrrp_cpu_affinity 0\n}\n",
+    "instance one\nglobal_defs {\nprocess_name p\nvrrp_process_name v\nvrrp_rt_priority 7\n\
+     vrrp_rlimit_rttime 900000\nvrrp_no_swap\n}\n",
+];
+
+/// What somebody who looks at the host sees of a daemon with this configuration, a line for each thing.
+fn looks(host: &Host, program: &Program, text: &str, options: &[&str]) -> Result<Vec<String>> {
+    let fail = |error: std::io::Error| error.to_string();
+    let conf = host.dir.join("looks.conf");
+    fs::write(&conf, text).map_err(fail)?;
+    let mut command = host.inside(&[], &program.path);
+    command
+        .args(["-n", "-l", "-G", "-f"])
+        .arg(&conf)
+        .args(options);
+    let null = || std::process::Stdio::null();
+    command.stdin(null()).stdout(null()).stderr(null());
+    let mut daemon = command.spawn().map_err(fail)?;
+    let pid = daemon.id();
+    let seen = wait_until("both processes", Duration::from_secs(10), || {
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        let child = children.unwrap_or_default().trim().parse::<u32>().ok();
+        let files = files_of(&host.dir.join("run"));
+        let written = files.iter().filter(|line| line.contains(".pid")).count() == 2;
+        Ok(child.filter(|_| written))
+    });
+    // What comes behind the pid files: a priority is the last that a child gets.
+    std::thread::sleep(Duration::from_millis(500));
+    let lines = seen.map(|child| {
+        let mut lines = files_of(&host.dir.join("run"));
+        lines.extend([pid, child].into_iter().flat_map(process_of));
+        let words = [pid, child].map(|pid| fs::read(format!("/proc/{pid}/cmdline")).ok());
+        let [parents, childs] = words;
+        lines.push(format!("same words {}", parents == childs));
+        lines
+    });
+    run(&["sh", "-c", "kill -TERM $0", &pid.to_string()])?;
+    let status = daemon.wait().map_err(fail)?;
+    let mut lines = lines?;
+    lines.push(format!("ends with {:?}", status.code()));
+    let left = files_of(&host.dir.join("run"));
+    lines.push(format!("leaves {left:?}"));
+    Ok(lines)
+}
+
+/// The files below a folder with their permissions, but for what only one of the two has: a socket to
+/// be asked by, in a folder.
+fn files_of(folder: &Path) -> Vec<String> {
+    let list = format!(
+        "cd {} && find . -mindepth 1 ! -type d -printf '%p %m\\n'",
+        folder.display()
+    );
+    let text = run(&["sh", "-c", &list]).unwrap_or_default();
+    let own = |line: &&str| !line.contains("/relevo") && !line.starts_with("./mount");
+    let lines: BTreeSet<&str> = text.lines().filter(own).collect();
+    lines.into_iter().map(str::to_owned).collect()
+}
+
+/// What the kernel tells of a process.
+fn process_of(pid: u32) -> Vec<String> {
+    let read = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+    let (status, limits, stat) = (read("status"), read("limits"), read("stat"));
+    let mut lines = vec![format!("name {}", read("comm").trim_end())];
+    let kept = ["Umask:", "Cpus_allowed_list:"];
+    lines.extend(
+        status
+            .lines()
+            .filter(|l| kept.iter().any(|k| l.starts_with(k)))
+            .map(str::to_owned),
+    );
+    let kept = ["Max core", "Max realtime timeout"];
+    lines.extend(
+        limits
+            .lines()
+            .filter(|l| kept.iter().any(|k| l.starts_with(k)))
+            .map(str::to_owned),
+    );
+    let locked = status
+        .lines()
+        .any(|l| l.starts_with("VmLck:") && !l.ends_with("\t       0 kB"));
+    lines.push(format!("locked memory {locked}"));
+    let fields: Vec<&str> = stat
+        .rsplit(") ")
+        .next()
+        .unwrap_or_default()
+        .split(' ')
+        .collect();
+    // Real-time priority and policy, of which the parent's shows what the test itself has.
+    lines.push(format!(
+        "priority {:?} {:?}",
+        fields.get(37),
+        fields.get(38)
+    ));
+    lines
+}
+
+/// To who looks at processes and files, the two daemons are one.
+#[test]
+fn the_host_sees_no_difference() {
+    if let Some(reason) = need::end_to_end() {
+        skip!("{reason}");
+    }
+    let (ours, theirs) = (Program::relevo().unwrap(), Program::keepalived().unwrap());
+    let lab = Lab::new(&["a", "b"]).unwrap();
+    let host = lab.host("a");
+    for words in WORDS {
+        let text = words.to_owned() + &Flavour::V2.configuration(host, lab.host("b"), 100);
+        for options in [&[][..], &["-m", "-u", "027"]] {
+            let expected = looks(host, &theirs, &text, options).unwrap();
+            let seen = looks(host, &ours, &text, options).unwrap();
+            assert_eq!(seen, expected, "{words}{options:?}");
+        }
+    }
 }

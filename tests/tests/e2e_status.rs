@@ -243,6 +243,48 @@ fn nothing_planted_is_written_into() {
     drop(stage.neighbour);
 }
 
+/// The words about places, names and layouts; only some of them are known to the original's release.
+#[test]
+fn files_are_where_the_configuration_wants_them() {
+    if let Some(reason) = need::end_to_end() {
+        skip!("{reason}");
+    }
+    let lab = Lab::new(&["a"]).unwrap();
+    let host = lab.host("a");
+    let text = "instance INST\nglobal_defs {\n data_use_instance\n state_dump_file /tmp/sub/\n \
+                stats_dump_file counts\n json_dump_file /tmp/sub/all.json\n json_version 2\n}\n\
+                vrrp_instance V {\n interface eth0\n virtual_router_id 9\n virtual_ipaddress {\n \
+                10.0.0.9\n }\n}\n";
+    let folder = host.dir.join("tmp");
+    fs::create_dir(folder.join("sub")).unwrap();
+    let daemon = Daemon::start(host, &Program::relevo().unwrap(), text).unwrap();
+    wait_until("the start", LIMIT, || {
+        Ok(daemon
+            .log()
+            .contains("(V) Entering BACKUP STATE")
+            .then_some(()))
+    })
+    .unwrap();
+    for signal in [DATA, STATS, JSON] {
+        daemon.signal(signal).unwrap();
+    }
+    let read = |name: &str| {
+        let path = folder.join(name);
+        wait_until(name, LIMIT, || Ok(fs::read_to_string(&path).ok())).unwrap()
+    };
+    let parent = read("sub/keepalived_parent.INST.data");
+    assert!(parent.contains("\n Instance name = INST\n"), "{parent}");
+    assert!(!parent.contains("VRRP Topology"), "{parent}");
+    assert!(read("sub/keepalived.INST.data").contains("\n VRRP Instance = V\n"));
+    assert!(read("counts").starts_with("VRRP Instance: V\n"));
+    let json = read("sub/all.json");
+    assert!(
+        json.starts_with("{\"vrrp\":[{\"data\":{\"iname\":\"V\","),
+        "{json}"
+    );
+    assert!(json.ends_with("}],\"track_process\":[]}\n"), "{json}");
+}
+
 /// Virtual routers on each of the interfaces of the crowded host.
 const ROUTERS: u8 = 250;
 /// Their interfaces.

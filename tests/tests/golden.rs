@@ -2,7 +2,8 @@
 //! `config-N.conf` for each line `reload N`.
 //!
 //! The events of each `NN-in.trace`, in order, go into one machine; the actions must be those of
-//! `NN-out.trace`, to the letter. `#` begins a comment line. Run with `RELEVO_ACCEPT=1` to write
+//! `NN-out.trace`, to the letter. `#` begins a comment line. A trace whose first line is `# MICROS
+//! successor` goes into a new machine, which is given what the former one left. Run with `RELEVO_ACCEPT=1` to write
 //! the expected files anew, and say in the commit why they changed.
 #![forbid(unsafe_code)]
 
@@ -17,6 +18,7 @@ use relevo_core::machine::{Machine, Out};
 use relevo_core::time::{Duration, Instant};
 use relevo_core::trace::{Input, Line, action_line};
 use relevo_core::vrrp::{VrrpAction, VrrpEvent, VrrpNode};
+use relevo_sim::memory::Memory;
 
 #[test]
 fn every_case_gives_its_expected_actions() {
@@ -47,10 +49,14 @@ fn play(case: &Path) -> Vec<(PathBuf, String)> {
     let mut bound = configuration(case, "config.conf");
     let mut node = VrrpNode::new(Arc::clone(&bound), 0, Instant::ZERO);
     let mut out = Out::new();
+    let mut memory = Memory::default();
     let mut results = Vec::new();
     for input in inputs(case) {
         let mut actual = String::new();
         let text = fs::read_to_string(&input).expect("a readable trace");
+        if let Some(at) = successor_at(&text) {
+            node = VrrpNode::resume(Arc::clone(&bound), &memory.records(), 0, at);
+        }
         for line in text
             .lines()
             .filter(|line| !line.starts_with('#') && !line.is_empty())
@@ -65,6 +71,15 @@ fn play(case: &Path) -> Vec<(PathBuf, String)> {
                 Input::Event(event) => node.handle(event, line.at, &mut out),
             }
             for action in out.actions() {
+                match action {
+                    VrrpAction::Remember {
+                        instance,
+                        slot,
+                        record,
+                    } => memory.remember(*instance, *slot, out.bytes(*record)),
+                    VrrpAction::SendAdvert { instance, .. } => memory.stamp(*instance, line.at),
+                    _ => {}
+                }
                 let _ = writeln!(actual, "{}", action_line(line.at, action, &out, &bound));
                 if let VrrpAction::InForce(new) = action {
                     bound = Arc::clone(new);
@@ -79,6 +94,13 @@ fn play(case: &Path) -> Vec<(PathBuf, String)> {
         results.push((PathBuf::from(name), actual));
     }
     results
+}
+
+/// When a new process begins, if the trace says so.
+fn successor_at(text: &str) -> Option<Instant> {
+    let first = text.lines().next()?.strip_prefix("# ")?;
+    let micros = first.strip_suffix(" successor")?.parse().ok()?;
+    Some(Instant::from_micros(micros))
 }
 
 /// `config.conf`, and `config-N.conf` for the reload of number N.

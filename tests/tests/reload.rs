@@ -141,6 +141,8 @@ impl Rig {
                 VrrpAction::SendGarp { .. }
                 | VrrpAction::SendNa { .. }
                 | VrrpAction::GrowSocket { .. }
+                | VrrpAction::Remember { .. }
+                | VrrpAction::Forget { .. }
                 | VrrpAction::Note(_)
                 | VrrpAction::Exit(_) => {}
             }

@@ -96,6 +96,7 @@ pub fn bind(config: &Config, facts: &HostFacts) -> (Bound, Vec<Diagnostic>) {
             defaults: Defaults::of(global),
             processes: global.processes.clone(),
             reloading: global.reloading.clone(),
+            release_vips: false,
         },
         instances: Vec::new(),
     };

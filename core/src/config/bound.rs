@@ -68,6 +68,9 @@ pub struct Global {
     pub processes: Processes,
     /// The words about reloads.
     pub reloading: Reloading,
+    /// No word but the option `-X`, so never set by binding: a virtual address goes with the
+    /// mastership even if it was there before.
+    pub release_vips: bool,
 }
 
 /// Interfaces whose announcements wait for each other.

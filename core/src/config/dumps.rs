@@ -29,8 +29,8 @@ pub struct Dumps {
 }
 
 impl Dumps {
-    /// Reads one of its words; leaves other words alone.
-    pub(super) fn set(&mut self, found: &Statement, sink: &mut Sink) {
+    /// Reads one of its words; false if it is none.
+    pub(super) fn set(&mut self, found: &Statement, sink: &mut Sink) -> bool {
         match found.keyword() {
             "state_dump_file" => path(&mut self.state_file, found, sink),
             "stats_dump_file" => path(&mut self.stats_file, found, sink),
@@ -47,8 +47,9 @@ impl Dumps {
                     self.use_instance = on;
                 }
             }
-            _ => {}
+            _ => return false,
         }
+        true
     }
 }
 

@@ -90,6 +90,7 @@ pub(super) fn read(global: &mut GlobalDefs, block: &Statement, sink: &mut Sink) 
         if statement::is_built(Place::Global, found, sink)
             && !global.processes.set(found, sink)
             && !global.reloading.set(found, sink)
+            && !global.dumps.set(found, sink)
         {
             global.set(found, sink);
         }
@@ -149,11 +150,7 @@ impl GlobalDefs {
                 let force = boolean(found, sink);
                 assign(&mut self.netlink_monitor_rcv_bufs_force, force);
             }
-            "vrrp_strict" => {
-                if let Some(strict) = boolean(found, sink) {
-                    self.strict = strict.then_some(found.span());
-                }
-            }
+            "vrrp_strict" => self.strict_mode(found, sink),
             "vrrp_owner_ignore_adverts" => {
                 assign(&mut self.owner_ignore_adverts, boolean(found, sink));
             }
@@ -164,12 +161,16 @@ impl GlobalDefs {
             "relevo_hello_interval" => set(&mut self.hello_interval, hello_interval(found, sink)),
             "vrrp_startup_delay" => set(&mut self.startup_delay, startup_delay(found, sink)),
             "vrrp_delay_after_boot" => set(&mut self.delay_after_boot, startup_delay(found, sink)),
-            "data_use_instance" | "json_dump_file" | "json_version" | "state_dump_file"
-            | "stats_dump_file" => self.dumps.set(found, sink),
             other => {
                 let word = other.strip_prefix("vrrp_").unwrap_or_default();
                 self.garp.set(word, found, sink);
             }
+        }
+    }
+
+    fn strict_mode(&mut self, found: &Statement, sink: &mut Sink) {
+        if let Some(strict) = boolean(found, sink) {
+            self.strict = strict.then_some(found.span());
         }
     }
 

@@ -167,6 +167,22 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
         self.queue.push_back(key);
     }
 
+    /// Wants `key` to stay, which a predecessor had added or found (`ours` or not). False if it is
+    /// not there, or is about to go: then nothing is changed.
+    pub fn keep(&mut self, key: K, value: V, ours: bool) -> bool {
+        if !self.keeps(key) {
+            return false;
+        }
+        if let Some(have) = self.have.get_mut(&key)
+            && ours
+        {
+            have.origin = Origin::Ours;
+        }
+        self.want.insert(key, value);
+        self.known.insert(key);
+        true
+    }
+
     /// Wants `key` in another form: what is there of ours is removed first, because the kernel
     /// changes nothing in place.
     pub fn renew(&mut self, key: K, value: V) {
@@ -198,6 +214,14 @@ impl<K: Ord + Copy, V> Ledger<K, V> {
         if let Some(have) = self.have.get_mut(&key) {
             have.origin = Origin::Ours;
             self.queue.push_back(key);
+        }
+    }
+
+    /// What is there under `key` counts as ours from now on, whoever put it there: it goes when it is
+    /// wanted no longer.
+    pub fn adopt(&mut self, key: K) {
+        if let Some(have) = self.have.get_mut(&key) {
+            have.origin = Origin::Ours;
         }
     }
 
@@ -748,6 +772,25 @@ mod tests {
         );
         ledger.want(1, ());
         assert_eq!(plan(&mut ledger), [(OpId(3), 1, Change::Add)]);
+    }
+
+    #[test]
+    fn what_was_found_stays_unless_it_is_adopted() {
+        for adopted in [false, true] {
+            let mut ledger = wanting_one();
+            let found = Outcome::Present {
+                key: 1,
+                found: true,
+            };
+            assert_eq!(ledger.done(OpId(1), Err(Errno::EEXIST)), found);
+            if adopted {
+                ledger.adopt(1);
+            }
+            ledger.unwant(1);
+            let gone = [(OpId(2), 1, Change::Delete)];
+            let expected = if adopted { &gone[..] } else { &[] };
+            assert_eq!(plan(&mut ledger), expected);
+        }
     }
 
     #[test]

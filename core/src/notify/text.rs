@@ -11,6 +11,7 @@ use crate::kernel::AddressKey;
 use crate::time::Duration;
 use crate::vrrp::StateName;
 use crate::vrrp::note::{Cause, Device, Discard, Discarded, Fault, LinkNews, Note};
+use crate::vrrp::snapshot::RecordError;
 
 /// A note with the configuration that gives its instances their names.
 #[derive(Copy, Clone, Debug)]
@@ -139,10 +140,54 @@ impl Rendered<'_> {
             Note::Leftover { instance, key } => write!(
                 f,
                 "({}) {} was left behind by a former run and is removed",
-                name(instance),
-                self.address(Some(*instance), key)
+                instance.as_ref().map_or("not configured any more", name),
+                self.address(*instance, key)
             ),
             note => self.write_rule_note(f, note),
+        }
+    }
+
+    /// What is told when a process takes the place of another.
+    fn write_resumption(&self, f: &mut fmt::Formatter<'_>, note: &Note) -> fmt::Result {
+        match note {
+            Note::Resumed {
+                instance,
+                state,
+                silent,
+            } => {
+                let (name, state) = (self.name(*instance), upper(*state));
+                write!(f, "({name}) resumes as {state}")?;
+                match silent {
+                    Some(silent) => write!(f, ", last advert {silent} s ago"),
+                    None => Ok(()),
+                }
+            }
+            Note::ResumedTooLate { instance, silent } => {
+                let name = self.name(*instance);
+                write!(f, "({name}) the former process was master")?;
+                match silent {
+                    Some(silent) => write!(
+                        f,
+                        ", its last advert left {silent} s ago: another may have taken over, so we \
+                         start anew"
+                    ),
+                    None => f.write_str(", which we cannot go on with now: we start anew"),
+                }
+            }
+            Note::RecordRefused { slot, error } => {
+                let why = match error {
+                    RecordError::Length => "its length is wrong",
+                    RecordError::Version => "another version of this program has written it",
+                    RecordError::Checksum => "its checksum is wrong",
+                    RecordError::Value => "a value in it makes no sense",
+                };
+                write!(
+                    f,
+                    "What the former process left in slot {slot} cannot be used ({why}): a virtual \
+                     router starts anew"
+                )
+            }
+            _ => Ok(()),
         }
     }
 
@@ -264,6 +309,9 @@ impl Rendered<'_> {
                 ErrorText(*errno)
             ),
             Note::Stopped => f.write_str("Stopped"),
+            Note::Resumed { .. } | Note::ResumedTooLate { .. } | Note::RecordRefused { .. } => {
+                self.write_resumption(f, note)
+            }
             Note::Entering { .. }
             | Note::Cause { .. }
             | Note::Discarded { .. }

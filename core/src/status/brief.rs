@@ -150,8 +150,10 @@ fn write_why(
     write!(out, "    since ")?;
     wall.date(*since).write_plain(out)?;
     let bound = &picture.bound;
-    let why = CauseText { bound, id, cause };
-    writeln!(out, ": {}", clean(&why))
+    match cause {
+        Some(cause) => writeln!(out, ": {}", clean(&CauseText { bound, id, cause })),
+        None => writeln!(out, ", before this process took over from its predecessor"),
+    }
 }
 
 fn write_addresses(

@@ -3,6 +3,7 @@
 use std::fmt::{self, Write};
 
 use super::text::Seconds;
+use crate::config::Processes;
 use crate::config::bound::Global;
 use crate::config::dumps::Defaults;
 use crate::ids::Version;
@@ -25,7 +26,6 @@ const SMTP: &str = " Default smtp_alert = unset\n Default smtp_alert_vrrp = unse
     smtp_alert_checker = unset\n Checkers log all failures = false\n No test config before reload\n";
 const LVS: &str = " Disable local IGMP = no\n LVS flush = false\n LVS flush on stop = disabled\n FIFO \
     write vrrp states on reload = false\n VRRP notify priority changes = false\n";
-const AUTO_PRIORITY: &str = " Max auto priority = 0\n Min auto priority delay = 1000000 usecs\n";
 const SNMP: &str = " SNMP vrrp disabled\n SNMP checker disabled\n SNMP RFCv2 disabled\n SNMP RFCv3 \
     disabled\n SNMP traps disabled\n SNMP socket = default (unix:/var/agentx/master)\n DBus \
     disabled\n DBus service name = \n Script security disabled\n Default script uid:gid 0:0\n";
@@ -43,6 +43,17 @@ pub(super) fn write(global: &Global, facts: &Facts, out: &mut dyn Write) -> fmt:
     writeln!(out, " Network namespace ipvs = (main namespace)")?;
     if let Some(instance) = &facts.instance {
         writeln!(out, " Instance name = {instance}")?;
+    }
+    let processes = &global.processes;
+    for (what, name) in [
+        ("Parent", &processes.name),
+        ("VRRP", &processes.vrrp.name),
+        ("LVS", &processes.checkers.name),
+        ("BFD", &processes.bfd.name),
+    ] {
+        if let Some(name) = name {
+            writeln!(out, " {what} process name = {name}")?;
+        }
     }
     writeln!(out, " Router ID = {}", global.router_id)?;
     out.write_str(SMTP)?;
@@ -67,13 +78,7 @@ pub(super) fn write(global: &Global, facts: &Facts, out: &mut dyn Write) -> fmt:
     let skips = defaults.skip_check_adv_addr;
     writeln!(out, " VRRP skip check advert addresses = {skips}")?;
     writeln!(out, " VRRP strict mode = {}", defaults.strict)?;
-    out.write_str(AUTO_PRIORITY)?;
-    for process in ["VRRP", "Checker", "BFD"] {
-        writeln!(out, " {process} process priority = 0")?;
-        writeln!(out, " {process} don't swap = false")?;
-        writeln!(out, " {process} realtime priority = 0")?;
-        writeln!(out, " {process} realtime limit = 10000")?;
-    }
+    write_processes(&global.processes, out)?;
     out.write_str(SNMP)?;
     for (name, buffer) in [
         ("cmd", global.netlink_commands),
@@ -87,6 +92,44 @@ pub(super) fn write(global: &Global, facts: &Facts, out: &mut dyn Write) -> fmt:
     writeln!(out, " umask = 0{:o}", facts.umask)?;
     if !global.startup_delay.is_zero() {
         writeln!(out, " vrrp_startup_delay = {}", global.startup_delay)?;
+    }
+    let vrrp = &global.processes.vrrp;
+    if let (false, Some(priority)) = (facts.parent, vrrp.rt_priority) {
+        let limit = vrrp.rlimit_rttime.as_micros();
+        writeln!(out, " current realtime priority = {priority}")?;
+        writeln!(out, " current realtime time limit = {limit}")?;
+    }
+    Ok(())
+}
+
+fn write_processes(processes: &Processes, out: &mut dyn Write) -> fmt::Result {
+    let priority = processes.max_auto_priority.unwrap_or(0);
+    let delay = processes.min_auto_priority_delay.as_micros();
+    writeln!(out, " Max auto priority = {priority}")?;
+    writeln!(out, " Min auto priority delay = {delay} usecs")?;
+    for (name, process) in [
+        ("VRRP", &processes.vrrp),
+        ("Checker", &processes.checkers),
+        ("BFD", &processes.bfd),
+    ] {
+        writeln!(
+            out,
+            " {name} process priority = {}",
+            process.nice.unwrap_or(0)
+        )?;
+        writeln!(out, " {name} don't swap = {}", process.no_swap)?;
+        let priority = process.rt_priority.unwrap_or(0);
+        writeln!(out, " {name} realtime priority = {priority}")?;
+        if !process.cpus.is_empty() {
+            write!(out, " {name} CPU Affinity = ")?;
+            process
+                .cpus
+                .iter()
+                .try_for_each(|cpu| write!(out, " {cpu}"))?;
+            writeln!(out, " ")?;
+        }
+        let limit = process.rlimit_rttime.as_micros();
+        writeln!(out, " {name} realtime limit = {limit}")?;
     }
     Ok(())
 }

@@ -34,8 +34,8 @@ const LINK_COST: usize = 2;
 pub struct InstanceView {
     /// Its state.
     pub state: StateName,
-    /// When it was entered and why; none before the first transition.
-    pub transition: Option<(Instant, Cause)>,
+    /// When it was entered, and why if this process was there; none before the first transition.
+    pub transition: Option<(Instant, Option<Cause>)>,
     /// Effective priority.
     pub priority: u8,
     /// Its interface's number, if that is there.

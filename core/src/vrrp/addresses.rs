@@ -21,7 +21,7 @@ pub(crate) struct Addresses {
     pub(crate) ledger: Ledger<AddressKey, AddressAttrs>,
     holders: BTreeMap<AddressKey, Holders>,
     /// What a former run left behind, and whose it would be; told when it is removed.
-    leftovers: BTreeMap<AddressKey, InstanceId>,
+    leftovers: BTreeMap<AddressKey, Option<InstanceId>>,
 }
 
 impl Addresses {
@@ -45,6 +45,33 @@ impl Addresses {
             self.holders.remove(&key);
             self.ledger.unwant(key);
         }
+    }
+
+    /// `id` wants `address` on `ifindex`, where a predecessor of ours had put it: if the kernel has
+    /// it, there is nothing to do. True if it has.
+    pub(crate) fn hold_on(
+        &mut self,
+        id: InstanceId,
+        ifindex: IfIndex,
+        address: &VirtualAddress,
+        ours: bool,
+    ) -> bool {
+        let key = key_of(address, ifindex);
+        if !self.ledger.keep(key, attrs_of(address), ours) {
+            self.hold(id, ifindex, address);
+            return false;
+        }
+        let holders = self.holders.entry(key).or_default();
+        if !holders.contains(&id) {
+            holders.push(id);
+        }
+        true
+    }
+
+    /// The same for an address that goes even if somebody else had put it there.
+    pub(crate) fn release_for_good(&mut self, id: InstanceId, key: AddressKey) {
+        self.ledger.adopt(key);
+        self.release(id, key);
     }
 
     /// `id` holds `address` already, and its settings may have changed: true if the kernel's row has
@@ -85,12 +112,12 @@ impl Addresses {
         self.holders.retain(|_, holders| !holders.is_empty());
         self.leftovers = std::mem::take(&mut self.leftovers)
             .into_iter()
-            .filter_map(|(key, id)| Some((key, renumbered(id)?)))
+            .map(|(key, id)| (key, id.and_then(renumbered)))
             .collect();
     }
 
     /// A former run left `key` behind: it is to be removed.
-    pub(crate) fn remove_leftover(&mut self, id: InstanceId, key: AddressKey) {
+    pub(crate) fn remove_leftover(&mut self, id: Option<InstanceId>, key: AddressKey) {
         self.ledger.remove_leftover(key);
         self.leftovers.insert(key, id);
     }

@@ -190,6 +190,11 @@ impl Announcements {
         }
     }
 
+    /// True if something waits for its turn in a queue.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.queues.iter().any(|queue| !queue.waiting.is_empty())
+    }
+
     /// The virtual routers have other numbers now: those that are gone announce nothing more.
     pub(crate) fn renumber(&mut self, matching: &Matching) {
         self.jobs.retain_mut(|job| {

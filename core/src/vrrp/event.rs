@@ -176,6 +176,21 @@ pub enum VrrpAction {
     InForce(Arc<Bound>),
     /// Close a socket; nothing more arrives from it.
     CloseSocket(SocketId),
+    /// Keep what a successor needs to know of a virtual router, before anything that comes behind
+    /// is done (see [`crate::vrrp::snapshot`]).
+    Remember {
+        /// Whose it is: its adverts are stamped beside this slot from now on.
+        instance: InstanceId,
+        /// Where: what was there before is forgotten.
+        slot: u32,
+        /// The record; empty if there is nothing to remember.
+        record: BytesRange,
+    },
+    /// Nothing is to be remembered in a slot any more, whose virtual router is not configured.
+    Forget {
+        /// Which.
+        slot: u32,
+    },
     /// Tell the operator.
     Note(Note),
     /// The machine is done: leave with this code.

@@ -17,6 +17,7 @@ use crate::vrrp::announce::Announcements;
 use crate::vrrp::conditions::{Conditions, TellBudget};
 use crate::vrrp::event::{VrrpAction, VrrpTimer};
 use crate::vrrp::note::{Cause, Discard, Note};
+use crate::vrrp::snapshot::{Filter, Record};
 use crate::vrrp::stats::Stats;
 use crate::vrrp::timing;
 
@@ -53,6 +54,14 @@ pub(crate) struct Instance {
     pub(crate) told: Told,
     pub(crate) stats: Stats,
     pub(crate) past: Past,
+    /// When it came into its state.
+    pub(crate) since: Instant,
+    /// Where a successor finds what it needs to know.
+    pub(crate) slot: u32,
+    /// Its addresses, for the record.
+    pub(crate) filter: Filter,
+    /// What a predecessor left, until the conditions of operation are known.
+    pub(crate) resumes: Option<Box<Record>>,
 }
 
 /// The state of a virtual router with what only that state needs.
@@ -79,6 +88,10 @@ pub(crate) struct Backup {
     /// count: the successor's adverts may be among what was lost.
     pub(crate) packets_lost: Option<Instant>,
     pub(crate) preempt: PreemptDelay,
+    /// When the master-down timer was to fire, as it was last set in a transition.
+    pub(crate) down_at: Instant,
+    /// When the tolerance of a lower-priority master ends.
+    pub(crate) preempt_at: Option<Instant>,
 }
 
 /// Tolerance of a lower-priority master (`preempt_delay`).
@@ -111,6 +124,8 @@ pub(crate) struct Master {
     pub(crate) rival_owner: Option<(Instant, Instant)>,
     /// When the last advert went out, where `timer_expired_backup` asks for it.
     pub(crate) spoke: Option<Instant>,
+    /// Every announcement of the takeover was made, and is not to be made again by a successor.
+    pub(crate) settled: bool,
 }
 
 /// What a master answers to a rival.
@@ -201,6 +216,10 @@ impl Instance {
             told: Told::default(),
             stats: Stats::default(),
             past: Past::default(),
+            since: Instant::ZERO,
+            slot: id.0,
+            filter: Filter::of(config),
+            resumes: None,
         }
     }
 
@@ -368,12 +387,15 @@ impl Instance {
     /// Follows an accepted master: learns its interval and restarts the master-down timer.
     pub(crate) fn follow(&mut self, heard: Heard, ctx: &mut Ctx<'_>) {
         let config = ctx.bound.instance(self.id);
+        let mut news = false;
         if config.version == Version::V3 && !heard.interval.is_zero() {
+            news |= self.master_interval != heard.interval;
             self.master_interval = heard.interval;
         }
         let State::Backup(backup) = &mut self.state else {
             return;
         };
+        news |= self.past.master_priority != heard.priority || backup.master != Some(heard.src);
         if backup.master != Some(heard.src) {
             backup.master = Some(heard.src);
             self.told = Told::default();
@@ -383,6 +405,24 @@ impl Instance {
         self.past.master_priority = heard.priority;
         let interval = self.master_down_interval(config);
         self.set_master_down(interval, ctx);
+        if news {
+            self.remember(ctx);
+        }
+    }
+
+    /// Tells a successor how things stand. To be called before the actions that follow.
+    pub(crate) fn remember(&self, ctx: &mut Ctx<'_>) {
+        let record = Record::of(self, ctx.bound.instance(self.id), ctx.now);
+        let record = ctx.out.write_bytes(|arena| {
+            if let Some(record) = record {
+                record.encode(arena);
+            }
+        });
+        ctx.out.push(VrrpAction::Remember {
+            instance: self.id,
+            slot: self.slot,
+            record,
+        });
     }
 
     /// Sets the master-down timer to fire `interval` from now.
@@ -393,9 +433,9 @@ impl Instance {
         backup.down_interval = interval;
         backup.put_off = 0;
         self.past.down_interval = interval;
-        let from = ctx.now.max(ctx.starts_at);
-        ctx.timers
-            .set(VrrpTimer::MasterDown(self.id), from + interval);
+        let at = ctx.now.max(ctx.starts_at) + interval;
+        backup.down_at = at;
+        ctx.timers.set(VrrpTimer::MasterDown(self.id), at);
     }
 
     /// `preempt_delay`: the first lower-priority advert starts it, and while it runs lower
@@ -409,8 +449,10 @@ impl Instance {
             PreemptDelay::Idle if delay.is_zero() => false,
             PreemptDelay::Idle => {
                 backup.preempt = PreemptDelay::Running;
+                backup.preempt_at = Some(ctx.now + delay);
                 ctx.timers
                     .set(VrrpTimer::PreemptDelay(self.id), ctx.now + delay);
+                self.remember(ctx);
                 true
             }
             PreemptDelay::Running => true,
@@ -424,7 +466,9 @@ impl Instance {
         };
         if backup.preempt != PreemptDelay::Idle {
             backup.preempt = PreemptDelay::Idle;
+            backup.preempt_at = None;
             ctx.timers.stop(VrrpTimer::PreemptDelay(self.id));
+            self.remember(ctx);
         }
     }
 
@@ -452,6 +496,7 @@ impl Instance {
             return;
         }
         self.old_checksum = heard.old_checksum;
+        self.remember(ctx);
         if !std::mem::replace(&mut self.told.checksum, true) {
             let (instance, src, old) = (self.id, heard.src, heard.old_checksum);
             ctx.note(Note::ChecksumLearned { instance, src, old });

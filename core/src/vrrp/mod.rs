@@ -16,6 +16,7 @@ mod node;
 pub mod note;
 pub mod plan;
 mod reload;
+pub mod snapshot;
 mod sockets;
 mod states;
 mod stats;

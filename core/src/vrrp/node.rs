@@ -24,19 +24,19 @@ use crate::vrrp::conditions::TellBudget;
 use crate::vrrp::event::{Command, Ingress, QueueId, VrrpAction, VrrpEvent, VrrpTimer};
 use crate::vrrp::instance::{Ctx, Instance, Past, State, Told};
 use crate::vrrp::note::{Discard, Note};
+use crate::vrrp::snapshot::Record;
 use crate::vrrp::sockets::Sockets;
 use crate::vrrp::stats::Stats;
 use crate::vrrp::timing;
 
 mod look;
 mod reload;
+mod resume;
 mod view;
 
 use look::readiness_of;
 use reload::Reload;
-
-/// Version byte of a snapshot that carries nothing: the successor starts cold.
-const SNAPSHOT_COLD: u8 = 0;
+use resume::Legacy;
 
 /// How long after a failure a socket is tried again, if nothing happens to its interface before.
 const REOPEN_AFTER: Duration = Duration::from_secs(5);
@@ -78,6 +78,8 @@ pub struct VrrpNode {
     tell_budget: TellBudget,
     /// What a new configuration has left to do.
     reload: Reload,
+    /// What a predecessor left that belongs to nobody any more.
+    legacy: Legacy,
 }
 
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -121,13 +123,8 @@ impl VrrpNode {
             virtual_addresses,
             tell_budget: TellBudget::default(),
             reload: Reload::default(),
+            legacy: Legacy::default(),
         }
-    }
-
-    /// A machine that goes on where a predecessor's snapshot ends. Every snapshot is a cold start
-    /// so far, that of an unknown version too.
-    pub fn resume(bound: Arc<Bound>, _snapshot: &[u8], seed: u64, now: Instant) -> Self {
-        Self::new(bound, seed, now)
     }
 
     /// The configuration in force.
@@ -138,6 +135,12 @@ impl VrrpNode {
     /// The state of a virtual router.
     pub fn state(&self, id: InstanceId) -> StateName {
         self.instances[id.0 as usize].state_name()
+    }
+
+    /// True while it is not decided whether `id` goes on where a predecessor ended.
+    pub fn is_resuming(&self, id: InstanceId) -> bool {
+        let instance = self.instances.get(id.0 as usize);
+        instance.is_some_and(|instance| instance.resumes.is_some())
     }
 
     /// The effective priority of a virtual router.
@@ -164,6 +167,7 @@ impl VrrpNode {
         bare.sockets.forget_counters();
         for instance in &mut bare.instances {
             instance.stats = Stats::default();
+            instance.since = Instant::ZERO;
             instance.told = Told::default();
             instance.past = Past::default();
         }
@@ -249,7 +253,8 @@ impl VrrpNode {
         let taken = self.addresses.ledger.on_dump_end();
         if self.phase == Phase::Waiting {
             self.phase = Phase::Running;
-            self.remove_leftovers();
+            let kept = self.weigh_records(now, out);
+            self.remove_leftovers(&kept);
             if self.stop_asked {
                 return self.on_stop(now, out);
             }
@@ -271,7 +276,8 @@ impl VrrpNode {
 
     /// Removes what a former run left behind, before anything else (behaviour.md 3.3). An address
     /// of an owner that does not carry our mark is the host's own, and stays.
-    fn remove_leftovers(&mut self) {
+    /// Neither is what a master goes on with (`kept`).
+    fn remove_leftovers(&mut self, kept: &BTreeSet<AddressKey>) {
         for (instance, config) in self.bound.iter() {
             for address in config.all_addresses() {
                 let name = address.dev.as_ref().unwrap_or(&config.interface);
@@ -285,12 +291,15 @@ impl VrrpNode {
                 if config.is_owner() && protocol != ROUTE_PROTOCOL {
                     continue;
                 }
-                self.addresses.remove_leftover(instance, key);
+                if !kept.contains(&key) {
+                    self.addresses.remove_leftover(Some(instance), key);
+                }
                 // It carries our mark or is in the configuration.
                 self.links.set_borrowed(key, true);
             }
         }
-        self.remove_strays();
+        self.remove_strays(kept);
+        self.remove_legacy(kept);
         self.remove_former_leftovers();
     }
 
@@ -415,9 +424,13 @@ impl VrrpNode {
         self.phase = Phase::Stopping;
         self.end_reload();
         for index in 0..self.instances.len() {
+            let id = InstanceId(index as u32);
+            self.weigh_again(id, false, now, out);
             if !matches!(self.instances[index].state, State::Master(_)) {
-                let id = InstanceId(index as u32);
-                self.with(id, now, out, |instance, ctx| instance.stop(ctx));
+                self.with(id, now, out, |instance, ctx| {
+                    instance.forget(ctx);
+                    instance.stop(ctx);
+                });
             }
         }
         self.farewells = Some(0);
@@ -553,8 +566,10 @@ impl VrrpNode {
             self.on_present(key, false, now, out);
         }
         self.run_jobs(slice.saturating_sub(used), now, out);
+        self.forget_legacy(out);
         if self.phase == Phase::Stopping && self.addresses.ledger.is_settled() {
             self.phase = Phase::Stopped;
+            self.forget_all(out);
             out.push(VrrpAction::Note(Note::Stopped));
             out.push(VrrpAction::Exit(0));
         }
@@ -740,7 +755,11 @@ impl Machine for VrrpNode {
     }
 
     fn snapshot(&self, into: &mut Vec<u8>) {
-        into.push(SNAPSHOT_COLD);
+        for (instance, (_, config)) in self.instances.iter().zip(self.bound.iter()) {
+            if let Some(record) = Record::of(instance, config, self.now) {
+                record.encode(into);
+            }
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use crate::ids::{Errno, IfIndex, InstanceId, SocketId};
 use crate::kernel::AddressKey;
 use crate::time::Duration;
 use crate::vrrp::StateName;
+use crate::vrrp::snapshot::RecordError;
 
 /// How much a note matters.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -143,10 +144,33 @@ pub enum Note {
         /// How late its advert is.
         by: Duration,
     },
-    /// An address of a former run was found at start and is removed.
-    Leftover {
+    /// The process goes on where its predecessor ended: no transition.
+    Resumed {
         /// Which instance.
         instance: InstanceId,
+        /// The state that it is in, as before.
+        state: StateName,
+        /// Master: how long ago the last advert left.
+        silent: Option<Duration>,
+    },
+    /// The predecessor was master too long ago, or it cannot be one now: it starts anew.
+    ResumedTooLate {
+        /// Which instance.
+        instance: InstanceId,
+        /// How long ago its last advert left, if that is the reason.
+        silent: Option<Duration>,
+    },
+    /// A record of a predecessor cannot be used: a virtual router may start anew.
+    RecordRefused {
+        /// Where it was kept.
+        slot: u32,
+        /// What is wrong with it.
+        error: RecordError,
+    },
+    /// An address of a former run was found at start and is removed.
+    Leftover {
+        /// Which instance; none if it is not configured any more.
+        instance: Option<InstanceId>,
         /// Which address.
         key: AddressKey,
     },
@@ -416,12 +440,15 @@ impl Note {
             | Self::PacketsLost { .. }
             | Self::Slept { .. }
             | Self::AddressTaken { .. }
+            | Self::RecordRefused { .. }
             | Self::SendFailed { .. } => Level::Warning,
             Self::Entering { .. }
             | Self::Cause { .. }
             | Self::LowerPriorityMaster { .. }
             | Self::LowerPriorityHeard { .. }
             | Self::Leftover { .. }
+            | Self::Resumed { .. }
+            | Self::ResumedTooLate { .. }
             | Self::AddressFound { .. }
             | Self::ChecksumLearned { .. }
             | Self::StartupDelay { .. }

@@ -59,7 +59,8 @@ impl Matching {
                 std::cmp::Ordering::Equal => {
                     matching.successors[was.0 as usize] = Some(*is);
                     matching.predecessors[is.0 as usize] = Some(*was);
-                    (before.next(), after.next());
+                    before.next();
+                    after.next();
                 }
             }
         }

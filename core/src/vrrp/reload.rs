@@ -27,6 +27,8 @@ impl Instance {
             self.old_checksum = fresh.old_checksum;
         }
         self.advertised = fresh.advertised;
+        // The former ones are there for a while.
+        self.filter.add(fresh.filter);
         // What was told of others compared them with the former settings.
         self.told = Told::default();
     }

@@ -9,9 +9,10 @@ use crate::vrrp::addresses::key_of;
 use crate::vrrp::advert::Heard;
 use crate::vrrp::announce::{Job, announce_at_once};
 use crate::vrrp::emit;
-use crate::vrrp::event::VrrpTimer;
+use crate::vrrp::event::{VrrpAction, VrrpTimer};
 use crate::vrrp::instance::{Answer, Backup, Ctx, Instance, Master, PreemptDelay, State, Told};
 use crate::vrrp::note::{Cause, Note};
+use crate::vrrp::snapshot::Record;
 use crate::vrrp::timing;
 
 /// Into how many parts an interval is cut, in each of which a master answers its rivals once.
@@ -29,6 +30,9 @@ impl Instance {
     pub(crate) fn start(&mut self, initial: bool, ctx: &mut Ctx<'_>) {
         let config = ctx.bound.instance(self.id);
         self.master_interval = config.advert_interval;
+        if self.resume(ctx) {
+            return;
+        }
         if !initial {
             self.announce_source(ctx);
         }
@@ -48,6 +52,21 @@ impl Instance {
         }
     }
 
+    /// A successor has nothing to go on with: it starts anew, and removes what is still there.
+    pub(crate) fn forget(&self, ctx: &mut Ctx<'_>) {
+        let record = Record::of(self, ctx.bound.instance(self.id), ctx.now);
+        let record = ctx.out.write_bytes(|arena| {
+            if let Some(record) = record {
+                record.as_given_up().encode(arena);
+            }
+        });
+        ctx.out.push(VrrpAction::Remember {
+            instance: self.id,
+            slot: self.slot,
+            record,
+        });
+    }
+
     /// Takes over: the advert goes out before anything else (behaviour.md 3.7).
     pub(crate) fn become_master(&mut self, cause: Cause, ctx: &mut Ctx<'_>) {
         let config = ctx.bound.instance(self.id);
@@ -56,6 +75,7 @@ impl Instance {
         self.master_interval = config.advert_interval;
         self.priority = config.priority;
         self.stats.became_master += 1;
+        self.remember(ctx);
         self.send_advert(ctx);
         ctx.timers
             .set(VrrpTimer::Advert(self.id), ctx.now + config.advert_interval);
@@ -82,18 +102,21 @@ impl Instance {
     ) {
         let former = self.leave_state(ctx);
         self.state = State::Backup(Backup::default());
+        self.set_master_down(interval, ctx);
+        self.remember(ctx);
         self.tell(StateName::Backup, cause, initial, ctx);
         self.let_go(former, ctx);
-        self.set_master_down(interval, ctx);
     }
 
     /// Stops operating because of `cause`; a master lets go with priority 0 first.
     pub(crate) fn become_fault(&mut self, cause: Cause, initial: bool, ctx: &mut Ctx<'_>) {
-        if matches!(self.state, State::Master(_)) {
-            self.send_priority_zero(ctx);
-        }
+        let farewell = matches!(self.state, State::Master(_));
         let former = self.leave_state(ctx);
         self.state = State::Fault;
+        self.remember(ctx);
+        if farewell {
+            self.send_priority_zero(ctx);
+        }
         self.tell(StateName::Fault, cause, initial, ctx);
         self.let_go(former, ctx);
     }
@@ -193,6 +216,7 @@ impl Instance {
         }
         let instance = self.id;
         ctx.note(Note::AddressTaken { instance, key });
+        self.forget(ctx);
         self.send_priority_zero(ctx);
         let skew = self.skew_time(ctx.bound.instance(self.id));
         self.become_backup(Cause::AddressTaken { key }, skew, false, ctx);
@@ -207,6 +231,7 @@ impl Instance {
 
     /// A master lets go, without having given anything back yet.
     pub(crate) fn release_mastership(&mut self, ctx: &mut Ctx<'_>) {
+        self.forget(ctx);
         if matches!(self.state, State::Master(_)) {
             self.send_priority_zero(ctx);
         }
@@ -260,6 +285,7 @@ impl Instance {
             VrrpTimer::PreemptDelay(_) => {
                 if let State::Backup(backup) = &mut self.state {
                     backup.preempt = PreemptDelay::Over;
+                    self.remember(ctx);
                 }
             }
             // The node's, who has the sockets and the queues.
@@ -271,10 +297,25 @@ impl Instance {
         let config = ctx.bound.instance(self.id);
         let sent = emit::send_adverts(self, config, self.priority, ctx.ident, ctx.out);
         self.stats.adverts_sent += sent.min(1);
+        self.stats.last_sent = Some(ctx.now);
         if config.timer_expired_backup.is_some()
             && let State::Master(master) = &mut self.state
         {
             master.spoke = Some(ctx.now);
+        }
+    }
+
+    /// Notes, an advert after it is so, that a successor has nothing of the takeover left to do.
+    fn settle(&mut self, ctx: &mut Ctx<'_>) {
+        let State::Master(master) = &mut self.state else {
+            return;
+        };
+        if master.settled || master.announcing || !master.awaited.is_empty() {
+            return;
+        }
+        if !ctx.announcements.is_waiting() {
+            master.settled = true;
+            self.remember(ctx);
         }
     }
 
@@ -286,6 +327,7 @@ impl Instance {
         if self.steps_back(ctx) {
             return;
         }
+        self.settle(ctx);
         self.send_advert(ctx);
         if let State::Master(master) = &mut self.state {
             // One that leaves early, with others, counts for its deadline.
@@ -390,6 +432,7 @@ impl Instance {
             ctx.timers.stop(timer);
         }
         self.epoch = self.epoch.wrapping_add(1);
+        self.since = ctx.now;
         self.told = Told::default();
         let former = std::mem::replace(&mut self.state, State::Init);
         if matches!(former, State::Master(_)) {
@@ -403,7 +446,11 @@ impl Instance {
         if let State::Master(master) = former {
             // Last in, first out, as the original removes them.
             for key in master.held.into_iter().rev() {
-                ctx.addresses.release(self.id, key);
+                if ctx.bound.global.release_vips {
+                    ctx.addresses.release_for_good(self.id, key);
+                } else {
+                    ctx.addresses.release(self.id, key);
+                }
             }
         }
     }

@@ -24,6 +24,8 @@ pub struct Stats {
     pub priority_zero_sent: u64,
     /// Accepted adverts whose address list is not ours.
     pub address_list_differs: u64,
+    /// When the last advert above priority 0 was sent.
+    pub last_sent: Option<Instant>,
     discarded: [u64; Discard::ALL.len()],
     /// What `discarded` was when it was last summed up.
     told: [u64; Discard::ALL.len()],
@@ -32,6 +34,45 @@ pub struct Stats {
 }
 
 impl Stats {
+    /// The counters apart from the discards, in the order of a record.
+    pub(crate) const fn counters(&self) -> [u64; 7] {
+        [
+            self.adverts_received,
+            self.adverts_sent,
+            self.became_master,
+            self.released_master,
+            self.priority_zero_received,
+            self.priority_zero_sent,
+            self.address_list_differs,
+        ]
+    }
+
+    /// The counters of a predecessor. What was discarded is taken to have been told.
+    pub(crate) fn from_counters(counters: [u64; 7], discarded: [u64; Discard::ALL.len()]) -> Self {
+        let [
+            adverts_received,
+            adverts_sent,
+            became_master,
+            released_master,
+            priority_zero_received,
+            priority_zero_sent,
+            address_list_differs,
+        ] = counters;
+        Self {
+            adverts_received,
+            adverts_sent,
+            became_master,
+            released_master,
+            priority_zero_received,
+            priority_zero_sent,
+            address_list_differs,
+            last_sent: None,
+            discarded,
+            told: discarded,
+            untold_since: None,
+        }
+    }
+
     /// Packets discarded for this reason.
     pub fn discarded(&self, reason: Discard) -> u64 {
         self.discarded[reason.index()]

@@ -512,7 +512,11 @@ impl<'a, 't> Player<'a, 't> {
                     assert!(reason || !self.honest, "nobody has taken {key:?}");
                 }
                 VrrpAction::InForce(bound) => self.bound = Arc::clone(bound),
-                VrrpAction::GrowSocket { .. } | VrrpAction::Note(_) | VrrpAction::Exit(_) => {}
+                VrrpAction::GrowSocket { .. }
+                | VrrpAction::Note(_)
+                | VrrpAction::Remember { .. }
+                | VrrpAction::Forget { .. }
+                | VrrpAction::Exit(_) => {}
             }
         }
         let actions = self.out.actions().to_vec();

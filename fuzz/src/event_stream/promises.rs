@@ -11,6 +11,7 @@ use relevo_core::kernel::{AddressKey, KernelEvent, KernelOp, ROUTE_PROTOCOL};
 use relevo_core::limits::SLICE;
 use relevo_core::machine::{Machine, Out};
 use relevo_core::time::{Duration, Instant};
+use relevo_core::vrrp::snapshot::Record;
 use relevo_core::vrrp::{Note, SocketSpec, StateName, VrrpAction, VrrpEvent, VrrpNode, timing};
 use relevo_core::wire::{arp, ethernet, ipv4, ipv6, ndisc, vrrp};
 
@@ -156,7 +157,10 @@ impl Promises {
         assert!(count <= most, "{count} actions in one call");
         // The runtime takes no further actions; the world must not hear of any.
         let inward = |action: &VrrpAction| {
-            matches!(action, VrrpAction::CloseSocket(_) | VrrpAction::Note(_))
+            matches!(
+                action,
+                VrrpAction::CloseSocket(_) | VrrpAction::Note(_) | VrrpAction::Remember { .. }
+            )
         };
         assert!(
             !self.exited || out.actions().iter().all(inward),
@@ -195,6 +199,12 @@ impl Promises {
                 }
                 VrrpAction::InForce(_) => panic!("nobody asked for a reload"),
                 VrrpAction::Note(note) => self.check_note(note, &mut office),
+                VrrpAction::Remember { record, .. } => {
+                    let record = out.bytes(*record);
+                    let read = Record::decode(record);
+                    assert!(record.is_empty() || read.is_ok(), "{read:?}");
+                }
+                VrrpAction::Forget { slot } => panic!("slot {slot} is of nobody"),
                 VrrpAction::Exit(_) => {
                     assert!(self.stop && !self.exited, "leaves by itself, or twice");
                     self.exited = true;

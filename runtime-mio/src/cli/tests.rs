@@ -195,8 +195,8 @@ fn wrong_values_are_told_and_harmless() {
 
 #[test]
 fn what_does_nothing_yet_is_noted_once() {
-    let run = options("-a -X -a --snmp -M -Mx");
-    let noted = [Name::AddressMonitoring, Name::ReleaseVips, Name::Snmp];
+    let run = options("-d -V -d --snmp -a -X -M -Mx");
+    let noted = [Name::DumpConf, Name::DontReleaseVrrp, Name::Snmp];
     assert_eq!(run.ignored, noted);
     for row in TABLE {
         let marked = row.left_undone().is_some();

@@ -18,17 +18,22 @@ pub(crate) fn wanted(instance: Option<&str>) -> PathBuf {
     let wish = std::env::var_os(VARIABLE).map(PathBuf::from);
     // In the background the working directory is another one.
     let wish = wish.filter(|wish| wish.is_absolute());
-    wish.unwrap_or_else(|| path(instance))
+    wish.unwrap_or_else(|| path(None, instance))
 }
 
-/// The usual path.
-pub(crate) fn path(instance: Option<&str>) -> PathBuf {
+/// The usual path. What a daemon in a network namespace has in its directory is seen from outside
+/// in one of the namespace's name.
+pub(crate) fn path(namespace: Option<&str>, instance: Option<&str>) -> PathBuf {
     let name = match instance {
         // A name is no path.
         Some(name) => format!("relevo_{}.sock", name.replace('/', "_")),
         None => "relevo.sock".to_owned(),
     };
-    Path::new(DIRECTORY).join(name)
+    let directory = Path::new(DIRECTORY);
+    match namespace {
+        Some(namespace) => directory.join(namespace.replace('/', "_")).join(name),
+        None => directory.join(name),
+    }
 }
 
 /// A listening socket in its place. It goes with its owner.
@@ -173,9 +178,11 @@ mod tests {
 
     #[test]
     fn instances_have_their_own() {
-        assert_eq!(path(None), Path::new("/run/keepalived/relevo.sock"));
+        assert_eq!(path(None, None), Path::new("/run/keepalived/relevo.sock"));
+        let inside = path(Some("blue"), Some("x"));
+        assert_eq!(inside, Path::new("/run/keepalived/blue/relevo_x.sock"));
         assert_eq!(
-            path(Some("x/..")),
+            path(None, Some("x/..")),
             Path::new("/run/keepalived/relevo_x_...sock")
         );
     }

@@ -86,6 +86,12 @@ impl NodeDumps {
         }
     }
 
+    /// There is nothing to look at: nothing is written.
+    pub(crate) fn forget(&mut self) {
+        self.asked.clear();
+        self.looking = None;
+    }
+
     /// True while something is left to look at.
     pub(crate) fn has_work(&self) -> bool {
         self.looking.is_some() || !self.asked.is_empty()

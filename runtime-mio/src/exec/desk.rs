@@ -7,7 +7,6 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::time::SystemTime;
 
 use mio::{Interest, Registry, Token, unix::SourceFd};
 use relevo_core::ids::ChildId;
@@ -21,7 +20,7 @@ use crate::control::protocol::{BODY_MAX, Request};
 use crate::control::{self, ClientId, Control};
 use crate::daemon::Drained;
 use crate::sys::timerfd::TimerFd;
-use crate::version;
+use crate::{dump, version};
 
 /// How long a child may take to answer a client's question.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -201,7 +200,7 @@ impl Desk {
         let report = Report {
             facts: &self.facts,
             now,
-            wall: SystemTime::now(),
+            wall: dump::wall(),
             told: told.as_deref(),
             asked: question.since,
         };
@@ -299,17 +298,17 @@ impl Desk {
         match note {
             SupervisorNote::Reloading => self.reloading.append(&mut self.queued),
             SupervisorNote::ReloadComplete => {
-                self.facts.on_reloaded(true);
+                self.facts.on_reloaded(true, now);
                 let text = self.facts.reload_text();
                 self.end_reload(&Ok(text), now);
             }
             SupervisorNote::ReloadRefused => {
-                self.facts.on_reloaded(false);
+                self.facts.on_reloaded(false, now);
                 let text = self.facts.reload_text();
                 self.end_reload(&Err(text), now);
             }
             SupervisorNote::ReloadIncomplete => {
-                self.facts.on_reloaded(false);
+                self.facts.on_reloaded(false, now);
                 let text = self.facts.reload_text();
                 self.end_reload(&Err(text), now);
             }

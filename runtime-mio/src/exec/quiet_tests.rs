@@ -17,6 +17,7 @@ use relevo_core::vrrp::event::{VrrpAction, VrrpEvent, VrrpTimer};
 
 use super::{Setup, VrrpExecutor, VrrpMachine};
 use crate::exec::talk::Talk;
+use crate::memory::Memory;
 use crate::recorder::Recorder;
 use crate::sys::counting::Counts;
 use crate::testnet::{in_namespace, ip};
@@ -139,6 +140,7 @@ fn start(bound: Bound, report: Sender<Counts>) -> (UnixStream, std::thread::Join
             bound: Arc::clone(&bound),
             signals: None,
             parent: Some(Talk::new(OwnedFd::from(child))),
+            memory: Memory::in_memory(bound.instances.len()).ok(),
         };
         let mut executor = VrrpExecutor::new(setup).expect("opens");
         // As in the daemon: what comes in is kept.

@@ -156,6 +156,7 @@ fn read(path: &Path, text: OwnedFd, running: &Bound) -> Result<Bound, String> {
     let mut bound = loaded.bound;
     // The start is over.
     bound.global.startup_delay = running.global.startup_delay;
+    bound.global.release_vips = running.global.release_vips;
     Ok(bound)
 }
 

@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::time::SystemTime;
 
 use relevo_core::ids::ChildId;
+use relevo_core::status::Wall;
 use relevo_core::supervisor::Kind;
 use relevo_core::time::{Duration, Instant};
 
@@ -37,14 +37,13 @@ pub(crate) struct ChildFacts {
 pub(crate) struct Facts {
     pid: u32,
     since: Instant,
-    since_wall: SystemTime,
     config_file: PathBuf,
     pub(super) findings: Findings,
     /// When the configuration in force was read, and whether that was a reload.
-    loaded: SystemTime,
+    loaded: Instant,
     is_reloaded: bool,
     /// When a reload was last refused, if none has succeeded since, and why.
-    refused: Option<(SystemTime, String)>,
+    refused: Option<(Instant, String)>,
     pub(super) children: Vec<ChildFacts>,
     /// How often a child of each kind has died.
     deaths: [(Kind, u32); Kind::ALL.len()],
@@ -53,14 +52,12 @@ pub(crate) struct Facts {
 impl Facts {
     /// Of a daemon that starts now.
     pub(crate) fn new(config_file: PathBuf, findings: Findings, now: Instant) -> Self {
-        let wall = SystemTime::now();
         Self {
             pid: std::process::id(),
             since: now,
-            since_wall: wall,
             config_file,
             findings,
-            loaded: wall,
+            loaded: now,
             is_reloaded: false,
             refused: None,
             children: Vec::new(),
@@ -76,8 +73,7 @@ impl Facts {
         }
     }
 
-    pub(super) fn on_reloaded(&mut self, well: bool) {
-        let now = SystemTime::now();
+    pub(super) fn on_reloaded(&mut self, well: bool, now: Instant) {
         if well {
             self.loaded = now;
             self.is_reloaded = true;
@@ -102,7 +98,7 @@ impl Facts {
 pub(super) struct Report<'a> {
     pub(super) facts: &'a Facts,
     pub(super) now: Instant,
-    pub(super) wall: SystemTime,
+    pub(super) wall: Wall,
     /// What the VRRP child told; `None` if it did not.
     pub(super) told: Option<&'a [u8]>,
     /// When it was asked.
@@ -126,7 +122,7 @@ impl Report<'_> {
     fn write_text(&self, text: &mut String) -> std::fmt::Result {
         let Facts { pid, since, .. } = self.facts;
         let up = span(self.now - *since);
-        let since = self.moment(self.facts.since_wall);
+        let since = self.moment(self.facts.since);
         writeln!(
             text,
             "{}, pid {pid}, up {up} (since {since})",
@@ -226,14 +222,9 @@ impl Report<'_> {
     }
 
     /// The local date and time.
-    fn moment(&self, at: SystemTime) -> String {
-        let day = |at: SystemTime| {
-            let since = at
-                .duration_since(SystemTime::UNIX_EPOCH)
-                .unwrap_or_default();
-            localtime::from_unix(i64::try_from(since.as_secs()).unwrap_or(0))
-        };
-        let (at, today) = (day(at), day(self.wall));
+    fn moment(&self, at: Instant) -> String {
+        let day = |at| localtime::from_unix(self.wall.unix_us(at) / 1_000_000);
+        let (at, today) = (day(at), day(self.wall.at));
         let time = format!("{:02}:{:02}:{:02}", at.hour, at.minute, at.second);
         if (at.year, at.month, at.day) == (today.year, today.month, today.day) {
             return time;
@@ -272,6 +263,7 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dump;
 
     fn at(secs: u64) -> Instant {
         Instant::from_micros(secs * 1_000_000)
@@ -297,7 +289,7 @@ mod tests {
         Report {
             facts,
             now: at(220),
-            wall: SystemTime::now(),
+            wall: dump::wall(),
             told,
             asked: at(218),
         }
@@ -322,7 +314,7 @@ mod tests {
     #[test]
     fn a_refused_reload_stays_in_sight_until_one_succeeds() {
         let mut facts = facts();
-        facts.on_reloaded(false);
+        facts.on_reloaded(false, at(200));
         let text = report(&facts, None).text();
         assert!(
             text.contains("WAS REFUSED") && text.contains("    a.conf:3: what\n"),
@@ -333,7 +325,7 @@ mod tests {
                 .reload_text()
                 .starts_with("a.conf:3: what\n/etc/a.conf: refused;")
         );
-        facts.on_reloaded(true);
+        facts.on_reloaded(true, at(210));
         let text = report(&facts, None).text();
         assert!(
             !text.contains("REFUSED") && text.contains(", reloaded "),
@@ -344,7 +336,7 @@ mod tests {
     #[test]
     fn json_is_json() {
         let mut facts = facts();
-        facts.on_reloaded(false);
+        facts.on_reloaded(false, at(200));
         facts.config_file = "/etc/\"q\"\\\u{1}".into();
         let json = report(&facts, Some(b"[{\"iname\":\"x\"}]\n")).json();
         let behind = json

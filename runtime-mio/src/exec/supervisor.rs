@@ -21,6 +21,7 @@ use crate::child::{self, Call, Inheritance};
 use crate::clock;
 use crate::daemon::{Class, Drained, Executor};
 use crate::dump::ParentDump;
+use crate::memory::MemoryFile;
 use crate::sd_notify;
 use crate::sys::process::{self, ChildProcess};
 use crate::sys::signalfd::{SignalFd, SignalSet};
@@ -59,6 +60,8 @@ pub(crate) struct SupervisorExecutor {
     text: File,
     global: Global,
     dump: ParentDump,
+    /// What outlives the VRRP child.
+    memory: Option<MemoryFile>,
     read_config: ReadConfig,
     /// The text has been replaced.
     reloaded: bool,
@@ -109,6 +112,7 @@ impl SupervisorExecutor {
         ignore_sigint: bool,
         call: Call,
         text: Text,
+        memory: Option<MemoryFile>,
         dump: ParentDump,
         read_config: ReadConfig,
         (desk, planner): (Desk, Planner),
@@ -119,6 +123,7 @@ impl SupervisorExecutor {
             call,
             text: text.file,
             global: text.global,
+            memory,
             dump,
             read_config,
             reloaded: false,
@@ -128,6 +133,13 @@ impl SupervisorExecutor {
             planner,
             feedback: VecDeque::new(),
             exit: None,
+        }
+    }
+
+    /// Every child has left: in order, nothing is left to know.
+    pub(crate) fn leave(&mut self) {
+        if let Some(memory) = self.memory.take() {
+            memory.remove();
         }
     }
 
@@ -238,8 +250,9 @@ impl SupervisorExecutor {
     }
 
     /// The memory that children of this kind keep their record in, which outlives them.
-    fn memory(&self, _: Kind) -> Option<BorrowedFd<'_>> {
-        None
+    fn memory(&self, kind: Kind) -> Option<BorrowedFd<'_>> {
+        let memory = self.memory.as_ref().filter(|_| kind == Kind::Vrrp);
+        memory.map(|memory| memory.file().as_fd())
     }
 
     fn held(&mut self, id: ChildId) -> Option<&mut Held> {
@@ -607,16 +620,18 @@ fn tell(note: SupervisorNote) {
     log::log!(level, "{note}");
     match note {
         SupervisorNote::StartupComplete | SupervisorNote::ReloadComplete => {
-            sd_notify::notify("READY=1");
+            sd_notify::notify("READY=1\nSTATUS=The configuration is in force");
         }
         SupervisorNote::ReloadRefused | SupervisorNote::ReloadIncomplete => {
-            sd_notify::notify("READY=1");
+            sd_notify::notify("READY=1\nSTATUS=The last reload was not carried out: see the log");
         }
         SupervisorNote::Reloading => {
             let micros = crate::sys::monotonic_micros();
             sd_notify::notify(&format!("RELOADING=1\nMONOTONIC_USEC={micros}"));
         }
-        SupervisorNote::Stopping => sd_notify::notify("STOPPING=1"),
+        SupervisorNote::Stopping => {
+            sd_notify::notify("STOPPING=1\nSTATUS=The child processes are leaving");
+        }
         SupervisorNote::NothingToDo
         | SupervisorNote::Started { .. }
         | SupervisorNote::StartFailed { .. }

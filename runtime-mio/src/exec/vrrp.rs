@@ -25,8 +25,10 @@ use crate::dump::{Kind, NodeDumps};
 use crate::exec::answer::Answers;
 use crate::exec::reload::Reloads;
 use crate::exec::talk::{Talk, Wish};
+use crate::memory::{Memory, Remembrance};
 use crate::netlink::socket::{Commands, Done, Monitor, errno_of};
 use crate::schedule::Schedule;
+use crate::sys::interfaces;
 use crate::sys::msg::{ReceiveBatch, SEND_BATCH};
 use crate::sys::timerfd::TimerFd;
 use crate::voice::Outcome;
@@ -104,6 +106,8 @@ pub(crate) struct Setup {
     pub(crate) ignore_sigint: bool,
     /// The talk with the parent; the parent's end stops the machine too.
     pub(crate) parent: Option<Talk>,
+    /// Where records are kept.
+    pub(crate) memory: Option<Memory>,
 }
 
 /// Carries out what the VRRP machine asks for.
@@ -121,6 +125,8 @@ pub(crate) struct VrrpExecutor {
     /// None where every reload needs a new process.
     reloads: Option<Reloads>,
     schedule: Option<Schedule>,
+    /// News about addresses are logged.
+    tells_addresses: bool,
     hands: Hands,
 }
 
@@ -137,6 +143,7 @@ struct Hands {
     /// When the first of them came.
     notes_since: Instant,
     exit: Option<u8>,
+    remembrance: Remembrance,
 }
 
 /// An answer that is known as soon as an action is carried out.
@@ -230,6 +237,15 @@ impl Hands {
                     }
                     self.notes.push_back(note.clone());
                 }
+                VrrpAction::Remember {
+                    instance,
+                    slot,
+                    record,
+                } => {
+                    let record = out.bytes(*record);
+                    self.remembrance.remember(*instance, *slot, record);
+                }
+                VrrpAction::Forget { slot } => self.remembrance.forget(*slot),
                 VrrpAction::Exit(code) => self.exit = Some(*code),
             }
         }
@@ -248,17 +264,34 @@ impl Hands {
     }
 
     fn flush_adverts(&mut self) {
-        let Self { io, feedback, .. } = self;
-        io.flush(&mut |unsent| feedback.push_back(Feedback::Unsent(unsent)));
+        let Self {
+            io,
+            feedback,
+            remembrance,
+            ..
+        } = self;
+        io.flush(&mut |unsent| {
+            remembrance.on_unsent(unsent.instance);
+            feedback.push_back(Feedback::Unsent(unsent));
+        });
+        remembrance.stamp();
     }
 
     fn send_advert(&mut self, advert: Advert, packet: &[u8]) {
-        let Self { io, feedback, .. } = self;
-        let mut unsent = |unsent| feedback.push_back(Feedback::Unsent(unsent));
-        if io.collected() >= SEND_BATCH {
-            io.flush(&mut unsent);
+        if self.io.collected() >= SEND_BATCH {
+            self.flush_adverts();
         }
-        io.push(advert, packet, &mut unsent);
+        self.remembrance.on_collected(advert.instance);
+        let Self {
+            io,
+            feedback,
+            remembrance,
+            ..
+        } = self;
+        io.push(advert, packet, &mut |unsent| {
+            remembrance.on_unsent(unsent.instance);
+            feedback.push_back(Feedback::Unsent(unsent));
+        });
     }
 
     fn open_socket(&mut self, socket: SocketId, spec: SocketSpec, receive_buffer: u32) {
@@ -295,14 +328,13 @@ impl Hands {
 
     /// Sends everything that was collected; adverts first.
     fn flush(&mut self) {
+        self.flush_adverts();
         let Self {
-            io,
             commands,
             arp,
             feedback,
             ..
         } = self;
-        io.flush(&mut |unsent| feedback.push_back(Feedback::Unsent(unsent)));
         commands.flush(&mut |done| feedback.push_back(Feedback::Done(done)));
         arp.flush();
     }
@@ -386,6 +418,7 @@ impl VrrpExecutor {
             answers: Answers::default(),
             parent: setup.parent,
             schedule: None,
+            tells_addresses: false,
             reloads: None,
             hands: Hands {
                 registry: None,
@@ -397,6 +430,7 @@ impl VrrpExecutor {
                 notes: VecDeque::new(),
                 notes_since: Instant::ZERO,
                 exit: None,
+                remembrance: Remembrance::new(setup.memory),
             },
         })
     }
@@ -491,10 +525,14 @@ impl VrrpExecutor {
         if self.hands.commands.awaits_answers() {
             self.read_commands(machine, out)?;
         }
+        let tells_addresses = self.tells_addresses;
         let Self { monitor, hands, .. } = self;
         let now = clock::now();
         let mut again = false;
         let drained = monitor.read(&mut |event| {
+            if tells_addresses {
+                tell_address(&event);
+            }
             hands.commands.observe(&event);
             // Results that were lost are made good first, and the machine is given a picture that
             // is younger than they are: it does not wait for echoes that it will not hear.
@@ -576,6 +614,11 @@ impl VrrpExecutor {
         Ok(())
     }
 
+    /// Logs the kernel's news about addresses from now on.
+    pub(crate) fn tell_addresses(&mut self) {
+        self.tells_addresses = true;
+    }
+
     /// Lets `schedule` decide what to do about lateness.
     pub(crate) fn run_by(&mut self, schedule: Schedule) {
         self.schedule = Some(schedule);
@@ -621,7 +664,9 @@ impl VrrpExecutor {
 
     /// Looks at a little of the machine for the files that were asked for.
     fn look_for_dumps<M: VrrpMachine>(&mut self, machine: &mut M, out: &mut Out<VrrpAction>) {
-        let Some(node) = machine.node() else { return };
+        let Some(node) = machine.node() else {
+            return self.dumps.forget();
+        };
         let io = &self.hands.io;
         let descriptor = |socket| io.get(socket).map(|(fd, _)| fd);
         let clear = self.dumps.step(node, descriptor);
@@ -859,6 +904,20 @@ impl<M: VrrpMachine> Executor<M> for VrrpExecutor {
     fn exit_code(&self) -> Option<u8> {
         self.hands.exit
     }
+}
+
+fn tell_address(event: &KernelEvent<'_>) {
+    let (key, what) = match event {
+        KernelEvent::Address { key, .. } => (key, "is there"),
+        KernelEvent::AddressGone { key } => (key, "is gone"),
+        KernelEvent::DumpStart
+        | KernelEvent::DumpEnd
+        | KernelEvent::Link(_)
+        | KernelEvent::LinkGone { .. } => return,
+    };
+    let number = key.ifindex.0;
+    let name = interfaces::name_of(number).unwrap_or_else(|| format!("interface {number}"));
+    log::info!("Address {}/{} on {name} {what}", key.addr, key.prefix);
 }
 
 fn watch(registry: Option<&Registry>, fd: RawFd, token: Token) -> io::Result<()> {

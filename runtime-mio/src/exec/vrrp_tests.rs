@@ -64,6 +64,7 @@ fn start_after(bound: Bound, prepare: impl FnOnce(&VrrpExecutor) + Send + 'stati
     let thread = std::thread::spawn(move || {
         let bound = Arc::new(bound);
         let setup = Setup {
+            memory: None,
             ignore_sigint: false,
             bound: Arc::clone(&bound),
             signals: None,
@@ -179,6 +180,7 @@ fn a_signal_to_stop_is_obeyed_and_others_do_no_harm() {
         let thread = std::thread::spawn(move || {
             let bound = Arc::new(both_families("va", 100));
             let setup = Setup {
+                memory: None,
                 ignore_sigint: false,
                 bound: Arc::clone(&bound),
                 signals: Some(OwnedFd::from(signals)),

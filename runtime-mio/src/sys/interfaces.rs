@@ -56,6 +56,17 @@ pub(crate) fn interfaces() -> io::Result<Vec<Interface>> {
     Ok(found)
 }
 
+/// The name of the interface with this number; `None` if there is none by now.
+pub(crate) fn name_of(number: u32) -> Option<String> {
+    let mut buffer = [0; libc::IF_NAMESIZE];
+    // SAFETY: the buffer has the length that the call asks for, and is a string if it succeeds.
+    let name = unsafe {
+        let name = libc::if_indextoname(number, buffer.as_mut_ptr());
+        (!name.is_null()).then(|| CStr::from_ptr(buffer.as_ptr()))
+    };
+    Some(name?.to_string_lossy().into_owned())
+}
+
 fn mtu(socket: &UdpSocket, name: &str) -> Option<u32> {
     // SAFETY: all-zero is a valid value of this plain C struct.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };

@@ -15,6 +15,7 @@ pub(crate) mod netns;
 pub(crate) mod process;
 pub(crate) mod scheduling;
 pub(crate) mod seqpacket;
+pub(crate) mod shared;
 pub(crate) mod signalfd;
 pub(crate) mod socket;
 pub(crate) mod timerfd;

@@ -165,6 +165,31 @@ fn strict_mode_leaves_what_the_rfcs_know() {
 }
 
 #[test]
+fn dumps_have_their_words() {
+    let read = |lines: &str| {
+        let text = format!("global_defs {{\n{lines}\n}}\n");
+        let (config, found) = parse("f", &text);
+        let found: Vec<_> = found.iter().map(|it| (it.line, it.severity)).collect();
+        (config.global.dumps, found)
+    };
+    let (dumps, found) = read(
+        "state_dump_file /a/\nstats_dump_file b\njson_dump_file /c/d\njson_version 2\n\
+         data_use_instance",
+    );
+    assert_eq!(found, []);
+    let names = [&dumps.state_file, &dumps.stats_file, &dumps.json_file];
+    assert_eq!(
+        names.map(|it| it.as_deref()),
+        [Some("/a/"), Some("b"), Some("/c/d")]
+    );
+    assert!(dumps.json_two && dumps.use_instance);
+    let (dumps, found) = read("json_version 3\nstate_dump_file\ndata_use_instance off");
+    let wrong = |line| (line, Severity::Error);
+    assert_eq!(found, [wrong(2), wrong(3)]);
+    assert_eq!(dumps, dumps::Dumps::default());
+}
+
+#[test]
 fn checksums_are_of_the_instance_before_those_of_all() {
     use bound::ChecksumStyle::{AsV2, Auto, Never, OldUnicast};
     let of = |global: &str, extra: &str| {

@@ -144,7 +144,7 @@ impl VrrpNode {
     }
 
     /// Removes what a former run left behind on an interface that has another name by now.
-    pub(super) fn remove_strays(&mut self) {
+    pub(super) fn remove_strays(&mut self, kept: &BTreeSet<AddressKey>) {
         let mut configured = BTreeMap::new();
         for (id, config) in self.bound.iter() {
             let here = config.all_addresses();
@@ -153,8 +153,9 @@ impl VrrpNode {
         for key in self.links.marked(ROUTE_PROTOCOL) {
             if let Some(&id) = configured.get(&(key.addr, key.prefix))
                 && !self.addresses.ledger.is_ours(key)
+                && !kept.contains(&key)
             {
-                self.addresses.remove_leftover(id, key);
+                self.addresses.remove_leftover(Some(id), key);
             }
         }
     }
@@ -199,6 +200,9 @@ impl VrrpNode {
         let worst = instance.conditions.first();
         for (fault, lasted) in changes.cleared {
             self.tell_condition(id, fault, Some(lasted), now, out);
+        }
+        if initial && worst != Some(Fault::NoSocket) {
+            self.weigh_again(id, worst.is_none(), now, out);
         }
         match (&self.instances[id.0 as usize].state, worst) {
             // Nothing but the answer is awaited.

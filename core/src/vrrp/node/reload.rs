@@ -101,7 +101,12 @@ impl VrrpNode {
         self.dismiss(&matching, now, out);
         let former = std::mem::replace(&mut self.bound, bound);
         out.push(VrrpAction::InForce(Arc::clone(&self.bound)));
+        let slots: Vec<u32> = matching
+            .gone()
+            .map(|id| self.instances[id.0 as usize].slot)
+            .collect();
         self.take_over(&former, &matching);
+        self.remember_anew(&former, &matching, slots, now, out);
         let orphans = self
             .announcements
             .reload(&self.bound, now, &self.links, &mut self.timers);
@@ -132,6 +137,29 @@ impl VrrpNode {
             });
             self.reload.departing.extend(held);
         }
+    }
+
+    /// A successor shall know what is in force. Other numbers are for whoever stamps adverts.
+    fn remember_anew(
+        &mut self,
+        former: &Bound,
+        matching: &Matching,
+        gone: Vec<u32>,
+        now: Instant,
+        out: &mut Out<VrrpAction>,
+    ) {
+        let bound = Arc::clone(&self.bound);
+        let predecessors: Vec<Option<InstanceId>> = bound
+            .iter()
+            .map(|(id, _)| matching.predecessor(id))
+            .collect();
+        let fresh: Vec<bool> = predecessors.iter().map(Option::is_none).collect();
+        let renumbered = !matching.keeps_numbers();
+        let changed = |id: InstanceId| {
+            let before = predecessors.get(id.0 as usize).copied().flatten();
+            renumbered || before.is_some_and(|it| former.instance(it) != bound.instance(id))
+        };
+        self.on_reload_remember((&fresh, gone), changed, now, out);
     }
 
     /// Puts the table into the order of the configuration that is now in force.

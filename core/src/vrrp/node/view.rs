@@ -12,12 +12,6 @@ use crate::vrrp::addresses::key_of;
 use crate::vrrp::event::VrrpTimer;
 use crate::vrrp::instance::{PreemptDelay, State};
 
-impl AsRef<Self> for VrrpNode {
-    fn as_ref(&self) -> &Self {
-        self
-    }
-}
-
 impl VrrpNode {
     /// The configuration in force, shared.
     pub(crate) fn shared_bound(&self) -> &Arc<Bound> {
@@ -59,7 +53,10 @@ impl VrrpNode {
         }
         Some(InstanceView {
             state: instance.state_name(),
-            transition: instance.past.transition,
+            transition: instance
+                .past
+                .transition
+                .map(|(since, cause)| (since, Some(cause))),
             priority: instance.priority,
             ifindex: instance.ifindex,
             source: instance.source,

@@ -1,0 +1,397 @@
+//! Going on where a predecessor ended; see [`crate::vrrp::snapshot`] for what follows from what.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::{Phase, VrrpNode};
+use crate::config::bound::Bound;
+use crate::ids::InstanceId;
+use crate::kernel::{AddressKey, ROUTE_PROTOCOL};
+use crate::machine::Out;
+use crate::time::Instant;
+use crate::vrrp::StateName;
+use crate::vrrp::addresses::key_of;
+use crate::vrrp::event::{VrrpAction, VrrpTimer};
+use crate::vrrp::instance::{Backup, Ctx, Instance, Master, PreemptDelay, State};
+use crate::vrrp::note::Note;
+use crate::vrrp::snapshot::{Filter, Identity, Record, RecordError, Records};
+use crate::vrrp::states::address_interface;
+
+/// What a predecessor left that belongs to nobody any more.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Legacy {
+    /// Slots of virtual routers that are not configured any more, to be emptied once their
+    /// addresses are gone.
+    slots: Vec<u32>,
+    /// Their addresses.
+    filters: Vec<Filter>,
+    refused: Vec<(u32, RecordError)>,
+}
+
+impl VrrpNode {
+    /// A machine that goes on where a predecessor ended. Its life is that of a [`new`](Self::new)
+    /// one: what was remembered counts once the kernel's first picture is complete.
+    pub fn resume(bound: Arc<Bound>, records: &Records, seed: u64, now: Instant) -> Self {
+        let mut node = Self::new(bound, seed, now);
+        let mut configured = BTreeMap::new();
+        for (id, config) in node.bound.iter() {
+            configured.entry(Identity::of(config)).or_insert(Some(id));
+        }
+        let mut taken = BTreeSet::new();
+        let mut slots = vec![None; node.instances.len()];
+        let mut resumes = false;
+        // Of several with one identity, which a change of slots may leave, the latest counts.
+        let mut kept: Vec<_> = records.kept.iter().collect();
+        kept.sort_by_key(|(slot, record)| (std::cmp::Reverse(record.made), *slot));
+        for (slot, record) in kept {
+            taken.insert(*slot);
+            let Some(entry) = configured.get_mut(&record.identity) else {
+                node.legacy.slots.push(*slot);
+                node.legacy.filters.push(record.filter);
+                continue;
+            };
+            let Some(id) = entry.take() else {
+                node.legacy.slots.push(*slot);
+                continue;
+            };
+            if record.filter != node.instances[id.0 as usize].filter {
+                node.legacy.filters.push(record.filter);
+            }
+            let config = node.bound.instance(id);
+            let is_master = record.state == StateName::Master;
+            let may_resume = record.made >= records.daemon_since || record.is_fresh(config, now);
+            resumes |= may_resume;
+            let instance = &mut node.instances[id.0 as usize];
+            slots[id.0 as usize] = Some(*slot);
+            if is_master || may_resume {
+                instance.resumes = Some(Box::new(record.clone()));
+            }
+        }
+        node.legacy.refused.clone_from(&records.refused);
+        node.give_slots(slots, &taken);
+        if resumes {
+            // The delay is for a host that starts.
+            node.starts_at = now;
+        }
+        node
+    }
+
+    /// Those that had none get the lowest free slots.
+    fn give_slots(&mut self, slots: Vec<Option<u32>>, taken: &BTreeSet<u32>) {
+        let mut free = (0..).filter(|slot| !taken.contains(slot));
+        for (instance, slot) in self.instances.iter_mut().zip(slots) {
+            instance.slot = match slot {
+                Some(slot) => slot,
+                None => free.next().unwrap_or(instance.slot),
+            };
+        }
+    }
+
+    /// The first picture is complete: decides who goes on as master, and lets their addresses be.
+    /// Returns these.
+    pub(super) fn weigh_records(
+        &mut self,
+        now: Instant,
+        out: &mut Out<VrrpAction>,
+    ) -> BTreeSet<AddressKey> {
+        for (slot, error) in std::mem::take(&mut self.legacy.refused) {
+            out.push(VrrpAction::Note(Note::RecordRefused { slot, error }));
+        }
+        let mut kept = BTreeSet::new();
+        for index in 0..self.instances.len() {
+            let id = InstanceId(index as u32);
+            let config = self.bound.instance(id);
+            let Some(record) = &self.instances[index].resumes else {
+                continue;
+            };
+            if record.state != StateName::Master {
+                continue;
+            }
+            if record.is_fresh(config, now) {
+                kept.extend(self.keys_of(id));
+            } else {
+                self.give_up(id, now, out);
+            }
+        }
+        kept
+    }
+
+    /// What was left behind by virtual routers that are not configured any more, and carries our
+    /// mark.
+    pub(super) fn remove_legacy(&mut self, kept: &BTreeSet<AddressKey>) {
+        let filters = std::mem::take(&mut self.legacy.filters);
+        if filters.is_empty() {
+            return;
+        }
+        for key in self.links.marked(ROUTE_PROTOCOL) {
+            let Some(link) = self.links.get(key.ifindex) else {
+                continue;
+            };
+            let theirs = |filter: &Filter| filter.may_have(key.addr, key.prefix, &link.name);
+            let configured =
+                kept.contains(&key) || self.virtual_addresses.contains(&(key.addr, key.prefix));
+            if !configured && filters.iter().any(theirs) {
+                self.addresses.remove_leftover(None, key);
+            }
+        }
+    }
+
+    /// Their slots are empty once nothing of theirs is left.
+    pub(super) fn forget_legacy(&mut self, out: &mut Out<VrrpAction>) {
+        if self.legacy.slots.is_empty()
+            || self.phase == Phase::Waiting
+            || self.reload_is_under_way()
+            || !self.addresses.ledger.is_settled()
+        {
+            return;
+        }
+        for slot in std::mem::take(&mut self.legacy.slots) {
+            if !self.instances.iter().any(|instance| instance.slot == slot) {
+                out.push(VrrpAction::Forget { slot });
+            }
+        }
+    }
+
+    /// Everything is given back: a successor has nothing to know.
+    pub(super) fn forget_all(&mut self, out: &mut Out<VrrpAction>) {
+        let own = self.instances.iter().map(|instance| instance.slot);
+        for slot in own.chain(std::mem::take(&mut self.legacy.slots)) {
+            out.push(VrrpAction::Forget { slot });
+        }
+    }
+
+    /// The configuration in force has other virtual routers than before: `fresh` says which of
+    /// them are new, and `gone` where those were that are not there any more. Whoever has changed,
+    /// or has another number, is remembered anew before anything else is done.
+    pub(super) fn on_reload_remember(
+        &mut self,
+        (fresh, gone): (&[bool], Vec<u32>),
+        changed: impl Fn(InstanceId) -> bool,
+        now: Instant,
+        out: &mut Out<VrrpAction>,
+    ) {
+        self.legacy.slots.extend(gone);
+        let kept = self
+            .instances
+            .iter()
+            .zip(fresh)
+            .filter(|(_, fresh)| !**fresh);
+        let mut taken: BTreeSet<u32> = kept.map(|(instance, _)| instance.slot).collect();
+        taken.extend(&self.legacy.slots);
+        let mut free = (0..).filter(|slot| !taken.contains(slot));
+        for (instance, fresh) in self.instances.iter_mut().zip(fresh) {
+            if *fresh {
+                instance.slot = free.next().unwrap_or(instance.slot);
+            }
+        }
+        for (index, fresh) in fresh.iter().enumerate() {
+            let id = InstanceId(index as u32);
+            if !fresh && changed(id) {
+                self.with(id, now, out, |instance, ctx| instance.remember(ctx));
+            }
+        }
+    }
+
+    /// The addresses of `id` on the interfaces that there are.
+    fn keys_of(&self, id: InstanceId) -> Vec<AddressKey> {
+        let config = self.bound.instance(id);
+        let keys = config.all_addresses().filter_map(|address| {
+            let name = address.dev.as_ref().unwrap_or(&config.interface);
+            let (ifindex, _) = self.links.named(name)?;
+            Some(key_of(address, ifindex))
+        });
+        keys.collect()
+    }
+
+    /// `id` does not go on as its predecessor ended. Its addresses are leftovers.
+    fn give_up(&mut self, id: InstanceId, now: Instant, out: &mut Out<VrrpAction>) {
+        let instance = &mut self.instances[id.0 as usize];
+        let Some(record) = instance.resumes.take() else {
+            return;
+        };
+        instance.take_over_counters(&record);
+        if record.state == StateName::Master {
+            let config = self.bound.instance(id);
+            let silent = record.spoke.map(|spoke| now.since(spoke));
+            let silent = silent.filter(|_| !record.is_fresh(config, now));
+            let note = Note::ResumedTooLate {
+                instance: id,
+                silent,
+            };
+            out.push(VrrpAction::Note(note));
+        }
+    }
+
+    /// `id` is to start, or cannot: a mastership that may not be gone on with any more is given up,
+    /// and its addresses go.
+    pub(super) fn weigh_again(
+        &mut self,
+        id: InstanceId,
+        can_work: bool,
+        now: Instant,
+        out: &mut Out<VrrpAction>,
+    ) {
+        let config = self.bound.instance(id);
+        let Some(record) = &self.instances[id.0 as usize].resumes else {
+            return;
+        };
+        let is_master = record.state == StateName::Master;
+        if can_work && (!is_master || record.is_fresh(config, now)) {
+            return;
+        }
+        self.give_up(id, now, out);
+        if !is_master {
+            return;
+        }
+        let is_owner = self.bound.instance(id).is_owner();
+        for key in self.keys_of(id) {
+            let wanted = self.addresses.is_held(key);
+            match self.links.address_protocol(key) {
+                Some(protocol) if !wanted && (!is_owner || protocol == ROUTE_PROTOCOL) => {
+                    self.addresses.remove_leftover(Some(id), key);
+                }
+                Some(_) | None => {}
+            }
+        }
+    }
+}
+
+impl Instance {
+    /// Goes on as the predecessor ended; false if there is nothing to go on with.
+    pub(crate) fn resume(&mut self, ctx: &mut Ctx<'_>) -> bool {
+        let Some(record) = self.resumes.take() else {
+            return false;
+        };
+        self.take_over_counters(&record);
+        match record.state {
+            StateName::Master => self.resume_as_master(&record, ctx),
+            StateName::Backup => self.resume_as_backup(&record, ctx),
+            StateName::Init | StateName::Fault => return false,
+        }
+        true
+    }
+
+    fn take_over_counters(&mut self, record: &Record) {
+        self.stats = record.stats.clone();
+        self.stats.last_sent = record.spoke;
+        self.old_checksum = record.old_checksum;
+    }
+
+    /// Whatever of the takeover the predecessor has not done is done now; what is there stays.
+    fn resume_as_master(&mut self, record: &Record, ctx: &mut Ctx<'_>) {
+        let config = ctx.bound.instance(self.id);
+        self.state = State::Master(Master {
+            spoke: config.timer_expired_backup.and(record.spoke),
+            settled: record.settled,
+            ..Master::default()
+        });
+        self.since = record.since;
+        self.master_interval = config.advert_interval;
+        // An owner that has met another keeps its lesser claim.
+        self.priority = match config.is_owner() {
+            true => record.priority,
+            false => config.priority,
+        };
+        self.remember(ctx);
+        let due = record.spoke.map(|spoke| spoke + config.advert_interval);
+        let next = match due {
+            Some(due) if due > ctx.now => due,
+            Some(_) | None => {
+                self.send_advert(ctx);
+                ctx.now + config.advert_interval
+            }
+        };
+        ctx.timers.set(VrrpTimer::Advert(self.id), next);
+        let (instance, state) = (self.id, StateName::Master);
+        let silent = record.spoke.map(|spoke| ctx.now.since(spoke));
+        ctx.note(Note::Resumed {
+            instance,
+            state,
+            silent,
+        });
+        let all_there = self.hold_on_to_addresses(ctx);
+        let garp = &config.garp;
+        if !record.settled && all_there {
+            self.announce_anew(ctx);
+        }
+        let second = record.since + garp.master_delay;
+        if !garp.master_delay.is_zero() && (second > ctx.now || !record.settled) {
+            let second = second.max(ctx.now);
+            ctx.timers.set(VrrpTimer::GarpDelay(self.id), second);
+        }
+        if !garp.refresh.is_zero() {
+            let next = ctx.now + garp.refresh;
+            ctx.timers.set(VrrpTimer::GarpRefresh(self.id), next);
+        }
+    }
+
+    /// True if every address is there.
+    fn hold_on_to_addresses(&mut self, ctx: &mut Ctx<'_>) -> bool {
+        let config = ctx.bound.instance(self.id);
+        let Some(own) = self.ifindex else { return true };
+        let mut master = Master::default();
+        for address in config.all_addresses() {
+            let Some(ifindex) = address_interface(address.dev.as_deref(), own, ctx) else {
+                continue;
+            };
+            let key = key_of(address, ifindex);
+            // An owner's may be the host's own.
+            let marked = ctx.links.address_protocol(key) == Some(ROUTE_PROTOCOL);
+            let ours = marked || !config.is_owner();
+            if !ctx.addresses.hold_on(self.id, ifindex, address, ours) {
+                master.awaited.insert(key);
+            }
+            master.held.push(key);
+        }
+        let all_there = master.awaited.is_empty();
+        if let State::Master(state) = &mut self.state {
+            state.held = master.held;
+            // Once a takeover is done, what comes back is announced by itself, without the others.
+            if !state.settled {
+                state.awaited = master.awaited;
+            }
+        }
+        all_there
+    }
+
+    fn resume_as_backup(&mut self, record: &Record, ctx: &mut Ctx<'_>) {
+        self.state = State::Backup(Backup {
+            master: record.heard.map(|heard| heard.addr),
+            preempt: record.preempt,
+            preempt_at: record.preempt_at,
+            ..Backup::default()
+        });
+        self.since = record.since;
+        self.past.master_priority = record.heard.map_or(0, |heard| heard.priority);
+        self.priority = record.priority;
+        let config = ctx.bound.instance(self.id);
+        if !config.is_owner() {
+            self.priority = config.priority;
+        }
+        if record.heard.is_some() && !record.master_interval.is_zero() {
+            self.master_interval = self.learned_interval(record, ctx);
+        }
+        let interval = self.master_down_interval(config);
+        self.set_master_down(interval, ctx);
+        if let (PreemptDelay::Running, Some(at)) = (record.preempt, record.preempt_at) {
+            let at = at.max(ctx.now);
+            ctx.timers.set(VrrpTimer::PreemptDelay(self.id), at);
+        }
+        self.remember(ctx);
+        let (instance, state, silent) = (self.id, StateName::Backup, None);
+        ctx.note(Note::Resumed {
+            instance,
+            state,
+            silent,
+        });
+    }
+
+    /// The interval of the last master, which only version 3 tells.
+    fn learned_interval(&self, record: &Record, ctx: &Ctx<'_>) -> crate::time::Duration {
+        use crate::ids::Version;
+        match record.identity.version {
+            Version::V2 => ctx.bound.instance(self.id).advert_interval,
+            Version::V3 => record.master_interval,
+        }
+    }
+}
