@@ -8,6 +8,7 @@ use relevo_core::config::bound::{Bound, InstanceConfig, VirtualAddress};
 use relevo_core::ids::{IfIndex, InstanceId, SocketId, Version};
 use relevo_core::kernel::{AddressKey, KernelEvent, KernelOp, Link, ROUTE_PROTOCOL};
 use relevo_core::machine::{Machine, Out};
+use relevo_core::status::{Picture, Wall, Wish, brief};
 use relevo_core::time::{Duration, Instant};
 use relevo_core::vrrp::snapshot::Records;
 use relevo_core::vrrp::{Command, Note, StateName, VrrpAction, VrrpEvent, VrrpNode};
@@ -219,6 +220,32 @@ fn masters_go_on_and_nothing_is_done() {
     stage.pass(Duration::from_secs(1));
     let adverts = stage.done.iter().filter(|what| what.starts_with("advert"));
     assert_eq!(adverts.count(), 2, "one interval after {before:?}");
+}
+
+/// When they became masters is known still, and that the reason is not is said.
+#[test]
+fn what_is_told_of_a_successor_goes_back_to_its_predecessor() {
+    let mut stage = Stage::mastered(two());
+    let view = |stage: &Stage| {
+        let picture = Picture::of(&stage.node, Wish::default());
+        let text = brief::brief(&stage.node, &wall(stage.now));
+        (picture.instances[0].transition, text)
+    };
+    let (before, _) = view(&stage);
+    let since = before.map(|(since, _)| since);
+    assert!(before.is_some_and(|(_, cause)| cause.is_some()));
+    stage.succeed(two(), SOON);
+    let (after, text) = view(&stage);
+    assert_eq!(after, since.map(|since| (since, None)));
+    assert!(text.contains("took over from its predecessor"), "{text}");
+}
+
+fn wall(at: Instant) -> Wall {
+    Wall {
+        at,
+        unix_us: 1_795_384_858_500_000,
+        east_of_utc: |_| 0,
+    }
 }
 
 #[test]
