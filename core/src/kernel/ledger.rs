@@ -775,25 +775,6 @@ mod tests {
     }
 
     #[test]
-    fn what_was_found_stays_unless_it_is_adopted() {
-        for adopted in [false, true] {
-            let mut ledger = wanting_one();
-            let found = Outcome::Present {
-                key: 1,
-                found: true,
-            };
-            assert_eq!(ledger.done(OpId(1), Err(Errno::EEXIST)), found);
-            if adopted {
-                ledger.adopt(1);
-            }
-            ledger.unwant(1);
-            let gone = [(OpId(2), 1, Change::Delete)];
-            let expected = if adopted { &gone[..] } else { &[] };
-            assert_eq!(plan(&mut ledger), expected);
-        }
-    }
-
-    #[test]
     fn an_old_echo_is_not_that_of_the_change_under_way() {
         let mut ledger = wanting_one();
         ledger.done(OpId(1), Ok(()));
