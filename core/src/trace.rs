@@ -505,7 +505,24 @@ struct Hex<'a>(&'a [u8]);
 
 impl fmt::Display for Hex<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        // A journal is mostly this: octet by octet through the formatter it takes long.
+        for octets in self.0.chunks(32) {
+            let mut text = [0; 64];
+            for (place, octet) in text.chunks_exact_mut(2).zip(octets) {
+                place.copy_from_slice(&[digit(octet >> 4), digit(octet & 0xf)]);
+            }
+            let text = text.get(..2 * octets.len()).unwrap_or_default();
+            f.write_str(std::str::from_utf8(text).map_err(|_| fmt::Error)?)?;
+        }
+        Ok(())
+    }
+}
+
+/// A number below 16 as a digit.
+const fn digit(value: u8) -> u8 {
+    match value {
+        0..10 => b'0' + value,
+        _ => b'a' + (value - 10),
     }
 }
 

@@ -57,7 +57,7 @@ pub const TARGETS: &[Target] = &[
     target("trace", text::trace, Shape::Text(|| text::TRACE_WORDS)),
     target("trace_event", text::trace_event, Shape::Plain),
     target("journal", journal::image, Shape::Plain),
-    target("journal_ring", journal::ring, Shape::Stream),
+    target("journal_ring", journal::ring, Shape::Stream).weighs(3),
     target("lexer", config::lexer, Shape::Text(config::words)).weighs(2),
     target("config", config::config, Shape::Text(config::words)).weighs(4),
     target("report", daemon::report, Shape::Text(config::words)),

@@ -294,10 +294,6 @@ impl Fault {
             ["heal"] => Self::Heal,
             ["start", a] => Self::Start { host: host(a)? },
             ["stop", a] => Self::Stop { host: host(a)? },
-            ["watch", a, millis] => Self::Watch {
-                host: host(a)?,
-                interval: parse_interval(millis)?,
-            },
             ["take", a] => Self::Take { host: host(a)? },
             ["give", a] => Self::Give { host: host(a)? },
             [word @ ("remove" | "restore"), a] => Self::Interface {
@@ -305,16 +301,9 @@ impl Fault {
                 segment,
                 there: *word == "restore",
             },
-            ["noise", a, count] => Self::Noise {
-                host: host(a)?,
-                count: parse_count(count)?,
-            },
-            ["reload", a, variant] => Self::Reload {
-                host: host(a)?,
-                variant: variant
-                    .parse()
-                    .map_err(|_| format!("'{variant}' is no number of a configuration"))?,
-            },
+            [word @ ("noise" | "reload" | "watch"), a, number] => {
+                Self::with_number(word, host(a)?, number)?
+            }
             ["overrun", a] => Self::Overrun { host: host(a)? },
             [word @ ("freeze" | "thaw"), a] => Self::Freeze {
                 host: host(a)?,
@@ -364,6 +353,26 @@ impl Fault {
         Ok(fault)
     }
 
+    /// A fault of one host that has a number.
+    fn with_number(word: &str, host: usize, number: &str) -> Result<Self, String> {
+        Ok(match word {
+            "noise" => Self::Noise {
+                host,
+                count: parse_count(number)?,
+            },
+            "watch" => Self::Watch {
+                host,
+                interval: parse_interval(number)?,
+            },
+            _ => Self::Reload {
+                host,
+                variant: number
+                    .parse()
+                    .map_err(|_| format!("'{number}' is no number of a configuration"))?,
+            },
+        })
+    }
+
     /// The text that [`parse`](Self::parse) reads.
     pub fn text(&self, names: &Names) -> String {
         let name = |host: &usize| names.of(Station::Host(*host));
@@ -386,19 +395,18 @@ impl Fault {
             Self::Interface {
                 host,
                 segment,
-                there,
-            } => {
-                let word = if *there { "restore" } else { "remove" };
-                format!("{word} {}{}", name(host), on(segment))
+                there: true,
+            } => format!("restore {}{}", name(host), on(segment)),
+            Self::Interface { host, segment, .. } => {
+                format!("remove {}{}", name(host), on(segment))
             }
             Self::Link {
                 host,
                 segment,
                 change,
             } => format!("{} {}{}", change.word(), name(host), on(segment)),
-            Self::Freeze { host, on } => {
-                format!("{} {}", if *on { "freeze" } else { "thaw" }, name(host))
-            }
+            Self::Freeze { host, on: true } => format!("freeze {}", name(host)),
+            Self::Freeze { host, on: false } => format!("thaw {}", name(host)),
             Self::Crash { host, power, after } => {
                 let word = if *power { "power-off" } else { "crash" };
                 let after = after.map_or(String::new(), |n| format!(" after {n}"));

@@ -14,7 +14,8 @@ use relevo_core::supervisor::{
 use relevo_core::time::{Duration, Instant};
 
 use crate::faults::{Fault, Planned};
-use crate::invariant::Promise;
+use crate::invariant::{Fact, Promise};
+use crate::memory::Memory;
 use crate::swarm::Trial;
 use crate::world::{Future, World};
 
@@ -85,7 +86,10 @@ pub(crate) fn add_parents(trial: &mut Trial) {
     for (host, episode) in (0..trial.spec.hosts.len()).zip(first..) {
         let millis = rng.pick(&[50, 100, 250, 500, 1_000, 5_000]).copied();
         let interval = Duration::from_millis(millis.unwrap_or(5_000));
-        let at = Instant::from_micros(rng.below(3) * rng.below(4_000_000));
+        let at = match rng.below(2) {
+            0 => Instant::ZERO,
+            _ => Instant::from_micros(rng.below(trial.heal_at.as_micros())),
+        };
         let fault = Fault::Watch { host, interval };
         trial.schedule.push(Planned { at, fault, episode });
     }
@@ -209,7 +213,9 @@ impl World {
         parent.out.clear();
         for action in actions {
             match action {
-                SupervisorAction::Start { child, .. } => self.start_child(host, child),
+                SupervisorAction::Start { child, resume, .. } => {
+                    self.start_child(host, child, resume);
+                }
                 SupervisorAction::Signal { signal, .. } => self.signal_child(host, signal),
                 SupervisorAction::Listen { child } => {
                     let parent = self.hosts[host].parent.as_ref();
@@ -234,7 +240,11 @@ impl World {
         self.plan_parent(host);
     }
 
-    fn start_child(&mut self, host: usize, child: ChildId) {
+    fn start_child(&mut self, host: usize, child: ChildId, resume: bool) {
+        if !resume && self.hosts[host].process.is_none() {
+            self.hosts[host].memory = Memory::default();
+            self.fact(Fact::Forgotten(host));
+        }
         if let Some(parent) = &mut self.hosts[host].parent {
             parent.child = Some(child);
             parent.hello = None;

@@ -340,6 +340,14 @@ impl World {
                 continue;
             };
             let own = cluster.members[member].host == host;
+            let (address, on) = (
+                cluster.members[member].address,
+                cluster.members[member].ifindex,
+            );
+            if own && !self.hosts[host].kernel.has_address(on, address) {
+                // Sent from an address that is not its own any more: it may be anybody's.
+                continue;
+            }
             let mut bad = if own {
                 reflected(&sample)
             } else {

@@ -150,11 +150,7 @@ impl GlobalDefs {
                 let force = boolean(found, sink);
                 assign(&mut self.netlink_monitor_rcv_bufs_force, force);
             }
-            "vrrp_strict" => {
-                if let Some(strict) = boolean(found, sink) {
-                    self.strict = strict.then_some(found.span());
-                }
-            }
+            "vrrp_strict" => self.strict_mode(found, sink),
             "vrrp_owner_ignore_adverts" => {
                 assign(&mut self.owner_ignore_adverts, boolean(found, sink));
             }
@@ -169,6 +165,12 @@ impl GlobalDefs {
                 let word = other.strip_prefix("vrrp_").unwrap_or_default();
                 self.garp.set(word, found, sink);
             }
+        }
+    }
+
+    fn strict_mode(&mut self, found: &Statement, sink: &mut Sink) {
+        if let Some(strict) = boolean(found, sink) {
+            self.strict = strict.then_some(found.span());
         }
     }
 
