@@ -267,6 +267,34 @@ fn without_our_mark_it_may_be_the_host_s_own_by_now() {
 }
 
 #[test]
+fn a_renamed_one_goes_on() {
+    let mut stage = Stage::mastered(two());
+    let renamed = bound(&[instance("VI_1", 51, 101), instance("other", 52, 102)]);
+    stage.succeed(renamed, SOON);
+    assert_eq!(stage.done, ["0 resumes as Master", "1 resumes as Master"]);
+    // Each other's names do not mislead.
+    let mut stage = Stage::mastered(two());
+    let swapped = bound(&[instance("VI_2", 51, 101), instance("VI_1", 52, 102)]);
+    stage.succeed(swapped, SOON);
+    assert_eq!(stage.done, ["0 resumes as Master", "1 resumes as Master"]);
+}
+
+#[test]
+fn what_a_reload_has_not_come_to_remove_is_removed() {
+    let mut stage = Stage::mastered(bound(&[instance("VI_1", 51, 101)]));
+    let moved = bound(&[instance("VI_1", 51, 103)]);
+    stage.succeed(moved, SOON);
+    stage.done.sort_unstable();
+    let expected = [
+        "0 resumes as Master",
+        "add 10.0.0.103",
+        "announce 10.0.0.103",
+        "delete 10.0.0.101",
+    ];
+    assert_eq!(stage.done, expected);
+}
+
+#[test]
 fn another_virtual_router_of_that_name_starts_anew() {
     let mut stage = Stage::mastered(two());
     let other = bound(&[instance("VI_1", 51, 101), instance("VI_2", 99, 102)]);
