@@ -356,6 +356,7 @@ impl World {
         self.line(host, || format!("-- ended with {code}"));
         self.leaves_with(host, code);
         self.end_process(host);
+        self.fact(Fact::Forgotten(host));
     }
 }
 

@@ -126,6 +126,8 @@ pub(crate) struct Master {
     pub(crate) spoke: Option<Instant>,
     /// Every announcement of the takeover was made, and is not to be made again by a successor.
     pub(crate) settled: bool,
+    /// The kernel has refused an address, which was never announced: nothing settles.
+    pub(crate) refused: bool,
 }
 
 /// What a master answers to a rival.

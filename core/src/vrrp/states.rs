@@ -263,8 +263,13 @@ impl Instance {
         let State::Master(master) = &mut self.state else {
             return;
         };
+        master.refused = true;
+        let settled = std::mem::take(&mut master.settled);
         if master.awaited.remove(&key) && master.awaited.is_empty() {
             self.repeat_announcements(ctx);
+        }
+        if settled {
+            self.remember(ctx);
         }
     }
 
@@ -310,7 +315,7 @@ impl Instance {
         let State::Master(master) = &mut self.state else {
             return;
         };
-        if master.settled || master.announcing || !master.awaited.is_empty() {
+        if master.settled || master.refused || master.announcing || !master.awaited.is_empty() {
             return;
         }
         if !ctx.announcements.is_waiting() {

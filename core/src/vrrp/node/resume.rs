@@ -324,8 +324,11 @@ impl Instance {
         });
         let all_there = self.hold_on_to_addresses(ctx);
         let garp = &config.garp;
-        if !record.settled && all_there {
-            self.announce_anew(ctx);
+        match (record.settled, all_there) {
+            (true, _) => {}
+            (false, true) => self.announce_anew(ctx),
+            // The repeats follow when the rest is there.
+            (false, false) => self.announce_all(1, ctx),
         }
         let second = record.since + garp.master_delay;
         if !garp.master_delay.is_zero() && (second > ctx.now || !record.settled) {
