@@ -236,11 +236,11 @@ fn vrrp(
     let seed = processes
         .random_seed
         .map_or_else(seed, |seed| Ok(seed.into()))?;
-    let mut memory = memory(inheritance.memory, bound.instances.len())?;
-    if let Some(memory) = memory.as_mut().filter(|_| !inheritance.resume) {
-        memory.forget_all();
+    let memory = memory(inheritance.memory, bound.instances.len())?;
+    let mut records = memory.as_ref().map(Memory::records).unwrap_or_default();
+    if !inheritance.resume {
+        records.give_up();
     }
-    let records = memory.as_ref().map(Memory::records).unwrap_or_default();
     let now = clock::now();
     let node = VrrpNode::resume(Arc::clone(&bound), &records, seed, now);
     drop(records);

@@ -252,13 +252,6 @@ impl Memory {
         }
     }
 
-    /// Keeps nothing of what a predecessor has left, which may be what killed it.
-    pub(crate) fn forget_all(&mut self) {
-        for slot in 0..self.slots {
-            forget(self.slot(slot));
-        }
-    }
-
     /// Adverts have left.
     pub(crate) fn stamp(&self, slot: u32, now: Instant, adverts: u64) {
         if (slot as usize) < self.slots {

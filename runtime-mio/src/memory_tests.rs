@@ -67,10 +67,6 @@ fn a_successor_finds_what_was_kept() {
     assert_eq!(memory.records(), records(&memory, &expected[..1]));
     memory.remember(0, &[]);
     assert!(memory.records().is_empty());
-    memory.remember(0, &one);
-    memory.remember(1, &two);
-    memory.forget_all();
-    assert!(memory.records().is_empty());
 }
 
 #[test]

@@ -246,6 +246,7 @@ impl Checker {
                 let present = is.present;
                 let known = &mut self.known[member];
                 known.alive = present;
+                known.died = None;
                 known.spoke = None;
                 known.quiet_until = None;
                 known.zero_sent.clear();

@@ -11,6 +11,7 @@ use relevo_core::vrrp::snapshot::Records;
 pub struct Memory {
     slots: BTreeMap<u32, Slot>,
     slot_of: BTreeMap<InstanceId, u32>,
+    given_up: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -46,11 +47,20 @@ impl Memory {
         }
     }
 
+    /// The next successor shall not go on with it.
+    pub fn give_up(&mut self) {
+        self.given_up = true;
+    }
+
     /// For the successor.
-    pub fn records(&self) -> Records {
+    pub fn records(&mut self) -> Records {
+        let given_up = std::mem::take(&mut self.given_up);
         let mut records = Records::new(Instant::ZERO);
         for (number, slot) in &self.slots {
             records.add(*number, &slot.record, slot.stamped, slot.adverts);
+        }
+        if given_up {
+            records.give_up();
         }
         records
     }

@@ -15,7 +15,6 @@ use relevo_core::time::{Duration, Instant};
 
 use crate::faults::{Fault, Planned};
 use crate::invariant::{Fact, Promise};
-use crate::memory::Memory;
 use crate::swarm::Trial;
 use crate::world::{Future, World};
 
@@ -242,7 +241,7 @@ impl World {
 
     fn start_child(&mut self, host: usize, child: ChildId, resume: bool) {
         if !resume && self.hosts[host].process.is_none() {
-            self.hosts[host].memory = Memory::default();
+            self.hosts[host].memory.give_up();
             self.fact(Fact::Forgotten(host));
         }
         if let Some(parent) = &mut self.hosts[host].parent {

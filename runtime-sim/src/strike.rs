@@ -527,7 +527,7 @@ impl World {
             Some(process) => process.node.is_resuming(member.instance),
             None => {
                 let now = host.clock.local(self.now);
-                host.memory.records().may_go_on(config, now)
+                host.memory.clone().records().may_go_on(config, now)
             }
         }
     }

@@ -401,6 +401,16 @@ fn a_stop_before_anything_is_known_removes_what_was_left() {
 }
 
 #[test]
+fn records_that_are_given_up_still_tell_what_was_left() {
+    let mut stage = Stage::mastered(two());
+    let mut records = stage.memory.records();
+    records.give_up();
+    stage.replace(bound(&[instance("VI_1", 51, 101)]), &records, SOON);
+    assert_eq!(stage.there(), [] as [IpAddr; 0]);
+    assert_eq!(stage.node.state(ONE), StateName::Backup);
+}
+
+#[test]
 fn an_unreadable_record_is_told_and_no_more() {
     let mut stage = Stage::mastered(bound(&[instance("VI_1", 51, 101)]));
     let mut records = stage.memory.records();

@@ -526,6 +526,14 @@ impl Records {
         }
     }
 
+    /// Nobody goes on with them, because that may be what killed the last one: they only tell what was
+    /// left behind.
+    pub fn give_up(&mut self) {
+        for (_, record) in &mut self.kept {
+            record.state = StateName::Fault;
+        }
+    }
+
     /// True if a successor that starts at `now` may go on as master.
     pub fn may_go_on(&self, config: &InstanceConfig, now: Instant) -> bool {
         let own = Identity::of(config).nameless();
