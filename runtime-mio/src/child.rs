@@ -243,8 +243,11 @@ fn vrrp(
     let records = memory.as_ref().map(Memory::records).unwrap_or_default();
     let now = clock::now();
     let node = VrrpNode::resume(Arc::clone(&bound), &records, seed, now);
-    drop(records);
     let mut node = Recorder::new(node, Secrets::of(&bound), seed, now);
+    if !records.is_empty() {
+        recorder::note_resumed();
+    }
+    drop(records);
     recorder::write_after_panic();
     let mut executor = VrrpExecutor::new(Setup {
         bound,

@@ -86,6 +86,11 @@ impl<M: VrrpMachine> VrrpMachine for Recorder<M> {
     }
 }
 
+/// Notes that this thread's machine goes on from the records of a predecessor.
+pub(crate) fn note_resumed() {
+    note(Journal::on_resumed);
+}
+
 /// An image of this thread's journal; empty if it has none.
 pub(crate) fn image() -> Vec<u8> {
     let mut image = Vec::new();
