@@ -16,22 +16,22 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::sync::atomic::{Ordering, compiler_fence};
 
 use relevo_core::ids::InstanceId;
+use relevo_core::machine::Out;
 use relevo_core::time::Instant;
+use relevo_core::vrrp::VrrpAction;
 use relevo_core::vrrp::snapshot::{RECORD_LEN, Records};
 
 use crate::clock;
+use crate::places::{self, make_directory};
 use crate::sys::lock;
 use crate::sys::shared::{SharedWords, anonymous_file, effective_user};
-
-/// Where it is, unless the child's pid file has a place of its own.
-const DEFAULT: &str = "/run/keepalived/relevo_vrrp.memory";
 
 /// The first word of the file: its kind and the version of its layout.
 const MAGIC: u64 = u64::from_le_bytes(*b"RELEVO\x00\x01");
@@ -81,8 +81,8 @@ impl MemoryFile {
     }
 
     fn try_open(path: &Path) -> io::Result<Self> {
-        if let Some(folder) = path.parent() {
-            make_folder(folder)?;
+        if let Some(folder) = path.parent().filter(|folder| !folder.is_dir()) {
+            make_directory(folder)?;
         }
         let file = OpenOptions::new()
             .read(true)
@@ -147,21 +147,12 @@ impl MemoryFile {
     }
 }
 
-/// Like the original's: everybody may look in, whatever the umask is for files.
-fn make_folder(folder: &Path) -> io::Result<()> {
-    match fs::create_dir(folder) {
-        Ok(()) => fs::set_permissions(folder, fs::Permissions::from_mode(0o755)),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
-    }
-}
-
 /// Where the file is: beside the child's pid file, if that has a place of its own, since whoever
 /// runs several daemons on a host gives each its own.
 pub(crate) fn path(vrrp_pid_file: Option<&Path>) -> PathBuf {
     match vrrp_pid_file {
         Some(file) => file.with_extension("memory"),
-        None => PathBuf::from(DEFAULT),
+        None => Path::new(places::OWN).join("relevo_vrrp.memory"),
     }
 }
 
@@ -318,8 +309,21 @@ impl Remembrance {
         }
     }
 
+    /// Does what a machine wants kept or forgotten.
+    pub(crate) fn carry_out(&mut self, action: &VrrpAction, out: &Out<VrrpAction>) {
+        match action {
+            VrrpAction::Remember {
+                instance,
+                slot,
+                record,
+            } => self.remember(*instance, *slot, out.bytes(*record)),
+            VrrpAction::Forget { slot } => self.forget(*slot),
+            _ => {}
+        }
+    }
+
     /// Keeps the record of `instance` in `slot`, which its adverts are stamped in from now on.
-    pub(crate) fn remember(&mut self, instance: InstanceId, slot: u32, record: &[u8]) {
+    fn remember(&mut self, instance: InstanceId, slot: u32, record: &[u8]) {
         let index = instance.0 as usize;
         if self.slots.len() <= index {
             self.slots.resize(index + 1, NOWHERE);
@@ -330,8 +334,7 @@ impl Remembrance {
         }
     }
 
-    /// Keeps nothing in a slot any more.
-    pub(crate) fn forget(&mut self, slot: u32) {
+    fn forget(&mut self, slot: u32) {
         if let Some(memory) = &mut self.memory {
             memory.forget(slot);
         }

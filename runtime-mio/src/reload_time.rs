@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, Thread};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use relevo_core::config::reloading::Reloading;
 
+use crate::dump;
 use crate::sys::{localtime, process};
 
 const LOOK: Duration = Duration::from_secs(1);
@@ -106,8 +107,7 @@ fn read(path: &Path) -> io::Result<String> {
 }
 
 fn unix_secs() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |span| i64::try_from(span.as_secs()).unwrap_or(i64::MAX))
+    dump::wall().unix_us / 1_000_000
 }
 
 /// The moment that `text` names, in seconds since 1970, and whether it has a date; `None` if there

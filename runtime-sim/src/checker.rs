@@ -264,12 +264,18 @@ impl Checker {
     }
 
     fn on_ended(&mut self, now: Instant, host: usize) {
-        for member in self.cluster.ever_on_host(host).to_vec() {
+        let here = self.cluster.ever_on_host(host).to_vec();
+        // An address may belong to another virtual router of the host afterwards.
+        let announced: BTreeSet<IpAddr> = here
+            .iter()
+            .flat_map(|member| std::mem::take(&mut self.known[*member].announced))
+            .collect();
+        for member in here {
             let known = &mut self.known[member];
             known.alive = false;
             let master = known.state == StateName::Master;
             if let Some(spoke) = known.left.filter(|_| master) {
-                known.died = Some((spoke, std::mem::take(&mut known.announced)));
+                known.died = Some((spoke, announced.clone()));
             }
             known.state = StateName::Init;
             known.since = now;

@@ -232,14 +232,17 @@ fn looks(host: &Host, program: &Program, text: &str, options: &[&str]) -> Result
 }
 
 /// The files below a folder with their permissions, but for what only one of the two has: a socket to
-/// be asked by, in a folder.
+/// be asked by, a memory, a folder for both.
 fn files_of(folder: &Path) -> Vec<String> {
     let list = format!(
         "cd {} && find . -mindepth 1 ! -type d -printf '%p %m\\n'",
         folder.display()
     );
     let text = run(&["sh", "-c", &list]).unwrap_or_default();
-    let own = |line: &&str| !line.contains("/relevo") && !line.starts_with("./mount");
+    let own = |line: &&str| {
+        let foreign = ["/relevo", ".memory ", "./mount"];
+        !foreign.iter().any(|part| line.contains(part))
+    };
     let lines: BTreeSet<&str> = text.lines().filter(own).collect();
     lines.into_iter().map(str::to_owned).collect()
 }

@@ -183,6 +183,48 @@ fn a_master_killed_at_100_ms_moves_nothing() {
     rounds(FAST, soak::rounds(5, 200));
 }
 
+/// Both kernels have the address at one moment: seen on one, then on the other, then on the first again.
+fn both_hold(pair: &Pair) -> Result<bool> {
+    let has = |who| Ok::<bool, String>(pair.holds(who)? == Some(true));
+    Ok(has(Who::A)? && has(Who::B)? && has(Who::A)?)
+}
+
+/// The VRRP process is killed as soon as it is there again, many times: one of the two holds the address, or
+/// none, but never both.
+fn burst(flavour: Flavour, kills: usize) -> Result<()> {
+    let pair = started(flavour)?;
+    let mut last = 0;
+    for _ in 0..kills {
+        let limit = Duration::from_secs(40);
+        let pid = wait_until("the next VRRP process", limit, || {
+            check(!both_hold(&pair)?, || {
+                format!("both hold the address\n{}", pair.report())
+            })?;
+            let pid = daemon(&pair)?.vrrp_pid().ok();
+            Ok(pid.filter(|pid| *pid != last))
+        })?;
+        kill(pid)?;
+        last = pid;
+    }
+    let limit = flavour.master_down(Pair::HIGH) + Duration::from_secs(70);
+    wait_until("the preferred router", limit, || {
+        check(!both_hold(&pair)?, || {
+            format!("both hold the address\n{}", pair.report())
+        })?;
+        let is_so = pair.holds(Who::A)? == Some(true) && pair.holds(Who::B)? == Some(false);
+        Ok(is_so.then_some(()))
+    })
+}
+
+#[test]
+fn a_burst_of_kills_never_makes_two_holders() {
+    if let Some(reason) = need::keepalived() {
+        skip!("{reason}");
+    }
+    let kills = if soak::on() { 20 } else { 3 };
+    burst(Flavour::V2, kills).unwrap_or_else(|error| panic!("{error}"));
+}
+
 /// Kills parent and child together, with the addresses left, and starts again after a while.
 fn kill_everything(pair: &mut Pair, pause: Duration) -> Result<i64> {
     let since = now_ns();

@@ -8,6 +8,7 @@ use relevo_core::config::bound::{Bound, InstanceConfig, VirtualAddress};
 use relevo_core::ids::{IfIndex, InstanceId, SocketId, Version};
 use relevo_core::kernel::{AddressKey, KernelEvent, KernelOp, Link, ROUTE_PROTOCOL};
 use relevo_core::machine::{Machine, Out};
+use relevo_core::status::{Picture, Wall, Wish, brief};
 use relevo_core::time::{Duration, Instant};
 use relevo_core::vrrp::snapshot::Records;
 use relevo_core::vrrp::{Command, Note, StateName, VrrpAction, VrrpEvent, VrrpNode};
@@ -221,6 +222,32 @@ fn masters_go_on_and_nothing_is_done() {
     assert_eq!(adverts.count(), 2, "one interval after {before:?}");
 }
 
+/// When they became masters is known still, and that the reason is not is said.
+#[test]
+fn what_is_told_of_a_successor_goes_back_to_its_predecessor() {
+    let mut stage = Stage::mastered(two());
+    let view = |stage: &Stage| {
+        let picture = Picture::of(&stage.node, Wish::default());
+        let text = brief::brief(&stage.node, &wall(stage.now));
+        (picture.instances[0].transition, text)
+    };
+    let (before, _) = view(&stage);
+    let since = before.map(|(since, _)| since);
+    assert!(before.is_some_and(|(_, cause)| cause.is_some()));
+    stage.succeed(two(), SOON);
+    let (after, text) = view(&stage);
+    assert_eq!(after, since.map(|since| (since, None)));
+    assert!(text.contains("took over from its predecessor"), "{text}");
+}
+
+fn wall(at: Instant) -> Wall {
+    Wall {
+        at,
+        unix_us: 1_795_384_858_500_000,
+        east_of_utc: |_| 0,
+    }
+}
+
 #[test]
 fn a_second_successor_goes_on_like_the_first() {
     let mut stage = Stage::mastered(two());
@@ -264,6 +291,34 @@ fn without_our_mark_it_may_be_the_host_s_own_by_now() {
     stage.succeed(bound(&[instance("VI_1", 51, 101)]), SOON);
     assert_eq!(stage.done, ["0 resumes as Master"]);
     assert_eq!(stage.there(), [key(101).addr, key(102).addr]);
+}
+
+#[test]
+fn a_renamed_one_goes_on() {
+    let mut stage = Stage::mastered(two());
+    let renamed = bound(&[instance("VI_1", 51, 101), instance("other", 52, 102)]);
+    stage.succeed(renamed, SOON);
+    assert_eq!(stage.done, ["0 resumes as Master", "1 resumes as Master"]);
+    // Each other's names do not mislead.
+    let mut stage = Stage::mastered(two());
+    let swapped = bound(&[instance("VI_2", 51, 101), instance("VI_1", 52, 102)]);
+    stage.succeed(swapped, SOON);
+    assert_eq!(stage.done, ["0 resumes as Master", "1 resumes as Master"]);
+}
+
+#[test]
+fn what_a_reload_has_not_come_to_remove_is_removed() {
+    let mut stage = Stage::mastered(bound(&[instance("VI_1", 51, 101)]));
+    let moved = bound(&[instance("VI_1", 51, 103)]);
+    stage.succeed(moved, SOON);
+    stage.done.sort_unstable();
+    let expected = [
+        "0 resumes as Master",
+        "add 10.0.0.103",
+        "announce 10.0.0.103",
+        "delete 10.0.0.101",
+    ];
+    assert_eq!(stage.done, expected);
 }
 
 #[test]

@@ -400,12 +400,13 @@ fn the_core_is_pure() {
     assert_none(&complaints);
 }
 
-/// Who tells people the time of day: the log, the dumps, the answers to `relevo status`.
-const STAMPS: [&str; 4] = [
+/// Who tells people the time of day: the log, the dumps, the answers to `relevo status`, `reload_time_file`.
+const STAMPS: [&str; 5] = [
     "runtime-mio/src/logger.rs",
     "runtime-mio/src/dump/mod.rs",
     "runtime-mio/src/exec/desk.rs",
     "runtime-mio/src/exec/report.rs",
+    "runtime-mio/src/reload_time.rs",
 ];
 
 /// Code of the daemon that reads the wall clock.

@@ -6,6 +6,7 @@ use super::text::Seconds;
 use crate::config::Processes;
 use crate::config::bound::Global;
 use crate::config::dumps::Defaults;
+use crate::config::reloading::{Marker, Reloading};
 use crate::ids::Version;
 
 /// What a process knows of itself beyond the configuration.
@@ -23,7 +24,7 @@ pub struct Facts {
 
 /// What is shown of features that are not there, as the original shows it where they are not used.
 const SMTP: &str = " Default smtp_alert = unset\n Default smtp_alert_vrrp = unset\n Default \
-    smtp_alert_checker = unset\n Checkers log all failures = false\n No test config before reload\n";
+    smtp_alert_checker = unset\n Checkers log all failures = false\n";
 const LVS: &str = " Disable local IGMP = no\n LVS flush = false\n LVS flush on stop = disabled\n FIFO \
     write vrrp states on reload = false\n VRRP notify priority changes = false\n";
 const SNMP: &str = " SNMP vrrp disabled\n SNMP checker disabled\n SNMP RFCv2 disabled\n SNMP RFCv3 \
@@ -38,6 +39,9 @@ const OTHER_BUFFERS: &str = " process_monitor_rcv_bufs = 0\n process_monitor_rcv
 pub(super) fn write(global: &Global, facts: &Facts, out: &mut dyn Write) -> fmt::Result {
     let defaults = &global.defaults;
     writeln!(out, "------< Global definitions >------")?;
+    if let Some(directory) = &global.reloading.save_dir {
+        writeln!(out, " Config save dir = {directory}")?;
+    }
     let namespace = facts.namespace.as_deref().unwrap_or("(default)");
     writeln!(out, " Network namespace = {namespace}")?;
     writeln!(out, " Network namespace ipvs = (main namespace)")?;
@@ -57,6 +61,7 @@ pub(super) fn write(global: &Global, facts: &Facts, out: &mut dyn Write) -> fmt:
     }
     writeln!(out, " Router ID = {}", global.router_id)?;
     out.write_str(SMTP)?;
+    write_reloading(&global.reloading, out)?;
     if global.dumps.use_instance {
         writeln!(out, " Use instance name in data dumps")?;
     }
@@ -100,6 +105,23 @@ pub(super) fn write(global: &Global, facts: &Facts, out: &mut dyn Write) -> fmt:
         writeln!(out, " current realtime time limit = {limit}")?;
     }
     Ok(())
+}
+
+/// What happens around a reload. A new text is always checked before it; the original does so only
+/// where it is told to, and says what it was told.
+fn write_reloading(reloading: &Reloading, out: &mut dyn Write) -> fmt::Result {
+    match &reloading.check_log {
+        Some(file) => writeln!(out, " Test config before reload, log to {file}")?,
+        None => writeln!(out, " No test config before reload")?,
+    }
+    if let Some(file) = &reloading.time_file {
+        let repeat = if reloading.repeat { " (repeat)" } else { "" };
+        writeln!(out, " Reload time file = {file}{repeat}")?;
+    }
+    match &reloading.marker {
+        Marker::At(file) => writeln!(out, " Reload_file = {file}"),
+        Marker::Absent | Marker::Usual => Ok(()),
+    }
 }
 
 fn write_processes(processes: &Processes, out: &mut dyn Write) -> fmt::Result {

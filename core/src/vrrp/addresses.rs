@@ -182,3 +182,35 @@ fn attrs_of(address: &VirtualAddress) -> AddressAttrs {
         no_prefix_route: address.no_prefix_route,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{Errno, OpId};
+
+    #[test]
+    fn an_address_of_others_stays_unless_it_goes_for_good() {
+        for for_good in [false, true] {
+            let (id, mut addresses) = (InstanceId(0), Addresses::default());
+            let address = VirtualAddress::new([10, 0, 0, 9].into(), 24);
+            let key = key_of(&address, IfIndex(2));
+            let (mut out, mut there) = (Out::new(), Vec::new());
+            addresses.hold(id, IfIndex(2), &address);
+            assert_eq!(addresses.plan(1, &mut out, &mut there), 1);
+            addresses.ledger.done(OpId(1), Err(Errno::EEXIST));
+            out.clear();
+            if for_good {
+                addresses.release_for_good(id, key);
+            } else {
+                addresses.release(id, key);
+            }
+            addresses.plan(1, &mut out, &mut there);
+            let removed = VrrpAction::Kernel {
+                op: OpId(2),
+                change: KernelOp::DelAddress { key },
+            };
+            let expected = if for_good { &[removed][..] } else { &[] };
+            assert_eq!(out.actions(), expected);
+        }
+    }
+}

@@ -150,7 +150,7 @@ pub(crate) struct Told {
     other_checksum: Option<(IpAddr, [u8; 2])>,
 }
 
-/// What people are told of how it came to this. Nothing is decided by it.
+/// What people are told of how it came to this. The protocol decides nothing by it.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Past {
     /// When the present state was entered, and why; none before the first transition.

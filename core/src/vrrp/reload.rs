@@ -29,6 +29,10 @@ impl Instance {
         self.advertised = fresh.advertised;
         // The former ones are there for a while.
         self.filter.add(fresh.filter);
+        if let State::Master(master) = &mut self.state {
+            // What is new has to be announced.
+            master.settled = false;
+        }
         // What was told of others compared them with the former settings.
         self.told = Told::default();
     }

@@ -72,7 +72,7 @@ pub struct Identity {
     /// Virtual router identifier.
     pub vrid: u8,
     interface: [u8; INTERFACE],
-    /// Of the instance's name and the whole name of the interface.
+    /// Of the instance's name, which a reload may change.
     name: u64,
 }
 
@@ -85,8 +85,6 @@ impl Identity {
         }
         let mut name = Fnv::default();
         name.add(config.name.as_bytes());
-        name.add(&[0]);
-        name.add(config.interface.as_bytes());
         Self {
             family: config.family,
             version: config.version,
@@ -94,6 +92,12 @@ impl Identity {
             interface,
             name: name.0,
         }
+    }
+
+    /// The same under any name: what it is on the wire.
+    pub const fn nameless(mut self) -> Self {
+        self.name = 0;
+        self
     }
 }
 
@@ -529,8 +533,9 @@ impl Records {
 
     /// True if a successor that starts at `now` may go on as master.
     pub fn may_go_on(&self, config: &InstanceConfig, now: Instant) -> bool {
-        let own = Identity::of(config);
-        let mut own = self.kept.iter().filter(|(_, it)| it.identity == own);
+        let own = Identity::of(config).nameless();
+        let own = |(_, it): &&(u32, Record)| it.identity.nameless() == own;
+        let mut own = self.kept.iter().filter(own);
         own.any(|(_, record)| record.is_fresh(config, now))
     }
 

@@ -118,6 +118,9 @@ fn a_virtual_router_is_known_by_everything_that_identifies_it() {
     for other in &others {
         assert_ne!(Identity::of(other), own, "{other:?}");
     }
+    let named = &others[2];
+    assert_eq!(Identity::of(named).nameless(), own.nameless());
+    assert_ne!(Identity::of(&others[0]).nameless(), own.nameless());
     let mut same = config();
     (same.priority, same.addresses) = (7, Vec::new());
     assert_eq!(Identity::of(&same), own, "what may change by a reload");

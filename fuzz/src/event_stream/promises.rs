@@ -155,18 +155,7 @@ impl Promises {
         let count = out.len();
         let most = 2 * SLICE + ACTIONS_PER_INSTANCE * before.len();
         assert!(count <= most, "{count} actions in one call");
-        // The runtime takes no further actions; the world must not hear of any.
-        let inward = |action: &VrrpAction| {
-            matches!(
-                action,
-                VrrpAction::CloseSocket(_) | VrrpAction::Note(_) | VrrpAction::Remember { .. }
-            )
-        };
-        assert!(
-            !self.exited || out.actions().iter().all(inward),
-            "something after Exit: {:?}",
-            out.actions()
-        );
+        self.check_exit(out);
         // A master that stood in office during the call.
         let mut office: Vec<bool> = before
             .iter()
@@ -199,12 +188,8 @@ impl Promises {
                 }
                 VrrpAction::InForce(_) => panic!("nobody asked for a reload"),
                 VrrpAction::Note(note) => self.check_note(note, &mut office),
-                VrrpAction::Remember { record, .. } => {
-                    let record = out.bytes(*record);
-                    let read = Record::decode(record);
-                    assert!(record.is_empty() || read.is_ok(), "{read:?}");
-                }
-                VrrpAction::Forget { slot } => panic!("slot {slot} is of nobody"),
+                VrrpAction::Remember { record, .. } => check_record(out.bytes(*record)),
+                VrrpAction::Forget { .. } => {}
                 VrrpAction::Exit(_) => {
                     assert!(self.stop && !self.exited, "leaves by itself, or twice");
                     self.exited = true;
@@ -214,6 +199,24 @@ impl Promises {
         self.check_farewells(node, before, out);
         self.check_states(node);
         self.check_deadline(node, now);
+    }
+
+    /// The runtime takes no further actions; the world must not hear of any.
+    fn check_exit(&self, out: &Out<VrrpAction>) {
+        let inward = |action: &VrrpAction| {
+            matches!(
+                action,
+                VrrpAction::CloseSocket(_)
+                    | VrrpAction::Note(_)
+                    | VrrpAction::Remember { .. }
+                    | VrrpAction::Forget { .. }
+            )
+        };
+        assert!(
+            !self.exited || out.actions().iter().all(inward),
+            "something after Exit: {:?}",
+            out.actions()
+        );
     }
 
     /// A master that leaves for good, or for a fault, says so; without a source in IPv6 it cannot.
@@ -523,4 +526,10 @@ fn variant(value: &impl Debug) -> String {
         Some(reason) => format!("{name} {reason}"),
         None => name.to_owned(),
     }
+}
+
+/// A record that a successor can read, or none.
+fn check_record(record: &[u8]) {
+    let read = Record::decode(record);
+    assert!(record.is_empty() || read.is_ok(), "{read:?}");
 }

@@ -237,15 +237,9 @@ impl Hands {
                     }
                     self.notes.push_back(note.clone());
                 }
-                VrrpAction::Remember {
-                    instance,
-                    slot,
-                    record,
-                } => {
-                    let record = out.bytes(*record);
-                    self.remembrance.remember(*instance, *slot, record);
+                VrrpAction::Remember { .. } | VrrpAction::Forget { .. } => {
+                    self.remembrance.carry_out(action, out);
                 }
-                VrrpAction::Forget { slot } => self.remembrance.forget(*slot),
                 VrrpAction::Exit(code) => self.exit = Some(*code),
             }
         }

@@ -28,45 +28,61 @@ pub(super) struct Legacy {
     refused: Vec<(u32, RecordError)>,
 }
 
+/// Whose each of `records` is now: the virtual router of the same identity, or else of another name
+/// that is the same on the wire. Each has one at most.
+fn heirs(bound: &Bound, records: &[&(u32, Record)]) -> Vec<Option<InstanceId>> {
+    let mut heirs = vec![None; records.len()];
+    let mut unclaimed: BTreeMap<InstanceId, Identity> = bound
+        .iter()
+        .map(|(id, config)| (id, Identity::of(config)))
+        .collect();
+    for part in [|it: Identity| it, Identity::nameless] {
+        let mut configured = BTreeMap::new();
+        for (id, identity) in &unclaimed {
+            configured.entry(part(*identity)).or_insert(*id);
+        }
+        for (heir, (_, record)) in heirs.iter_mut().zip(records) {
+            if heir.is_none()
+                && let Some(id) = configured.remove(&part(record.identity))
+            {
+                unclaimed.remove(&id);
+                *heir = Some(id);
+            }
+        }
+    }
+    heirs
+}
+
 impl VrrpNode {
     /// A machine that goes on where a predecessor ended. Its life is that of a [`new`](Self::new)
     /// one: what was remembered counts once the kernel's first picture is complete.
     pub fn resume(bound: Arc<Bound>, records: &Records, seed: u64, now: Instant) -> Self {
         let mut node = Self::new(bound, seed, now);
-        let mut configured = BTreeMap::new();
-        for (id, config) in node.bound.iter() {
-            configured.entry(Identity::of(config)).or_insert(Some(id));
-        }
-        let mut taken = BTreeSet::new();
         let mut slots = vec![None; node.instances.len()];
         let mut resumes = false;
         // Of several with one identity, which a change of slots may leave, the latest counts.
         let mut kept: Vec<_> = records.kept.iter().collect();
         kept.sort_by_key(|(slot, record)| (std::cmp::Reverse(record.made), *slot));
-        for (slot, record) in kept {
-            taken.insert(*slot);
-            let Some(entry) = configured.get_mut(&record.identity) else {
+        let heirs = heirs(&node.bound, &kept);
+        for ((slot, record), heir) in kept.into_iter().zip(heirs) {
+            let Some(id) = heir else {
                 node.legacy.slots.push(*slot);
                 node.legacy.filters.push(record.filter);
                 continue;
             };
-            let Some(id) = entry.take() else {
-                node.legacy.slots.push(*slot);
-                continue;
-            };
-            if record.filter != node.instances[id.0 as usize].filter {
-                node.legacy.filters.push(record.filter);
-            }
+            slots[id.0 as usize] = Some(*slot);
             let config = node.bound.instance(id);
-            let is_master = record.state == StateName::Master;
             let may_resume = record.made >= records.daemon_since || record.is_fresh(config, now);
             resumes |= may_resume;
             let instance = &mut node.instances[id.0 as usize];
-            slots[id.0 as usize] = Some(*slot);
-            if is_master || may_resume {
+            if record.filter != instance.filter {
+                node.legacy.filters.push(record.filter);
+            }
+            if record.state == StateName::Master || may_resume {
                 instance.resumes = Some(Box::new(record.clone()));
             }
         }
+        let taken = records.kept.iter().map(|(slot, _)| *slot).collect();
         node.legacy.refused.clone_from(&records.refused);
         node.give_slots(slots, &taken);
         if resumes {

@@ -51,12 +51,15 @@ impl VrrpNode {
                 tolerates_until = self.timers.get(VrrpTimer::PreemptDelay(id));
             }
         }
+        // A successor knows when, and not why.
+        let resumed = !matches!(instance.state, State::Init);
+        let transition = match instance.past.transition {
+            Some((since, cause)) => Some((since, Some(cause))),
+            None => resumed.then_some((instance.since, None)),
+        };
         Some(InstanceView {
             state: instance.state_name(),
-            transition: instance
-                .past
-                .transition
-                .map(|(since, cause)| (since, Some(cause))),
+            transition,
             priority: instance.priority,
             ifindex: instance.ifindex,
             source: instance.source,
