@@ -240,12 +240,11 @@ fn vrrp(
     if let Some(memory) = memory.as_mut().filter(|_| !inheritance.resume) {
         memory.forget_all();
     }
-    let records = memory.as_ref().map(Memory::records).unwrap_or_default();
+    let mut records = memory.as_ref().map(Memory::records).unwrap_or_default();
     let now = clock::now();
     let node = VrrpNode::resume(Arc::clone(&bound), &records, seed, now);
-    drop(records);
     let mut node = Recorder::new(node, Secrets::of(&bound), seed, now);
-    recorder::write_after_panic();
+    recorder::begin(!std::mem::take(&mut records).is_empty());
     let mut executor = VrrpExecutor::new(Setup {
         bound,
         signals: Some(signals.into_owned()),
