@@ -25,7 +25,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
-use crate::config::bound::{InstanceConfig, VirtualAddress};
+use crate::config::bound::InstanceConfig;
 use crate::ids::{Family, Version};
 use crate::time::{Duration, Instant};
 use crate::vrrp::StateName;
@@ -107,15 +107,11 @@ impl Identity {
 pub struct Filter([u64; FILTER]);
 
 impl Filter {
-    /// The addresses of a virtual router, each with the name of the interface that it goes on.
+    /// The addresses of a virtual router, on whatever interface: one may have another name by now.
     pub fn of(config: &InstanceConfig) -> Self {
         let mut filter = Self::default();
         for address in config.all_addresses() {
-            let VirtualAddress {
-                addr, prefix, dev, ..
-            } = address;
-            let device = dev.as_ref().unwrap_or(&config.interface);
-            for (word, bit) in bits(*addr, *prefix, device) {
+            for (word, bit) in bits(address.addr, address.prefix) {
                 filter.0[word] |= bit;
             }
         }
@@ -129,21 +125,20 @@ impl Filter {
         }
     }
 
-    /// True if `addr` on the interface called `device` may be in the set.
-    pub fn may_have(&self, addr: IpAddr, prefix: u8, device: &str) -> bool {
-        bits(addr, prefix, device).all(|(word, bit)| self.0[word] & bit != 0)
+    /// True if the address may be in the set.
+    pub fn may_have(&self, addr: IpAddr, prefix: u8) -> bool {
+        bits(addr, prefix).all(|(word, bit)| self.0[word] & bit != 0)
     }
 }
 
 /// The four places of an address in a filter.
-fn bits(addr: IpAddr, prefix: u8, device: &str) -> impl Iterator<Item = (usize, u64)> {
+fn bits(addr: IpAddr, prefix: u8) -> impl Iterator<Item = (usize, u64)> {
     let mut hash = Fnv::default();
     match addr {
         IpAddr::V4(addr) => hash.add(&addr.octets()),
         IpAddr::V6(addr) => hash.add(&addr.octets()),
     }
     hash.add(&[prefix]);
-    hash.add(device.as_bytes());
     // The low bits of this hash are its best mixed ones only after folding.
     let folded = hash.0 ^ (hash.0 >> 29);
     (0..4).map(move |part| {

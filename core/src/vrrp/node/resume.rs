@@ -140,10 +140,7 @@ impl VrrpNode {
             return;
         }
         for key in self.links.marked(ROUTE_PROTOCOL) {
-            let Some(link) = self.links.get(key.ifindex) else {
-                continue;
-            };
-            let theirs = |filter: &Filter| filter.may_have(key.addr, key.prefix, &link.name);
+            let theirs = |filter: &Filter| filter.may_have(key.addr, key.prefix);
             let configured =
                 kept.contains(&key) || self.virtual_addresses.contains(&(key.addr, key.prefix));
             if !configured && filters.iter().any(theirs) {
