@@ -243,9 +243,8 @@ fn vrrp(
     }
     let now = clock::now();
     let node = VrrpNode::resume(Arc::clone(&bound), &records, seed, now);
-    drop(records);
     let mut node = Recorder::new(node, Secrets::of(&bound), seed, now);
-    recorder::write_after_panic();
+    recorder::begin(!std::mem::take(&mut records).is_empty());
     let mut executor = VrrpExecutor::new(Setup {
         bound,
         signals: Some(signals.into_owned()),

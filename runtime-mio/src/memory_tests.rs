@@ -174,7 +174,8 @@ fn what_somebody_has_planted_is_refused_and_left_alone() {
         let mode = fs::Permissions::from_mode(0o600);
         fs::set_permissions(path, mode).expect("its mode");
     };
-    let plant: [(&str, &dyn Fn(&Path)); 5] = [
+    type Plant<'a> = (&'a str, &'a dyn Fn(&Path));
+    let plant: [Plant<'_>; 5] = [
         ("a link", &|path| symlink(&target, path).expect("a link")),
         ("a second name", &|path| {
             fs::hard_link(&target, path).expect("a link");

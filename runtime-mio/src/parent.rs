@@ -387,16 +387,17 @@ fn watch(
         usual_marker: places.reload_file(),
         alarm: Alarm::follow(None, &text.global.reloading),
     };
-    let mut executor = SupervisorExecutor::new(
+    let mut executor = SupervisorExecutor::new(supervisor::Setup {
         signals,
-        options.ignore_sigint,
-        Call { words, files },
+        ignore_sigint: options.ignore_sigint,
+        call: Call { words, files },
         text,
         memory,
-        ParentDump::new(facts),
-        read_config(options.clone(), diagnostics, around, findings),
-        (desk, planner(options.clone())),
-    );
+        dump: ParentDump::new(facts),
+        read_config: read_config(options.clone(), diagnostics, around, findings),
+        desk,
+        planner: planner(options.clone()),
+    });
     let code = daemon::run(&mut machine, &mut executor);
     if matches!(code, Ok(exit::NORMAL)) {
         executor.leave();

@@ -86,6 +86,15 @@ impl<M: VrrpMachine> VrrpMachine for Recorder<M> {
     }
 }
 
+/// Notes whether this thread's machine goes on from the records of a predecessor. From now on a
+/// panic on this thread leaves its journal behind.
+pub(crate) fn begin(resumed: bool) {
+    if resumed {
+        note(Journal::on_resumed);
+    }
+    write_after_panic();
+}
+
 /// An image of this thread's journal; empty if it has none.
 pub(crate) fn image() -> Vec<u8> {
     let mut image = Vec::new();
@@ -102,7 +111,7 @@ pub(crate) fn image() -> Vec<u8> {
 }
 
 /// From now on a panic on this thread leaves its journal behind in a file.
-pub(crate) fn write_after_panic() {
+fn write_after_panic() {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         before(panic);

@@ -52,7 +52,7 @@ struct Known {
     zero_sent: BTreeSet<IpAddr>,
     announced: BTreeSet<IpAddr>,
     /// It died as master: when it had last sent an advert, and what it had announced.
-    died: Option<(Instant, BTreeSet<IpAddr>)>,
+    died: Option<(Option<Instant>, BTreeSet<IpAddr>)>,
     /// When an advert of this mastership left last.
     left: Option<Instant>,
 }
@@ -275,8 +275,8 @@ impl Checker {
             let known = &mut self.known[member];
             known.alive = false;
             let master = known.state == StateName::Master;
-            if let Some(spoke) = known.left.filter(|_| master) {
-                known.died = Some((spoke, announced.clone()));
+            if master {
+                known.died = Some((known.left, announced.clone()));
             }
             known.state = StateName::Init;
             known.since = now;
@@ -397,18 +397,22 @@ impl Checker {
         now: Instant,
         member: usize,
         to: StateName,
-        died: Option<(Instant, BTreeSet<IpAddr>)>,
+        died: Option<(Option<Instant>, BTreeSet<IpAddr>)>,
         resumed: bool,
     ) {
         let interval = self.member(member).interval;
         let limit = interval * u64::from(self.member(member).adverts.min(3));
         let (slack, known) = (self.tolerance(limit), &mut self.known[member]);
-        let Some((spoke, announced)) = died else {
+        let Some((left, announced)) = died else {
             return;
         };
         if resumed && to == StateName::Master {
             known.announced.extend(announced);
-            known.left = Some(spoke);
+            known.left = left;
+        }
+        // Of what its own kernel has refused nobody knows.
+        let Some(spoke) = left else { return };
+        if resumed && to == StateName::Master {
             // What is overdue leaves at once, as after a takeover.
             if now < spoke + interval {
                 known.spoke = Some(spoke);

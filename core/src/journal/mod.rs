@@ -8,13 +8,14 @@
 //! ```text
 //! # relevo journal 1
 //! # began at MICROS, seed N
+//! # went on from the records of a predecessor
 //! # N older inputs were overwritten
 //! MICROS packet4 0 45c0...
 //! MICROS timeout
 //! ```
 //!
 //! A machine that is made at that time with that seed, and is fed those lines, acts as the one that
-//! wrote them did, provided that none was overwritten. Of a VRRPv2 password only the verdict is
+//! wrote them did, provided that none was overwritten and there was no predecessor. Of a VRRPv2 password only the verdict is
 //! kept: eight zeros in its place if it was right, eight octets 0xff if it was not. So whoever plays
 //! a journal again uses the configuration with every password replaced by zeros.
 
@@ -56,6 +57,8 @@ pub struct Journal {
     base: Instant,
     last: Instant,
     overwritten: u64,
+    /// The machine goes on from the records of a predecessor.
+    resumed: bool,
     record: Vec<u8>,
     words: String,
 }
@@ -72,9 +75,16 @@ impl Journal {
             base: began,
             last: began,
             overwritten: 0,
+            resumed: false,
             record: Vec::with_capacity(256),
             words: String::with_capacity(128),
         }
+    }
+
+    /// Notes that the machine goes on where the records of a predecessor end: what they say is not
+    /// in the journal, so it cannot be played from the start.
+    pub fn on_resumed(&mut self) {
+        self.resumed = true;
     }
 
     /// Notes a call of `handle_timeout`.
@@ -197,6 +207,7 @@ impl Journal {
             seed: self.seed,
             base: self.base,
             overwritten: self.overwritten,
+            resumed: self.resumed,
         };
         header.emit(into);
         let first = self.used.min(RING - self.start);
@@ -220,6 +231,9 @@ fn write_text(octets: &[u8], text: &mut String) -> std::fmt::Result {
     };
     let began = image.began.as_micros();
     writeln!(text, "# began at {began}, seed {}", image.seed)?;
+    if image.resumed {
+        writeln!(text, "# went on from the records of a predecessor")?;
+    }
     if image.overwritten > 0 {
         writeln!(
             text,

@@ -1,7 +1,7 @@
 //! The octets of a journal: an image is a header and records, a record its length and its content.
 //!
 //! ```text
-//! image   "RLVJ" version began:8 seed:8 base:8 overwritten:8 record...
+//! image   "RLVJ" version began:8 seed:8 base:8 overwritten:8 resumed:8 record...
 //! record  length:2 kind:1 delta:varint content
 //! ```
 //!
@@ -19,7 +19,7 @@ use crate::vrrp::event::{Ingress, VrrpEvent};
 /// How an image begins; the last octet is the version.
 const MAGIC: [u8; 5] = *b"RLVJ\x01";
 /// Octets before the records of an image.
-pub(super) const HEADER: usize = MAGIC.len() + 4 * 8;
+pub(super) const HEADER: usize = MAGIC.len() + 5 * 8;
 /// Octets of a record's length.
 pub(super) const LENGTH: usize = 2;
 /// Octets of the longest record: twice the longest packet that a socket of ours hands on.
@@ -103,6 +103,7 @@ pub(super) struct Header {
     pub(super) seed: u64,
     pub(super) base: Instant,
     pub(super) overwritten: u64,
+    pub(super) resumed: bool,
 }
 
 impl Header {
@@ -110,7 +111,8 @@ impl Header {
         into.extend_from_slice(&MAGIC);
         let began = self.began.as_micros();
         let base = self.base.as_micros();
-        for number in [began, self.seed, base, self.overwritten] {
+        let resumed = self.resumed.into();
+        for number in [began, self.seed, base, self.overwritten, resumed] {
             into.extend_from_slice(&number.to_be_bytes());
         }
     }
@@ -125,14 +127,15 @@ pub fn image(octets: &[u8]) -> Result<Image<'_>, Unreadable> {
         rest = behind;
         Some(u64::from_be_bytes(*number))
     };
-    let numbers = (number(), number(), number(), number());
-    let (Some(began), Some(seed), Some(base), Some(overwritten)) = numbers else {
+    let numbers = (number(), number(), number(), number(), number());
+    let (Some(began), Some(seed), Some(base), Some(overwritten), Some(resumed)) = numbers else {
         return Err(Unreadable("its header is cut off"));
     };
     Ok(Image {
         began: Instant::from_micros(began),
         seed,
         overwritten,
+        resumed: resumed != 0,
         last: Instant::from_micros(base),
         rest,
     })
@@ -148,6 +151,8 @@ pub struct Image<'a> {
     pub seed: u64,
     /// How many inputs, older than the first record, are not there any more.
     pub overwritten: u64,
+    /// The machine went on from the records of a predecessor, which are not here.
+    pub resumed: bool,
     last: Instant,
     rest: &'a [u8],
 }

@@ -269,6 +269,16 @@ fn a_packet_of_any_length_leaves_the_ring_whole() {
 }
 
 #[test]
+fn a_successor_says_so() {
+    let mut journal = Journal::new(at(5), 1);
+    journal.on_resumed();
+    journal.on_timeout(at(9));
+    let lines = lines(&journal);
+    assert_eq!(lines[2], "# went on from the records of a predecessor");
+    assert_eq!(lines[3], "9 timeout");
+}
+
+#[test]
 fn a_thousand_adverts_fit() {
     let mut journal = Journal::new(at(0), 1);
     let sent = advert(Auth::Pass(PASSWORD));

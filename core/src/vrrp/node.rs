@@ -300,7 +300,6 @@ impl VrrpNode {
         }
         self.remove_strays(kept);
         self.remove_legacy(kept);
-        self.remove_former_leftovers();
     }
 
     fn on_address_taken(&mut self, key: AddressKey, now: Instant, out: &mut Out<VrrpAction>) {

@@ -250,7 +250,7 @@ impl Record {
     }
 
     /// There is nothing to go on with, only addresses that may still be there.
-    pub(crate) fn as_given_up(mut self) -> Self {
+    pub(crate) fn given_up(mut self) -> Self {
         self.state = StateName::Fault;
         self
     }

@@ -146,7 +146,7 @@ fn a_mastership_ages_within_the_adverts_that_a_backup_may_miss() {
     (unheard.spoke, config.advert_interval) = (None, Duration::from_secs(1));
     assert!(unheard.is_fresh(&config, at(1_999_999)));
     assert!(!unheard.is_fresh(&config, at(2_000_000)));
-    let mut backup = record.clone();
+    let mut backup = record;
     backup.state = StateName::Backup;
     assert!(!backup.is_fresh(&config, at(5_000_001)));
 }

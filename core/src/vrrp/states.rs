@@ -57,7 +57,7 @@ impl Instance {
         let record = Record::of(self, ctx.bound.instance(self.id), ctx.now);
         let record = ctx.out.write_bytes(|arena| {
             if let Some(record) = record {
-                record.as_given_up().encode(arena);
+                record.given_up().encode(arena);
             }
         });
         ctx.out.push(VrrpAction::Remember {

@@ -105,18 +105,35 @@ impl Held {
     }
 }
 
+/// What an executor is given.
+pub(crate) struct Setup {
+    pub(crate) signals: SignalFd,
+    pub(crate) ignore_sigint: bool,
+    /// How children are called.
+    pub(crate) call: Call,
+    /// What the children work with until `read_config` gives another one.
+    pub(crate) text: Text,
+    pub(crate) memory: Option<MemoryFile>,
+    pub(crate) dump: ParentDump,
+    pub(crate) read_config: ReadConfig,
+    pub(crate) desk: Desk,
+    pub(crate) planner: Planner,
+}
+
 impl SupervisorExecutor {
-    /// An executor whose children work with `text` until `read_config` gives another one.
-    pub(crate) fn new(
-        signals: SignalFd,
-        ignore_sigint: bool,
-        call: Call,
-        text: Text,
-        memory: Option<MemoryFile>,
-        dump: ParentDump,
-        read_config: ReadConfig,
-        (desk, planner): (Desk, Planner),
-    ) -> Self {
+    /// An executor that has nobody to watch over yet.
+    pub(crate) fn new(setup: Setup) -> Self {
+        let Setup {
+            signals,
+            ignore_sigint,
+            call,
+            text,
+            memory,
+            dump,
+            read_config,
+            desk,
+            planner,
+        } = setup;
         Self {
             signals,
             ignore_sigint,

@@ -18,8 +18,8 @@ use std::sync::Arc;
 use super::{Phase, VrrpNode, virtual_addresses_of, watchers_of};
 use crate::config::bound::{Bound, InstanceConfig};
 use crate::ids::{Family, IfIndex, InstanceId};
+use crate::kernel::AddressKey;
 use crate::kernel::links::Unsourced;
-use crate::kernel::{AddressKey, ROUTE_PROTOCOL};
 use crate::machine::Out;
 use crate::time::{Duration, Instant};
 use crate::vrrp::event::VrrpAction;
@@ -35,8 +35,6 @@ pub(super) struct Reload {
     waiting: VecDeque<Work>,
     /// Addresses that somebody held no longer; what nobody holds when their turn comes goes.
     departing: VecDeque<AddressKey>,
-    /// Configurations that a predecessor worked by: what it left of theirs goes too.
-    predecessors: Vec<Arc<Bound>>,
     /// Subnets in which addresses were removed last, and when.
     removed: BTreeSet<Subnet>,
     removed_at: Instant,
@@ -58,32 +56,6 @@ struct Work {
 }
 
 impl VrrpNode {
-    /// A predecessor that ended in the middle of a reload may have left addresses of the
-    /// configuration before. To be said before the first picture of the kernel.
-    pub fn clear_after(&mut self, former: Arc<Bound>) {
-        self.reload.predecessors.push(former);
-    }
-
-    /// Removes what is left of configurations that are not in force any more, on whichever
-    /// interface. Without our mark it may be the host's own.
-    pub(super) fn remove_former_leftovers(&mut self) {
-        let predecessors = std::mem::take(&mut self.reload.predecessors);
-        let configs = predecessors.iter().flat_map(|former| &former.instances);
-        let configured: BTreeSet<(IpAddr, u8)> = configs
-            .flat_map(InstanceConfig::all_addresses)
-            .map(|address| (address.addr, address.prefix))
-            .collect();
-        if configured.is_empty() {
-            return;
-        }
-        for key in self.links.marked(ROUTE_PROTOCOL) {
-            if configured.contains(&(key.addr, key.prefix)) && !self.addresses.ledger.is_ours(key) {
-                self.addresses.ledger.remove_leftover(key);
-                self.links.set_borrowed(key, true);
-            }
-        }
-    }
-
     /// Puts `bound` in force.
     pub(super) fn on_reload(&mut self, bound: Arc<Bound>, now: Instant, out: &mut Out<VrrpAction>) {
         match self.phase {
