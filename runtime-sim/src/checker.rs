@@ -51,7 +51,7 @@ struct Known {
     heard_lower: Option<(Instant, usize)>,
     zero_sent: BTreeSet<IpAddr>,
     announced: BTreeSet<IpAddr>,
-    /// It died as master: when it had last sent an advert, and what it had announced.
+    /// What a predecessor had announced; and when it had last sent an advert, if it died as master.
     died: Option<(Option<Instant>, BTreeSet<IpAddr>)>,
     /// When an advert of this mastership left last.
     left: Option<Instant>,
@@ -275,9 +275,11 @@ impl Checker {
             let known = &mut self.known[member];
             known.alive = false;
             let master = known.state == StateName::Master;
-            if master {
-                known.died = Some((known.left, announced.clone()));
-            }
+            let (before, mut known_to) = known.died.take().unwrap_or_default();
+            known_to.extend(&announced);
+            let left = known.left.filter(|_| master);
+            let started = known.state != StateName::Init;
+            known.died = Some((if started { left } else { before }, known_to));
             known.state = StateName::Init;
             known.since = now;
             known.quiet_until = None;
