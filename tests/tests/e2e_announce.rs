@@ -349,11 +349,11 @@ fn old_checksum(stage: &Stage, a: &Program, b: &Program) -> (String, String) {
     let since = now_ns();
     let text = unicast(first, second, 200, "old_unicast_checksum");
     let mut master = Daemon::start(first, a, &text).unwrap();
-    let text = unicast(second, first, 100, "");
-    let mut backup = Daemon::start(second, b, &text).unwrap();
     let limit = Duration::from_secs(15);
     let vip: IpAddr = Ipv4Addr::new(10, 0, 0, 200).into();
     wait_until("a master", limit, || Ok(first.holds(vip)?.then_some(()))).unwrap();
+    let text = unicast(second, first, 100, "");
+    let mut backup = Daemon::start(second, b, &text).unwrap();
     // Longer than the backup would wait for a master whose adverts it does not accept.
     std::thread::sleep(Duration::from_millis(1_500));
     assert!(!second.holds(vip).unwrap(), "{}", backup.log());
