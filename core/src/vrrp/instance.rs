@@ -17,7 +17,7 @@ use crate::vrrp::announce::Announcements;
 use crate::vrrp::conditions::{Conditions, TellBudget};
 use crate::vrrp::event::{VrrpAction, VrrpTimer};
 use crate::vrrp::note::{Cause, Discard, Note};
-use crate::vrrp::snapshot::{Filter, Record};
+use crate::vrrp::snapshot::{self, Filter, Record};
 use crate::vrrp::stats::Stats;
 use crate::vrrp::timing;
 
@@ -60,6 +60,8 @@ pub(crate) struct Instance {
     pub(crate) slot: u32,
     /// Its addresses, for the record.
     pub(crate) filter: Filter,
+    /// The same list as configured.
+    pub(crate) addresses_hash: u64,
     /// What a predecessor left, until the conditions of operation are known.
     pub(crate) resumes: Option<Box<Record>>,
 }
@@ -221,6 +223,7 @@ impl Instance {
             since: Instant::ZERO,
             slot: id.0,
             filter: Filter::of(config),
+            addresses_hash: snapshot::addresses_hash(config),
             resumes: None,
         }
     }

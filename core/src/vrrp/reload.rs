@@ -29,6 +29,7 @@ impl Instance {
         self.advertised = fresh.advertised;
         // The former ones are there for a while.
         self.filter.add(fresh.filter);
+        self.addresses_hash = fresh.addresses_hash;
         if let State::Master(master) = &mut self.state {
             // What is new has to be announced.
             master.settled = false;

@@ -47,7 +47,7 @@ const FILTER: usize = 16;
 
 /// Octets of an encoded record: a multiple of 8.
 pub const RECORD_LEN: usize =
-    8 + INTERFACE + 8 + 24 + 8 * 7 + 8 * (COUNTERS + Discard::ALL.len()) + 8 * FILTER + 8;
+    8 + 8 + INTERFACE + 8 + 24 + 8 * 7 + 8 * (COUNTERS + Discard::ALL.len()) + 8 * FILTER + 8;
 
 /// Why there is no record.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -205,8 +205,25 @@ pub struct Record {
     /// When the record was made.
     pub made: Instant,
     pub(crate) stats: Stats,
-    /// Its addresses.
+    /// Its addresses, and those of a while ago.
     pub filter: Filter,
+    /// See [`addresses_hash`].
+    pub addresses: u64,
+}
+
+/// Tells lists of configured addresses apart: a takeover is done for those of its time.
+pub fn addresses_hash(config: &InstanceConfig) -> u64 {
+    let mut hash = Fnv::default();
+    for address in config.all_addresses() {
+        match address.addr {
+            IpAddr::V4(addr) => hash.add(&addr.octets()),
+            IpAddr::V6(addr) => hash.add(&addr.octets()),
+        }
+        hash.add(&[address.prefix]);
+        hash.add(address.dev.as_deref().unwrap_or_default().as_bytes());
+        hash.add(&[0]);
+    }
+    hash.0
 }
 
 impl Record {
@@ -229,6 +246,7 @@ impl Record {
             made: now,
             stats: instance.stats.clone(),
             filter: instance.filter,
+            addresses: instance.addresses_hash,
         };
         match &instance.state {
             State::Init => return None,
@@ -313,6 +331,7 @@ impl Record {
         for word in self.filter.0 {
             put(into, word);
         }
+        put(into, self.addresses);
         let mut sum = Fnv::default();
         sum.add(&into[start..]);
         put(into, sum.0);
@@ -454,6 +473,7 @@ impl Reader<'_> {
             made: Instant::from_micros(self.word()?),
             stats: self.stats()?,
             filter: self.filter()?,
+            addresses: self.word()?,
         })
     }
 

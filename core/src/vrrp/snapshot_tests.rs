@@ -36,6 +36,7 @@ fn record() -> Record {
         made: Instant::from_micros(4_000_000),
         stats: Stats::from_counters(counters, discarded),
         filter: Filter::of(&config()),
+        addresses: addresses_hash(&config()),
     }
 }
 

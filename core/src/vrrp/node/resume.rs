@@ -293,9 +293,11 @@ impl Instance {
     /// Whatever of the takeover the predecessor has not done is done now; what is there stays.
     fn resume_as_master(&mut self, record: &Record, ctx: &mut Ctx<'_>) {
         let config = ctx.bound.instance(self.id);
+        // The takeover was of the addresses of then.
+        let settled = record.settled && record.addresses == self.addresses_hash;
         self.state = State::Master(Master {
             spoke: config.timer_expired_backup.and(record.spoke),
-            settled: record.settled,
+            settled,
             ..Master::default()
         });
         self.since = record.since;
@@ -324,14 +326,14 @@ impl Instance {
         });
         let all_there = self.hold_on_to_addresses(ctx);
         let garp = &config.garp;
-        match (record.settled, all_there) {
+        match (settled, all_there) {
             (true, _) => {}
             (false, true) => self.announce_anew(ctx),
             // The repeats follow when the rest is there.
             (false, false) => self.announce_all(1, ctx),
         }
         let second = record.since + garp.master_delay;
-        if !garp.master_delay.is_zero() && (second > ctx.now || !record.settled) {
+        if !garp.master_delay.is_zero() && (second > ctx.now || !settled) {
             let second = second.max(ctx.now);
             ctx.timers.set(VrrpTimer::GarpDelay(self.id), second);
         }
