@@ -1,4 +1,4 @@
-use relevo_core::config::Class;
+use relevo_core::config::{Class, Code};
 
 use super::*;
 
