@@ -2,6 +2,7 @@
 //! README, and the tests that walk them.
 
 use super::Config;
+use super::global::GlobalDefs;
 use super::row::{Head, Rows};
 use super::track::TrackFile;
 
@@ -35,6 +36,10 @@ pub fn blocks() -> &'static [BlockEntry] {
         BlockEntry {
             path: "",
             heads: heads::<Config>,
+        },
+        BlockEntry {
+            path: "global_defs",
+            heads: heads::<GlobalDefs>,
         },
         BlockEntry {
             path: "track_file",
