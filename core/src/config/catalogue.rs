@@ -48,6 +48,12 @@ pub fn blocks() -> &'static [BlockEntry] {
     ]
 }
 
+/// The words that stand within lines: options of addresses, routes and rules, what follows a name in
+/// a block of lines, and what is neither a word of a block nor part of one, as `include`.
+pub fn line_words() -> &'static [BlockEntry] {
+    &[]
+}
+
 fn heads<B: Rows>() -> Vec<Head> {
     B::rows().iter().map(|row| row.head).collect()
 }
