@@ -18,6 +18,7 @@ pub mod bound;
 pub mod catalogue;
 mod checks;
 mod code;
+pub mod command;
 mod diag;
 pub mod dumps;
 #[doc(hidden)]
@@ -42,9 +43,10 @@ pub use addresses::AddressEntry;
 pub use announcement::AnnouncementWords;
 pub use bind::{HostFacts, InterfaceFact, bind};
 pub use code::Code;
+pub use command::Command;
 pub use diag::{
-    Class, Diagnostic, EXIT_CONFIG, EXIT_TEST_ERROR, EXIT_TEST_FATAL, EXIT_TEST_SECURITY, Severity,
-    Span, Spanned, check_exit_code, start_exit_code,
+    Class, Diagnostic, EXIT_CONFIG, EXIT_TEST_ERROR, EXIT_TEST_FATAL, EXIT_TEST_SECURITY, Related,
+    Severity, Span, Spanned, check_exit_code, start_exit_code,
 };
 pub use global::{
     BufferPolicy, Chains, Dbus, ExtraInterfaces, Fifo, Fifos, Firewall, FlushOnStop, GlobalDefs,
