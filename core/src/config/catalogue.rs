@@ -2,7 +2,7 @@
 //! README, and the tests that walk them.
 
 use super::Config;
-use super::global::GlobalDefs;
+use super::global::{GlobalDefs, Recipients};
 use super::row::{Head, Rows};
 use super::track::TrackFile;
 
@@ -51,7 +51,10 @@ pub fn blocks() -> &'static [BlockEntry] {
 /// The words that stand within lines: options of addresses, routes and rules, what follows a name in
 /// a block of lines, and what is neither a word of a block nor part of one, as `include`.
 pub fn line_words() -> &'static [BlockEntry] {
-    &[]
+    &[BlockEntry {
+        path: "global_defs/notification_email",
+        heads: || vec![Recipients::HEAD],
+    }]
 }
 
 fn heads<B: Rows>() -> Vec<Head> {

@@ -8,7 +8,7 @@ use super::bound::GarpConfig;
 use super::diag::{Sink, quoted};
 use super::global::GlobalDefs;
 use super::page::Page;
-use super::row::Head;
+use super::row::{Head, Kind};
 use super::scalar::Scalar;
 use super::statement;
 use crate::ids::Version;
@@ -32,6 +32,10 @@ pub struct Dumps {
 
 impl Dumps {
     pub(super) fn read_version(&mut self, head: &Head, found: &Statement, sink: &mut Sink) {
+        let head = &Head {
+            kind: Kind::number(1, 2),
+            ..*head
+        };
         if let Some(version) = <u8 as Scalar>::read(head, found, sink) {
             self.json_two = version == 2;
         }

@@ -7,7 +7,7 @@ use super::super::code::Code;
 use super::super::diag::{Sink, quoted};
 use super::super::lexer::Word;
 use super::super::page::Page;
-use super::super::row::{Head, Line, Lines, plain_fields};
+use super::super::row::{Head, Kind, Line, Lines, Standing, plain_fields};
 use super::super::scalar::Scalar;
 use super::super::units::{self, Garbage};
 use super::IGNORED;
@@ -41,6 +41,18 @@ pub struct Mail {
 /// The addresses of one line of `notification_email`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Recipients(pub Vec<String>);
+
+impl Recipients {
+    /// The line, for the catalogue.
+    pub(in crate::config) const HEAD: Head = Head {
+        word: "<email address>",
+        kind: Kind::Text,
+        standing: Standing::Built,
+        synonym_of: "",
+        default: "",
+        text: "Who gets mails; several on a line if one likes.",
+    };
+}
 
 impl Line for Recipients {
     fn read(line: &Statement, _sink: &mut Sink) -> Option<Self> {

@@ -125,7 +125,7 @@ pub(super) const ROWS: &[Row<GlobalDefs>] = rows! { GlobalDefs:
         Kind::Soft(&Kind::Text), Built, "",
         "Where the JSON dump goes; a directory if it ends with a slash.";
     "json_version" => (|g, h, f, s| g.dumps.read_version(h, f, s), |g, h, p| g.dumps.show_version(h, p)):
-        Kind::number(1, 2), Built, "1",
+        Kind::Other("1|2"), Built, "1",
         "Layout of the JSON dump.";
     "log_unknown_vrids" => log_unknown_vrids:
         Kind::Flag, Harmless, "",
@@ -338,7 +338,7 @@ pub(super) const ROWS: &[Row<GlobalDefs>] = rows! { GlobalDefs:
         Kind::WholeSeconds { min: 0, max: 4_294 }, Built, "",
         "The delay after an advert of lower priority was heard; vrrp_garp_master_delay without it.";
     "vrrp_garp_lower_prio_repeat" => (|g, h, f, s| g.garp.set(h.word.trim_start_matches("vrrp_"), f, s), |g, h, p| Field::show(&g.garp.lower_prio_repeat, h, p)):
-        Kind::number_cut(0, U32), Built, "",
+        Kind::Other("COUNT"), Built, "",
         "The repetition then; vrrp_garp_master_repeat without it.";
     "vrrp_garp_master_delay" => (|g, h, f, s| g.garp.set(h.word.trim_start_matches("vrrp_"), f, s), |g, h, p| Field::show(&g.garp.master_delay, h, p)):
         Kind::WholeSeconds { min: 0, max: 4_294 }, Built, "5",
@@ -347,10 +347,10 @@ pub(super) const ROWS: &[Row<GlobalDefs>] = rows! { GlobalDefs:
         Kind::WholeSeconds { min: 0, max: u32::MAX }, Built, "0",
         "Seconds between announcements of a master that stays; 0 for none.";
     "vrrp_garp_master_refresh_repeat" => (|g, h, f, s| g.garp.set(h.word.trim_start_matches("vrrp_"), f, s), |g, h, p| Field::show(&g.garp.refresh_repeat, h, p)):
-        Kind::number_cut(0, U32), Built, "1",
+        Kind::Other("COUNT"), Built, "1",
         "Announcements of each address at such a time; 0 counts as 1.";
     "vrrp_garp_master_repeat" => (|g, h, f, s| g.garp.set(h.word.trim_start_matches("vrrp_"), f, s), |g, h, p| Field::show(&g.garp.master_repeat, h, p)):
-        Kind::number_cut(0, U32), Built, "5",
+        Kind::Other("COUNT"), Built, "5",
         "Announcements of each address in a row; 0 counts as 1.";
     "vrrp_gna_interval" => gna_interval:
         Kind::Seconds { min_us: 1, max_us: MAX_US }, Built, "",
