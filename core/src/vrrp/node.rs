@@ -148,6 +148,11 @@ impl VrrpNode {
         self.instances[id.0 as usize].priority
     }
 
+    /// What a virtual router sends its adverts from, if it knows: what comes from there is its own.
+    pub fn source(&self, id: InstanceId) -> Option<IpAddr> {
+        self.instances.get(id.0 as usize)?.source
+    }
+
     /// The counters of a virtual router.
     pub fn stats(&self, id: InstanceId) -> &Stats {
         &self.instances[id.0 as usize].stats
