@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use relevo_core::config::bound::Bound;
-use relevo_core::config::{self, Diagnostic};
+use relevo_core::config::{self, Diagnostic, HostFacts};
 
 use crate::host_facts;
 
@@ -40,10 +40,22 @@ fn to_text(bytes: Vec<u8>) -> String {
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
+/// The same for a text that a parent has checked: an interface that is missing by now may come back,
+/// and is no reason for a child to give up what it has to do elsewhere.
+pub(crate) fn checked_before(path: &Path, bytes: Vec<u8>) -> io::Result<Loaded> {
+    with(config::load_again, path, to_text(bytes))
+}
+
 /// The same for a text.
 pub(crate) fn from_text(path: &Path, text: String) -> io::Result<Loaded> {
+    with(config::load, path, text)
+}
+
+type Load = fn(&str, &str, &HostFacts) -> (Bound, Vec<Diagnostic>);
+
+fn with(load: Load, path: &Path, text: String) -> io::Result<Loaded> {
     let facts = host_facts::gather()?;
-    let (bound, diagnostics) = config::load(&path.to_string_lossy(), &text, &facts);
+    let (bound, diagnostics) = load(&path.to_string_lossy(), &text, &facts);
     Ok(Loaded {
         text,
         bound,

@@ -87,11 +87,29 @@ pub fn parse(file: &str, text: &str) -> (Config, Vec<Diagnostic>) {
 ///
 /// The findings of both come in the order of the text; the two exit codes may be asked of them.
 pub fn load(file: &str, text: &str, facts: &HostFacts) -> (bound::Bound, Vec<Diagnostic>) {
-    let (config, mut found) = parse(file, text);
+    load_with(file, text, facts, false)
+}
+
+/// The same for a text that was good when the daemon took it in: an interface that is missing by now
+/// is one that may come back, whatever `dynamic_interfaces` says.
+pub fn load_again(file: &str, text: &str, facts: &HostFacts) -> (bound::Bound, Vec<Diagnostic>) {
+    load_with(file, text, facts, true)
+}
+
+fn load_with(
+    file: &str,
+    text: &str,
+    facts: &HostFacts,
+    again: bool,
+) -> (bound::Bound, Vec<Diagnostic>) {
+    let (mut config, mut found) = parse(file, text);
     if check_exit_code(&found) == EXIT_CONFIG {
         return (bound::Bound::default(), found);
     }
-    let (bound, more) = bind(&config, facts);
+    let written = config.global.dynamic_interfaces;
+    config.global.dynamic_interfaces = written || again;
+    let (mut bound, more) = bind(&config, facts);
+    bound.global.dynamic_interfaces = written;
     found.extend(more);
     found.sort_by_key(|finding| (finding.span.start, finding.span.end));
     (bound, found)
