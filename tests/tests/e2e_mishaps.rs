@@ -82,3 +82,42 @@ fn a_child_dies_while_an_interface_is_away() {
         check(code == 0, || format!("exit code {code}"))
     });
 }
+
+/// The exit code of `relevo plan` on the host, and what it printed.
+fn plan(host: &Host) -> Result<(Option<i32>, String)> {
+    let mut command = host.inside(&[], &Program::relevo()?.path);
+    let done = command.arg("plan").output();
+    let done = done.map_err(|error| error.to_string())?;
+    let text = [done.stdout, done.stderr].concat();
+    Ok((
+        done.status.code(),
+        String::from_utf8_lossy(&text).into_owned(),
+    ))
+}
+
+/// A daemon without room for one more open file refuses what a client asks, and goes on.
+#[test]
+fn a_client_asks_when_no_more_files_can_be_opened() {
+    let text = instance("ONE", "eth0", "10.0.0.100/24");
+    play(&text, |host, daemon| {
+        wait_log(daemon, "Entering MASTER STATE")?;
+        let parent = run(&["ps", "-o", "ppid=", &daemon.vrrp_pid()?.to_string()])?;
+        let parent = parent.trim();
+        let folder = format!("/proc/{parent}/fd");
+        let open: Vec<u32> = std::fs::read_dir(&folder)
+            .map_err(|error| error.to_string())?
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+            .collect();
+        // Room for the client, and for nothing else.
+        let free = (0..).find(|number| !open.contains(number)).unwrap_or(0);
+        let limit = format!("--nofile={}:", free + 1);
+        run(&["prlimit", "--pid", parent, &limit])?;
+        let (code, text) = plan(host)?;
+        check(code == Some(1) && text.contains("no plan"), || {
+            format!("{code:?}: {text}")
+        })?;
+        run(&["prlimit", "--pid", parent, "--nofile=1024:"])?;
+        let (code, text) = plan(host)?;
+        check(code == Some(0), || format!("{code:?}: {text}"))
+    });
+}
