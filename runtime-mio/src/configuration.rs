@@ -1,7 +1,8 @@
 //! From the configuration file to what the machines use.
 
-use std::fs;
-use std::io;
+use std::fs::OpenOptions;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use relevo_core::config::bound::Bound;
@@ -25,9 +26,19 @@ pub(crate) fn load(path: &Path) -> io::Result<Loaded> {
     from_text(path, read(path)?)
 }
 
-/// Reads a file.
+/// Reads a file. A pipe would be waited for, a device might never end.
 pub(crate) fn read(path: &Path) -> io::Result<String> {
-    fs::read(path).map(to_text)
+    let mut file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path)?;
+    let data = file.metadata()?;
+    if !data.is_file() && !data.is_dir() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(to_text(bytes))
 }
 
 /// Parses and binds what stands, or stood, in the file `path`.
@@ -61,4 +72,25 @@ fn with(load: Load, path: &Path, text: String) -> io::Result<Loaded> {
         bound,
         diagnostics,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_regular_files_are_read() {
+        let path = std::env::temp_dir().join(format!("relevo-read-{}", std::process::id()));
+        _ = std::fs::remove_file(&path);
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.is_ok_and(|status| status.success()));
+        for place in [path.as_path(), Path::new("/dev/zero")] {
+            let error = read(place).expect_err("no file");
+            assert_eq!(error.to_string(), "it is no regular file");
+        }
+        std::fs::remove_file(&path).expect("ours");
+        std::fs::write(&path, "x").expect("a file of our own");
+        assert_eq!(read(&path).ok().as_deref(), Some("x"));
+        std::fs::remove_file(&path).expect("ours");
+    }
 }
