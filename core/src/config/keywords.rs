@@ -8,16 +8,8 @@
 //!
 //! The tables are sorted, so that a word is found by halves.
 
-/// What we do with a known word.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub(super) enum Standing {
-    /// Understood.
-    Built,
-    /// Not built, and left out with a warning.
-    Harmless,
-    /// Not built, and the daemon does not start with it.
-    Refused,
-}
+use super::catalogue;
+use super::row::Standing;
 
 /// A block whose words we read.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -44,6 +36,15 @@ impl Place {
             Self::Authentication => "in `authentication`",
             Self::GarpGroup => "in `garp_group`",
         }
+    }
+
+    /// Its words.
+    pub(super) fn words(self) -> impl Iterator<Item = &'static str> {
+        let tables = self.tables().into_iter();
+        let rows = catalogue::words(if self == Self::Top { "" } else { "-" });
+        tables
+            .flat_map(|(table, _)| table.iter().copied())
+            .chain(rows)
     }
 
     const fn tables(self) -> [(&'static [&'static str], Standing); 3] {
@@ -78,6 +79,9 @@ pub(super) fn needs_value(word: &str) -> bool {
 
 /// True if `word`, inside the block that `outer` opened (empty at the top level), opens a block.
 pub(super) fn takes_block(outer: &str, word: &str) -> bool {
+    if catalogue::takes_block(outer, word) {
+        return true;
+    }
     match outer {
         "" => holds(TOP_BLOCKS, word),
         "global_defs" => word == "notification_email",
@@ -90,15 +94,6 @@ pub(super) fn takes_block(outer: &str, word: &str) -> bool {
 /// True if `word` opens a block of the top level and has no other meaning further in.
 pub(super) fn begins_top_block(word: &str) -> bool {
     holds(TOP_BLOCKS, word) && !matches!(word, "track_file" | "SSL")
-}
-
-/// The known word of `place` that `word` was probably meant to be.
-pub(super) fn nearest(place: Place, word: &str) -> Option<&'static str> {
-    let all = place
-        .tables()
-        .into_iter()
-        .flat_map(|(table, _)| table.iter());
-    nearest_of(all.copied(), word)
 }
 
 /// The one of `candidates` that `word` was probably meant to be: at most a third of it is wrong.
@@ -121,7 +116,10 @@ pub(super) fn nearest_of(
 }
 
 /// A block in which keepalived does know `word`.
-pub(super) fn elsewhere(word: &str) -> Option<&'static str> {
+pub(super) fn elsewhere(word: &str) -> Option<String> {
+    if let Some(place) = catalogue::elsewhere(word) {
+        return Some(place);
+    }
     let read = [
         Place::Top,
         Place::Global,
@@ -133,12 +131,12 @@ pub(super) fn elsewhere(word: &str) -> Option<&'static str> {
         .into_iter()
         .find(|place| standing(*place, word).is_some())
     {
-        return Some(place.name());
+        return Some(place.name().to_owned());
     }
     INNER
         .iter()
         .find(|(_, words)| words.contains(&word))
-        .map(|(block, _)| *block)
+        .map(|(block, _)| (*block).to_owned())
 }
 
 /// Every word of the tables, for the fuzz targets.
@@ -152,7 +150,9 @@ pub(super) fn all() -> Vec<&'static str> {
     let tables = read.into_iter().flat_map(Place::tables);
     let words = tables.flat_map(|(table, _)| table.iter().copied());
     let inner = INNER.iter().flat_map(|(_, words)| words.iter().copied());
-    words.chain(inner).collect()
+    let rows = catalogue::blocks().iter().flat_map(|entry| (entry.heads)());
+    let rows = rows.map(|head| head.word);
+    words.chain(inner).chain(rows).collect()
 }
 
 fn holds(table: &[&str], word: &str) -> bool {
@@ -210,13 +210,11 @@ const TOP_REFUSED: &[&str] = &[
     "static_ipaddress",
     "static_routes",
     "static_rules",
-    "track_file",
     "track_group",
     "virtual_server",
     "virtual_server_group",
     "vrrp_script",
     "vrrp_sync_group",
-    "vrrp_track_file",
     "vrrp_track_process",
 ];
 
@@ -489,14 +487,12 @@ const TOP_BLOCKS: &[&str] = &[
     "static_ipaddress",
     "static_routes",
     "static_rules",
-    "track_file",
     "track_group",
     "virtual_server",
     "virtual_server_group",
     "vrrp_instance",
     "vrrp_script",
     "vrrp_sync_group",
-    "vrrp_track_file",
     "vrrp_track_process",
 ];
 
@@ -736,25 +732,37 @@ mod tests {
 
     #[test]
     fn misprints_find_their_word() {
-        assert_eq!(nearest(Place::Instance, "prority"), Some("priority"));
         assert_eq!(
-            nearest(Place::Instance, "virtual_routerid"),
+            nearest_of(Place::Instance.words(), "prority"),
+            Some("priority")
+        );
+        assert_eq!(
+            nearest_of(Place::Instance.words(), "virtual_routerid"),
             Some("virtual_router_id")
         );
         assert_eq!(
-            nearest(Place::Instance, "unicast_peers"),
+            nearest_of(Place::Instance.words(), "unicast_peers"),
             Some("unicast_peer")
         );
-        assert_eq!(nearest(Place::Top, "vrrp_instnace"), Some("vrrp_instance"));
-        assert_eq!(nearest(Place::Instance, "frobnicate"), None);
-        assert_eq!(nearest(Place::Instance, &"x".repeat(10_000)), None);
+        assert_eq!(
+            nearest_of(Place::Top.words(), "vrrp_instnace"),
+            Some("vrrp_instance")
+        );
+        assert_eq!(nearest_of(Place::Instance.words(), "frobnicate"), None);
+        assert_eq!(
+            nearest_of(Place::Instance.words(), &"x".repeat(10_000)),
+            None
+        );
     }
 
     #[test]
     fn misplaced_words_find_their_block() {
-        assert_eq!(elsewhere("priority"), Some("in `vrrp_instance`"));
-        assert_eq!(elsewhere("quorum_up"), Some("in `virtual_server`"));
-        assert_eq!(elsewhere("router_id"), Some("in `global_defs`"));
+        assert_eq!(elsewhere("priority").as_deref(), Some("in `vrrp_instance`"));
+        assert_eq!(
+            elsewhere("quorum_up").as_deref(),
+            Some("in `virtual_server`")
+        );
+        assert_eq!(elsewhere("router_id").as_deref(), Some("in `global_defs`"));
         assert_eq!(elsewhere("frobnicate"), None);
     }
 }

@@ -245,6 +245,15 @@ const fn is_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
+/// The place of a byte in a span; texts are never so long that it does not fit.
+const fn byte(at: usize) -> u32 {
+    if at > u32::MAX as usize {
+        u32::MAX
+    } else {
+        at as u32
+    }
+}
+
 /// A place within one line.
 #[derive(Debug)]
 struct Cursor<'a> {
@@ -253,7 +262,7 @@ struct Cursor<'a> {
     base: usize,
     number: u32,
     at: usize,
-    column: u32,
+    column: u16,
 }
 
 impl<'a> Cursor<'a> {
@@ -278,7 +287,7 @@ impl<'a> Cursor<'a> {
     fn bump(&mut self) -> Option<char> {
         let c = self.peek()?;
         self.at += c.len_utf8();
-        self.column += 1;
+        self.column = self.column.saturating_add(1);
         Some(c)
     }
 
@@ -292,13 +301,14 @@ impl<'a> Cursor<'a> {
         self.skip_while(is_blank);
     }
 
-    const fn offset(&self) -> usize {
-        self.base + self.at
+    const fn offset(&self) -> u32 {
+        byte(self.base + self.at)
     }
 
     /// The empty span at the cursor.
     const fn here(&self) -> Span {
         Span {
+            file: 0,
             start: self.offset(),
             end: self.offset(),
             line: self.number,
@@ -317,15 +327,16 @@ impl<'a> Cursor<'a> {
     /// From the cursor to the end of the line.
     const fn to_end(&self) -> Span {
         Span {
-            end: self.base + self.line.len(),
+            end: byte(self.base + self.line.len()),
             ..self.here()
         }
     }
 
     const fn whole(&self) -> Span {
         Span {
-            start: self.base,
-            end: self.base + self.line.len(),
+            file: 0,
+            start: byte(self.base),
+            end: byte(self.base + self.line.len()),
             line: self.number,
             column: 1,
         }
@@ -401,7 +412,7 @@ mod tests {
                     let words = words.iter().map(|word| word.text.as_str());
                     words.collect::<Vec<_>>().join("|")
                 }
-                Token::Open(span) | Token::Close(span) => text[span.start..span.end].to_owned(),
+                Token::Open(span) | Token::Close(span) => text[span.bytes()].to_owned(),
             });
         }
         all
@@ -432,7 +443,7 @@ mod tests {
         };
         let places = words.iter().map(|word| {
             let span = word.span;
-            (&text[span.start..span.end], span.line, span.column)
+            (&text[span.bytes()], span.line, span.column)
         });
         let places: Vec<_> = places.collect();
         assert_eq!(places, [("\u{e9}\u{e9}", 2, 2), ("\"b c\"", 2, 5)]);

@@ -15,7 +15,9 @@ mod announcement;
 mod bind;
 mod block;
 pub mod bound;
+pub mod catalogue;
 mod checks;
+mod code;
 mod diag;
 pub mod dumps;
 #[doc(hidden)]
@@ -23,24 +25,32 @@ pub mod fuzzing;
 mod global;
 mod keywords;
 mod lexer;
+mod page;
 mod processes;
 pub mod reloading;
+mod row;
+mod scalar;
 mod statement;
 mod strict;
 #[cfg(test)]
 mod tests;
+mod track;
 mod units;
 mod vrrp_instance;
 
 pub use addresses::AddressEntry;
 pub use announcement::AnnouncementWords;
 pub use bind::{HostFacts, InterfaceFact, bind};
+pub use code::Code;
 pub use diag::{
     Class, Diagnostic, EXIT_CONFIG, EXIT_TEST_ERROR, EXIT_TEST_FATAL, EXIT_TEST_SECURITY, Severity,
     Span, Spanned, check_exit_code, start_exit_code,
 };
 pub use global::GlobalDefs;
 pub use processes::{ChildProcess, Processes, is_file_name, mask};
+pub use row::{Head, Kind, Lines, Names, Standing};
+pub use track::{InitFile, TrackFile, Weight};
+pub use units::Garbage;
 pub use vrrp_instance::{Authentication, InitialState, Instance};
 
 use std::collections::BTreeMap;
@@ -48,6 +58,8 @@ use std::collections::BTreeMap;
 use block::{Reader, Statement};
 use diag::Sink;
 use keywords::Place;
+use page::Page;
+use row::{Row, Rows, rows};
 
 /// One configuration as written: values typed, names not yet looked up.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -60,6 +72,28 @@ pub struct Config {
     pub garp_groups: Vec<bound::GarpGroup>,
     /// `vrrp_instance` blocks in the order of the file.
     pub instances: Vec<Instance>,
+    /// `track_file` blocks in the order of the file.
+    pub track_files: Vec<TrackFile>,
+}
+
+impl Rows for Config {
+    fn rows() -> &'static [Row<Self>] {
+        rows! { Config:
+            "track_file" => track_files: Kind::Block("NAME"), Refused, "",
+                "A file whose number changes priorities and weights.";
+            "vrrp_track_file" = "track_file" => track_files: Kind::Block("NAME"), Refused, "",
+                "The old name of track_file.";
+        }
+    }
+}
+
+/// The effective configuration as text that reads back to the same values: includes, definitions and
+/// repeated lines put in. With `defaults` it also shows, as comments, what counts where nothing is
+/// written.
+pub fn dump(config: &Config, defaults: bool) -> String {
+    let mut page = Page::new(defaults);
+    row::show_lines(config, &mut page);
+    page.finish()
 }
 
 /// Reads `text`, which messages call `file`.
@@ -122,6 +156,10 @@ fn read_top(
     found: &Statement,
     sink: &mut Sink,
 ) {
+    if row::find::<Config>(found.keyword()).is_some() {
+        row::read_line(config, "", found, sink);
+        return;
+    }
     if !statement::is_built(Place::Top, found, sink) {
         return;
     }

@@ -3,6 +3,7 @@
 mod any;
 mod cases;
 mod processes;
+mod rows;
 
 use super::bound::{Auth, Bound, Destination, InstanceConfig, ReceiveBuffer};
 use super::*;
