@@ -8,6 +8,7 @@ use super::diag::{Class, Severity, Sink, Span, quoted};
 use super::dumps::Dumps;
 use super::keywords::Place;
 use super::processes::Processes;
+use super::receiving::Receiving;
 use super::reloading::Reloading;
 use super::statement::{self, flag, optional, value};
 use super::units::{self, Garbage};
@@ -77,6 +78,8 @@ pub struct GlobalDefs {
     pub netlink_monitor_rcv_bufs_force: bool,
     /// The words about dump files.
     pub dumps: Dumps,
+    /// The words about receive buffers.
+    pub receiving: Receiving,
     /// The words about processes.
     pub processes: Processes,
     /// The words about reloads.
@@ -91,6 +94,7 @@ pub(super) fn read(global: &mut GlobalDefs, block: &Statement, sink: &mut Sink) 
             && !global.processes.set(found, sink)
             && !global.reloading.set(found, sink)
             && !global.dumps.set(found, sink)
+            && !global.receiving.set(found, sink)
         {
             global.set(found, sink);
         }

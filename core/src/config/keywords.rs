@@ -192,6 +192,7 @@ const TOP_BUILT: &[&str] = &[
     "instance",
     "namespace_with_ipsets",
     "net_namespace",
+    "net_namespace_ipvs",
     "use_pid_dir",
     "vrrp_instance",
 ];
@@ -206,7 +207,6 @@ const TOP_REFUSED: &[&str] = &[
     "interface_up_down_delays",
     "linkbeat_interfaces",
     "linkbeat_use_polling",
-    "net_namespace_ipvs",
     "static_ipaddress",
     "static_routes",
     "static_rules",
@@ -285,6 +285,8 @@ const GLOBAL_BUILT: &[&str] = &[
     "vrrp_rlimit_rtime",
     "vrrp_rlimit_rttime",
     "vrrp_rt_priority",
+    "vrrp_rx_bufs_multiplier",
+    "vrrp_rx_bufs_policy",
     "vrrp_skip_check_adv_addr",
     "vrrp_startup_delay",
     "vrrp_strict",
@@ -356,8 +358,6 @@ const GLOBAL_HARMLESS: &[&str] = &[
     "vrrp_notify_fifo",
     "vrrp_notify_fifo_script",
     "vrrp_notify_priority_changes",
-    "vrrp_rx_bufs_multiplier",
-    "vrrp_rx_bufs_policy",
     "vrrp_vmac_garp_intvl",
 ];
 

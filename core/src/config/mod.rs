@@ -27,6 +27,7 @@ mod keywords;
 mod lexer;
 mod page;
 mod processes;
+pub mod receiving;
 pub mod reloading;
 mod row;
 mod scalar;

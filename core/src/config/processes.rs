@@ -33,6 +33,9 @@ pub struct Processes {
     pub instance: Option<String>,
     /// `net_namespace`: the network namespace that all processes run in.
     pub net_namespace: Option<String>,
+    /// `net_namespace_ipvs`: where load balancing is set up; without a name the host's own. Nothing
+    /// is balanced yet, so it is only shown.
+    pub net_namespace_ipvs: Option<Option<String>>,
     /// `umask`, unless the command line has one; permission bits only.
     pub umask: Option<u16>,
     /// `random_seed`: the seed of the machine's generator; unpredictable where there is none.
@@ -60,6 +63,7 @@ impl Default for Processes {
             use_pid_dir: false,
             instance: None,
             net_namespace: None,
+            net_namespace_ipvs: None,
             umask: None,
             random_seed: None,
             tmp_config_directory: None,
@@ -126,6 +130,16 @@ impl Processes {
         match found.keyword() {
             "instance" => self.instance(found, sink),
             "net_namespace" => self.net_namespace(found, sink),
+            "net_namespace_ipvs" => {
+                let name = optional(found, sink);
+                match (&self.net_namespace_ipvs, name) {
+                    (None, name) => {
+                        self.net_namespace_ipvs = Some(name.map(|word| word.text.clone()));
+                    }
+                    (Some(_), Some(word)) => second(word, found, sink),
+                    (Some(_), None) => {}
+                }
+            }
             // No version of the kernel that this runs on needs it: ipsets know namespaces.
             "namespace_with_ipsets" => flag(found, sink),
             "use_pid_dir" => {

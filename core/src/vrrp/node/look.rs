@@ -289,6 +289,8 @@ impl VrrpNode {
         let link = self.links.named(&config.interface);
         let ifindex = link.map(|(ifindex, _)| ifindex);
         let can_open = link.is_some_and(|(_, link)| link.admin_up);
+        let mtu = link.map_or(0, |(_, link)| link.mtu);
+        let each = self.bound.global.receiving.wanted_by(config, mtu);
         let source = match (config.source, ifindex) {
             (Some(source), _) if self.waits_for_source(id) => self.links.configured_source(source),
             (Some(source), _) => Ok(source),
@@ -311,7 +313,7 @@ impl VrrpNode {
             let sharers = self.watchers.get(&config.interface).map_or(1, Vec::len) as u32;
             let local = config.source.filter(|_| spec.group.is_none());
             let router = (config.vrid, local, id);
-            let socket = self.sockets.attach(spec, router, sharers, out);
+            let socket = self.sockets.attach(spec, router, (sharers, each), out);
             instance.socket = Some(socket);
         }
         source
