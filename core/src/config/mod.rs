@@ -28,6 +28,7 @@ mod keywords;
 mod lexer;
 mod page;
 mod processes;
+pub mod receiving;
 pub mod reloading;
 mod row;
 mod scalar;
@@ -49,9 +50,9 @@ pub use diag::{
     Severity, Span, Spanned, check_exit_code, start_exit_code,
 };
 pub use global::{
-    BufferPolicy, Chains, Dbus, ExtraInterfaces, Fifo, Fifos, Firewall, FlushOnStop, GlobalDefs,
-    IncludeCheck, Lvs, Mail, Named, NamedSets, ReceiveBuffers, Recipients, ScriptUser, Scripts,
-    SmtpServer, Snmp, SyncDaemon, Timeouts,
+    Chains, Dbus, ExtraInterfaces, Fifo, Fifos, Firewall, FlushOnStop, GlobalDefs, IncludeCheck,
+    Lvs, Mail, Named, NamedSets, Recipients, ScriptUser, Scripts, SmtpServer, Snmp, SyncDaemon,
+    Timeouts,
 };
 pub use processes::{ChildProcess, Processes, is_file_name, mask};
 pub use row::{Head, Kind, Lines, Names, Standing};
@@ -110,7 +111,10 @@ impl Rows for Config {
                 }
             ): Kind::Soft(&Kind::Text), Built, "",
                 "Network namespace that the daemon runs in.";
-            "net_namespace_ipvs" => global.net_namespace_ipvs: Kind::Other("[NAME]"), Refused, "",
+            "net_namespace_ipvs" => (
+                |config, _, found, sink| config.global.processes.read_ipvs_namespace(found, sink),
+                |config, head, page| config.global.processes.show_ipvs_namespace(head, page)
+            ): Kind::Other("[NAME]"), Built, "",
                 "Network namespace of the IPVS table; alone that of the host.";
             "track_file" => track_files: Kind::Block("NAME"), Refused, "",
                 "A file whose number changes priorities and weights.";
@@ -156,11 +160,29 @@ pub fn parse(file: &str, text: &str) -> (Config, Vec<Diagnostic>) {
 ///
 /// The findings of both come in the order of the text; the two exit codes may be asked of them.
 pub fn load(file: &str, text: &str, facts: &HostFacts) -> (bound::Bound, Vec<Diagnostic>) {
-    let (config, mut found) = parse(file, text);
+    load_with(file, text, facts, false)
+}
+
+/// The same for a text that was good when the daemon took it in: an interface that is missing by now
+/// is one that may come back, whatever `dynamic_interfaces` says.
+pub fn load_again(file: &str, text: &str, facts: &HostFacts) -> (bound::Bound, Vec<Diagnostic>) {
+    load_with(file, text, facts, true)
+}
+
+fn load_with(
+    file: &str,
+    text: &str,
+    facts: &HostFacts,
+    again: bool,
+) -> (bound::Bound, Vec<Diagnostic>) {
+    let (mut config, mut found) = parse(file, text);
     if check_exit_code(&found) == EXIT_CONFIG {
         return (bound::Bound::default(), found);
     }
-    let (bound, more) = bind(&config, facts);
+    let written = config.global.dynamic_interfaces;
+    config.global.dynamic_interfaces = written || again;
+    let (mut bound, more) = bind(&config, facts);
+    bound.global.dynamic_interfaces = written;
     found.extend(more);
     found.sort_by_key(|finding| (finding.span.start, finding.span.end));
     (bound, found)

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::config::bound::Bound;
+use crate::config::bound::{Bound, Destination};
 use crate::ids::{Errno, InstanceId, OpId, SocketId};
 use crate::kernel::ledger::{Change, Outcome};
 use crate::kernel::links::Links;
@@ -71,6 +71,8 @@ pub struct VrrpNode {
     ident: u16,
     /// Instances to look at when something happens to the interface of this name.
     watchers: BTreeMap<String, Vec<InstanceId>>,
+    /// Who is configured to send unicast adverts from an address.
+    configured_sources: BTreeMap<IpAddr, Vec<InstanceId>>,
     /// Address and prefix length of every virtual address that nobody here owns: none of them is
     /// an address to send adverts from. What is owned is the host's own.
     virtual_addresses: BTreeSet<(IpAddr, u8)>,
@@ -101,6 +103,7 @@ impl VrrpNode {
             .map(|(id, config)| Instance::new(id, config))
             .collect();
         let (watchers, virtual_addresses) = (watchers_of(&bound), virtual_addresses_of(&bound));
+        let configured_sources = configured_sources_of(&bound);
         let announcements = Announcements::new(&bound);
         let starts_at = now + bound.global.startup_delay;
         Self {
@@ -120,6 +123,7 @@ impl VrrpNode {
             farewells: None,
             ident: 0,
             watchers,
+            configured_sources,
             virtual_addresses,
             tell_budget: TellBudget::default(),
             reload: Reload::default(),
@@ -146,6 +150,11 @@ impl VrrpNode {
     /// The effective priority of a virtual router.
     pub fn effective_priority(&self, id: InstanceId) -> u8 {
         self.instances[id.0 as usize].priority
+    }
+
+    /// What a virtual router sends its adverts from, if it knows: what comes from there is its own.
+    pub fn source(&self, id: InstanceId) -> Option<IpAddr> {
+        self.instances.get(id.0 as usize)?.source
     }
 
     /// The counters of a virtual router.
@@ -233,6 +242,7 @@ impl VrrpNode {
                 self.addresses.ledger.on_present(key, marked);
                 self.note_borrowed(key);
                 self.look_at_source(key, before, now, out);
+                self.look_at_configured_source(key.addr, now, out);
             }
             KernelEvent::AddressGone { key } => {
                 let before = self.source_of(key);
@@ -241,6 +251,7 @@ impl VrrpNode {
                     self.on_address_taken(key, now, out);
                 }
                 self.look_at_source(key, before, now, out);
+                self.look_at_configured_source(key.addr, now, out);
             }
         }
     }
@@ -775,6 +786,17 @@ fn watchers_of(bound: &Bound) -> BTreeMap<String, Vec<InstanceId>> {
         }
     }
     watchers
+}
+
+/// Who is configured to send unicast adverts from an address.
+fn configured_sources_of(bound: &Bound) -> BTreeMap<IpAddr, Vec<InstanceId>> {
+    let mut sources: BTreeMap<IpAddr, Vec<InstanceId>> = BTreeMap::new();
+    for (id, config) in bound.iter() {
+        if let (Some(source), Destination::Unicast(_)) = (config.source, &config.destination) {
+            sources.entry(source).or_default().push(id);
+        }
+    }
+    sources
 }
 
 /// Address and prefix length of every virtual address that nobody here owns.

@@ -146,7 +146,7 @@ fn read(path: &Path, text: OwnedFd, running: &Bound) -> Result<Bound, String> {
     let mut file = File::from(text);
     let loaded = file
         .read_to_end(&mut bytes)
-        .and_then(|_| configuration::from_bytes(path, bytes))
+        .and_then(|_| configuration::checked_before(path, bytes))
         .map_err(|error| error.to_string())?;
     // The parent has told everything already, unless the host has changed since.
     if start_exit_code(&loaded.diagnostics).is_some() {
@@ -232,14 +232,14 @@ mod tests {
             .register(poll.registry(), Token(1))
             .expect("registered");
         let running = Arc::new(Bound::default());
-        let bad = "vrrp_instance A {\n interface no-such-one\n virtual_router_id 1\n \
+        let bad = "vrrp_instance A {\n interface lo\n virtual_router_id 1\n \
                    virtual_ipaddress {\n 10.0.0.1\n }\n}\n";
         reloads.ask(1, text(bad), &running);
         reloads.ask(2, text(""), &running);
         wait(&mut poll);
         let fresh = reloads.take(&running).expect("one is ready");
-        let why = fresh.result.expect_err("there is no such interface");
-        assert!(fresh.n == 1 && why.contains("no-such-one"), "{why}");
+        let why = fresh.result.expect_err("nobody hears us there");
+        assert!(fresh.n == 1 && why.contains("`lo`"), "{why}");
         assert_eq!(reloads.finished(false, &running), None);
         wait(&mut poll);
         let fresh = reloads.take(&running).expect("the next");

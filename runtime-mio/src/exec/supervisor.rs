@@ -346,8 +346,11 @@ impl SupervisorExecutor {
                 self.deliver(reload, machine, out)?;
             }
             desk::Wish::Plan(client) => {
-                let text = self.text_from_the_start()?;
-                self.desk.begin_plan(client, (self.planner)(text), now);
+                let plan: MakePlan = match self.text_from_the_start() {
+                    Ok(text) => (self.planner)(text),
+                    Err(error) => Box::new(move || Err(format!("no plan: {error}\n"))),
+                };
+                self.desk.begin_plan(client, plan, now);
             }
             desk::Wish::Ask { n, what } => {
                 let ask = ToChild::Ask { n, what };

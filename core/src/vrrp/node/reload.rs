@@ -15,7 +15,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::{Phase, VrrpNode, virtual_addresses_of, watchers_of};
+use super::{Phase, VrrpNode, configured_sources_of, virtual_addresses_of, watchers_of};
 use crate::config::bound::{Bound, InstanceConfig};
 use crate::ids::{Family, IfIndex, InstanceId};
 use crate::kernel::AddressKey;
@@ -165,6 +165,7 @@ impl VrrpNode {
             self.addresses.renumber(matching);
         }
         self.watchers = watchers_of(&self.bound);
+        self.configured_sources = configured_sources_of(&self.bound);
     }
 
     /// Which addresses are virtual has changed, and with it, perhaps, what adverts of others are
