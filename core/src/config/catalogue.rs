@@ -2,6 +2,10 @@
 //! README, and the tests that walk them.
 
 use super::Config;
+use super::lvs::{
+    BfdCheck, DnsCheck, FileCheck, Get, MiscCheck, PingCheck, RealServer, SmtpCheck, SmtpHost, Ssl,
+    TcpCheck, UdpCheck, Url, VirtualServer, VirtualServerGroup,
+};
 use super::row::{Head, Rows};
 use super::track::TrackFile;
 
@@ -39,6 +43,74 @@ pub fn blocks() -> &'static [BlockEntry] {
         BlockEntry {
             path: "track_file",
             heads: heads::<TrackFile>,
+        },
+        BlockEntry {
+            path: "SSL",
+            heads: heads::<Ssl>,
+        },
+        BlockEntry {
+            path: "virtual_server_group",
+            heads: heads::<VirtualServerGroup>,
+        },
+        BlockEntry {
+            path: "virtual_server",
+            heads: heads::<VirtualServer>,
+        },
+        BlockEntry {
+            path: "virtual_server/real_server",
+            heads: heads::<RealServer>,
+        },
+        BlockEntry {
+            path: "virtual_server/real_server/HTTP_GET",
+            heads: heads::<Get<false>>,
+        },
+        BlockEntry {
+            path: "virtual_server/real_server/HTTP_GET/url",
+            heads: heads::<Url<false>>,
+        },
+        BlockEntry {
+            path: "virtual_server/real_server/SSL_GET",
+            heads: heads::<Get<true>>,
+        },
+        BlockEntry {
+            path: "virtual_server/real_server/SSL_GET/url",
+            heads: heads::<Url<true>>,
+        },
+        BlockEntry {
+            path: "virtual_server/real_server/TCP_CHECK",
+            heads: heads::<TcpCheck>,
+        },
+        BlockEntry {
+            path: "virtual_server/real_server/SMTP_CHECK",
+            heads: heads::<SmtpCheck>,
+        },
+        BlockEntry {
+            path: "virtual_server/real_server/SMTP_CHECK/host",
+            heads: heads::<SmtpHost>,
+        },
+        BlockEntry {
+            path: "virtual_server/real_server/DNS_CHECK",
+            heads: heads::<DnsCheck>,
+        },
+        BlockEntry {
+            path: "virtual_server/real_server/UDP_CHECK",
+            heads: heads::<UdpCheck>,
+        },
+        BlockEntry {
+            path: "virtual_server/real_server/PING_CHECK",
+            heads: heads::<PingCheck>,
+        },
+        BlockEntry {
+            path: "virtual_server/real_server/MISC_CHECK",
+            heads: heads::<MiscCheck>,
+        },
+        BlockEntry {
+            path: "virtual_server/real_server/FILE_CHECK",
+            heads: heads::<FileCheck>,
+        },
+        BlockEntry {
+            path: "virtual_server/real_server/BFD_CHECK",
+            heads: heads::<BfdCheck>,
         },
     ]
 }

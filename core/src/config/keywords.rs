@@ -91,9 +91,10 @@ pub(super) fn takes_block(outer: &str, word: &str) -> bool {
     }
 }
 
-/// True if `word` opens a block of the top level and has no other meaning further in.
+/// True if `word` opens a block of the top level and has no other meaning further in, as `track_file`
+/// has.
 pub(super) fn begins_top_block(word: &str) -> bool {
-    holds(TOP_BLOCKS, word) && !matches!(word, "track_file" | "SSL")
+    holds(TOP_BLOCKS, word) || matches!(word, "virtual_server" | "virtual_server_group")
 }
 
 /// The one of `candidates` that `word` was probably meant to be: at most a third of it is wrong.
@@ -201,7 +202,6 @@ const TOP_HARMLESS: &[&str] = &[];
 
 /// Words of the top level that keep the daemon from starting.
 const TOP_REFUSED: &[&str] = &[
-    "SSL",
     "bfd_instance",
     "interface_up_down_delays",
     "linkbeat_interfaces",
@@ -211,8 +211,6 @@ const TOP_REFUSED: &[&str] = &[
     "static_routes",
     "static_rules",
     "track_group",
-    "virtual_server",
-    "virtual_server_group",
     "vrrp_script",
     "vrrp_sync_group",
     "vrrp_track_process",
@@ -478,7 +476,6 @@ const HARMLESS_WITH_VALUE: &[&str] = &[
 
 /// Words of the top level that open a block.
 const TOP_BLOCKS: &[&str] = &[
-    "SSL",
     "bfd_instance",
     "garp_group",
     "global_defs",
@@ -488,8 +485,6 @@ const TOP_BLOCKS: &[&str] = &[
     "static_routes",
     "static_rules",
     "track_group",
-    "virtual_server",
-    "virtual_server_group",
     "vrrp_instance",
     "vrrp_script",
     "vrrp_sync_group",
