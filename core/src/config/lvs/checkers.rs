@@ -1,6 +1,7 @@
 //! The checkers of a real server: what they are, and the words of the simple ones.
 
 use super::super::block::Statement;
+use super::super::command::Command;
 use super::super::diag::{Sink, Spanned, quoted};
 use super::super::global::IGNORED;
 use super::super::page::Page;
@@ -10,7 +11,7 @@ use super::super::statement::value;
 use super::super::units::{self, Garbage};
 use super::http::Get;
 use super::probe::{Pace, Probe, pace_rows, probe_rows};
-use super::script::{Script, User};
+use super::script::User;
 use super::udp::UdpCheck;
 use super::{mentions, quiet_error, show_one, text_of, word_of};
 use crate::time::Duration;
@@ -318,8 +319,8 @@ impl Scalar for DnsName {
 pub struct MiscCheck {
     /// When it runs.
     pub pace: Pace,
-    /// `misc_path`, with no user of its own.
-    pub path: Option<Script>,
+    /// `misc_path`; the last counts.
+    pub path: Option<Spanned<Command>>,
     /// `misc_timeout`; the `delay_loop` if not written.
     pub timeout: Option<Duration>,
     /// `misc_dynamic`: its exit code sets the weight.

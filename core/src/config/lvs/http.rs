@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::super::block::Statement;
+use super::super::code::Code;
 use super::super::diag::{Class, Severity, Sink, quoted};
 use super::super::global::IGNORED;
 use super::super::page::Page;
@@ -11,6 +12,7 @@ use super::super::scalar::Scalar;
 use super::super::statement::{optional, value};
 use super::checkers::{Check, needs};
 use super::probe::{Probe, probe_rows};
+use super::script::Pattern;
 use super::{Blank, Rare, quiet_error, show_one, sorted_rows, text_of};
 
 /// `HTTP_GET`, or `SSL_GET` if `TLS`.
@@ -103,6 +105,7 @@ fn read_old_retry<const TLS: bool>(
             found.span(),
             message,
         )
+        .code(Code::Renamed)
         .suggest("retry");
     }
 }
@@ -303,7 +306,7 @@ impl Field for StatusCodes {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct RegexWords {
     /// `regex`.
-    pub pattern: Option<Box<str>>,
+    pub pattern: Option<Pattern>,
     /// `regex_no_match`: the body must not match.
     pub no_match: bool,
     /// `regex_options`.

@@ -32,8 +32,8 @@ pub use http::{Digest, Get, HttpVersion, RegexOptions, RegexStack, RegexWords, S
 pub use inherit::{Checked, Served};
 pub use probe::{Endpoint, Pace, Probe};
 pub use real::{RealServer, RealServerMore};
-pub use scheduler::{Scheduler, Scheduling};
-pub use script::{Script, User};
+pub use scheduler::{Named, Scheduler, Scheduling};
+pub use script::{Pattern, Script, User};
 pub use ssl::Ssl;
 pub use udp::{HexPattern, Payload, UdpCheck};
 pub use virtual_server::{

@@ -1,10 +1,10 @@
 //! Commands that the load balancer runs, and as whom.
 
 use super::super::block::Statement;
-use super::super::diag::{Sink, quoted};
-use super::super::lexer::Word;
+use super::super::command::{Command, words};
+use super::super::diag::{Sink, Spanned, quoted};
 use super::super::page::Page;
-use super::super::row::{Field, Head};
+use super::super::row::{Field, Head, plain_fields};
 use super::super::scalar::Scalar;
 
 /// Who a program is run as.
@@ -17,16 +17,18 @@ pub struct User {
 }
 
 impl User {
-    fn of(words: &[Word], sink: &mut Sink) -> Option<Self> {
-        let user = words.first()?;
-        if let Some(word) = words.get(2) {
-            let message = format!("{} and what follows it is ignored", quoted(&word.text));
+    fn of(words: Vec<Spanned<String>>, sink: &mut Sink) -> Option<Self> {
+        let mut words = words.into_iter();
+        let user = words.next()?;
+        let group = words.next();
+        if let Some(word) = words.next() {
+            let message = format!("{} and what follows it is ignored", quoted(&word.value));
             sink.note(word.span, message)
                 .help("a user and a group may stand here");
         }
         Some(Self {
-            user: user.text.as_str().into(),
-            group: words.get(1).map(|word| word.text.as_str().into()),
+            user: user.value.into(),
+            group: group.map(|group| group.value.into()),
         })
     }
 
@@ -39,7 +41,7 @@ impl User {
 
 impl Scalar for User {
     fn read(_head: &Head, found: &Statement, sink: &mut Sink) -> Option<Self> {
-        Self::of(found.arguments(), sink)
+        Self::of(words(found, sink)?, sink)
     }
 
     fn show(&self, head: &Head, page: &mut Page) {
@@ -51,30 +53,67 @@ impl Scalar for User {
 /// A program with its arguments, and who runs it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Script {
-    /// The program and its arguments, as written between the quotes.
-    pub command: Box<str>,
+    /// The program and its arguments.
+    pub command: Command,
     /// Who runs it; else the `script_user`.
     pub user: Option<User>,
 }
 
 impl Scalar for Script {
     fn read(_head: &Head, found: &Statement, sink: &mut Sink) -> Option<Self> {
-        let Some((command, user)) = found.arguments().split_first() else {
-            sink.missing_parameter(found.span(), found.keyword());
-            return None;
-        };
+        let (command, user) = Command::with_rest(found, sink)?;
         Some(Self {
-            command: command.text.as_str().into(),
+            command: command.value,
             user: User::of(user, sink),
         })
     }
 
     fn show(&self, head: &Head, page: &mut Page) {
-        let mut words = vec![head.word, &*self.command];
-        words.extend(self.user.iter().flat_map(User::words));
-        page.line(&words);
+        let mut line = format!("{} {}", head.word, self.command.written());
+        for word in self.user.iter().flat_map(User::words) {
+            let word = Command {
+                argv: vec![word.to_owned()],
+            };
+            line.push(' ');
+            line.push_str(&word.written());
+        }
+        page.raw(&line);
     }
 }
+
+/// One text by the richer rules, as a regular expression.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Pattern(pub Box<str>);
+
+impl Scalar for Pattern {
+    fn read(_head: &Head, found: &Statement, sink: &mut Sink) -> Option<Self> {
+        let mut words = words(found, sink)?.into_iter();
+        let text = words.next()?;
+        if let Some(word) = words.next() {
+            let message = format!("{} and what follows it is ignored", quoted(&word.value));
+            sink.note(word.span, message)
+                .help("put a text with blanks into quotes");
+        }
+        Some(Self(text.value.into()))
+    }
+
+    fn show(&self, head: &Head, page: &mut Page) {
+        let mut text = format!("{} \"", head.word);
+        for c in self.0.chars() {
+            if c.is_control() || matches!(c, '\'' | '"' | '\\' | '$' | '\u{feff}') {
+                for octet in c.encode_utf8(&mut [0; 4]).bytes() {
+                    text.push_str(&format!("\\{octet:03o}"));
+                }
+            } else {
+                text.push(c);
+            }
+        }
+        text.push('"');
+        page.raw(&text);
+    }
+}
+
+plain_fields!(Pattern);
 
 /// The first counts.
 impl Field for Option<Script> {

@@ -171,7 +171,7 @@ const VALUES: &[Case] = &[
     ),
     (
         Whole("global_defs {\nrouter_id\n}"),
-        &["2:1 error needs a name"],
+        &["2:1 error needs a value"],
         5,
     ),
     (
@@ -482,7 +482,7 @@ const INSTANCES: &[Case] = &[
     ),
     (
         Whole("global_defs {\nvrrp_netlink_cmd_rcv_bufs\nvrrp_netlink_cmd_rcv_bufs_force\n}"),
-        &["2:1 error needs a number of octets"],
+        &["2:1 error needs a value"],
         5,
     ),
     (
@@ -664,7 +664,10 @@ const NOT_BUILT: &[Case] = &[
         5,
     ),
     (
-        Whole("virtual_server 10.0.0.1 80 {\nreal_server 10.0.0.2 80 {\n}\n}"),
+        Whole(
+            "virtual_server 10.0.0.1 80 {\nlb_algo rr\nlb_kind NAT\nprotocol TCP\n\
+             real_server 10.0.0.2 80 {\n}\n}",
+        ),
         &["1:1 refused `virtual_server`"],
         5,
     ),
