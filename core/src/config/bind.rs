@@ -115,6 +115,7 @@ pub fn bind(config: &Config, facts: &HostFacts) -> (Bound, Vec<Diagnostic>) {
         }
     }
     checks::same_vrid(&bound.instances, &written, &mut sink);
+    super::lvs::check(config, &mut sink);
     (bound, sink.finish())
 }
 

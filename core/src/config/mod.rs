@@ -26,6 +26,7 @@ pub mod fuzzing;
 mod global;
 mod keywords;
 mod lexer;
+pub mod lvs;
 mod page;
 mod processes;
 pub mod receiving;
@@ -81,11 +82,15 @@ pub struct Config {
     pub instances: Vec<Instance>,
     /// `track_file` blocks in the order of the file.
     pub track_files: Vec<TrackFile>,
+    /// The load balancer.
+    pub lvs: lvs::Lvs,
 }
 
 impl Rows for Config {
     fn rows() -> &'static [Row<Self>] {
         rows! { Config:
+            "SSL" => (lvs::read_ssl, lvs::show_ssl): Kind::Block(""), Refused, "",
+                "The certificates of SSL_GET.";
             "child_wait_time" => global.child_wait_time:
                 Kind::WholeSeconds { min: 0, max: u32::MAX }, Built, "5",
                 "How long the parent waits for its children to end before it kills them.";
@@ -120,6 +125,12 @@ impl Rows for Config {
                 "A file whose number changes priorities and weights.";
             "use_pid_dir" => global.processes.use_pid_dir: Kind::Flag, Built, "",
                 "Pid files stand in a directory of their own.";
+            "virtual_server" => (lvs::read_server, lvs::show_servers):
+                Kind::Block("ADDRESS [PORT]|fwmark N|group NAME"), Refused, "",
+                "A service that is spread over real servers.";
+            "virtual_server_group" => (lvs::read_group, lvs::show_groups):
+                Kind::Block("NAME"), Refused, "",
+                "Addresses and marks that are one service.";
             "vrrp_track_file" = "track_file" => track_files: Kind::Block("NAME"), Refused, "",
                 "The old name of track_file.";
         }
