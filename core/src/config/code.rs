@@ -278,6 +278,12 @@ impl Code {
         Self::ALL.iter().copied().find(|code| code.name() == name)
     }
 
+    /// The code whose name `name` was probably meant to be.
+    pub fn nearest(name: &str) -> Option<Self> {
+        let names = Self::ALL.iter().map(|code| code.name());
+        super::keywords::nearest_of(names, name).and_then(Self::named)
+    }
+
     /// What it means, why it matters, how to mend it, and an example, in lines of at most 110
     /// characters; the lines of the example are indented. The manual has the same text.
     pub fn paragraph(self) -> &'static str {

@@ -20,9 +20,12 @@ mod checks;
 mod code;
 mod diag;
 pub mod dumps;
+mod foreign;
 #[doc(hidden)]
 pub mod fuzzing;
 mod global;
+mod hints;
+mod improve;
 mod keywords;
 mod lexer;
 mod page;
@@ -43,8 +46,8 @@ pub use announcement::AnnouncementWords;
 pub use bind::{HostFacts, InterfaceFact, bind};
 pub use code::Code;
 pub use diag::{
-    Class, Diagnostic, EXIT_CONFIG, EXIT_TEST_ERROR, EXIT_TEST_FATAL, EXIT_TEST_SECURITY, Severity,
-    Span, Spanned, check_exit_code, start_exit_code,
+    Class, Diagnostic, EXIT_CONFIG, EXIT_TEST_ERROR, EXIT_TEST_FATAL, EXIT_TEST_SECURITY, Related,
+    Severity, Span, Spanned, check_exit_code, start_exit_code,
 };
 pub use global::GlobalDefs;
 pub use processes::{ChildProcess, Processes, is_file_name, mask};
@@ -106,6 +109,10 @@ pub fn parse(file: &str, text: &str) -> (Config, Vec<Diagnostic>) {
         file: file.to_owned(),
         ..Config::default()
     };
+    if let Some(what) = foreign::recognise(text) {
+        foreign::report(&what, text, &mut sink);
+        return (config, sink.finish());
+    }
     let mut names = BTreeMap::new();
     let mut reader = Reader::new(text);
     while let Some(found) = reader.next_statement(&mut sink) {
@@ -114,7 +121,7 @@ pub fn parse(file: &str, text: &str) -> (Config, Vec<Diagnostic>) {
             break;
         }
     }
-    (config, sink.finish())
+    (config, improve::improve(sink.finish(), |_| Some(text)))
 }
 
 /// Both steps: [`parse`], and [`bind`] unless a missing value has ended the reading.
@@ -128,7 +135,7 @@ pub fn load(file: &str, text: &str, facts: &HostFacts) -> (bound::Bound, Vec<Dia
     let (bound, more) = bind(&config, facts);
     found.extend(more);
     found.sort_by_key(|finding| (finding.span.start, finding.span.end));
-    (bound, found)
+    (bound, improve::improve(found, |_| Some(text)))
 }
 
 /// One statement of the top level.
