@@ -17,9 +17,11 @@ mod block;
 pub mod bound;
 pub mod catalogue;
 mod checks;
+pub mod cluster;
 mod code;
 mod diag;
 pub mod dumps;
+mod elsewhere;
 mod foreign;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -49,6 +51,7 @@ pub use diag::{
     Class, Diagnostic, EXIT_CONFIG, EXIT_TEST_ERROR, EXIT_TEST_FATAL, EXIT_TEST_SECURITY, Related,
     Severity, Span, Spanned, check_exit_code, start_exit_code,
 };
+pub use elsewhere::{Checked, check};
 pub use global::GlobalDefs;
 pub use processes::{ChildProcess, Processes, is_file_name, mask};
 pub use row::{Head, Kind, Lines, Names, Standing};
