@@ -65,7 +65,7 @@ codes! {
     /// A word of an older version that means nothing any more.
     RemovedWord = "removed-word";
     /// A word of an older version that has another name now.
-    RenamedWord = "renamed-word";
+    Renamed = "renamed-word";
     /// A place in a template that was never filled in.
     TemplateHole = "template-hole";
     /// The configuration of another program.

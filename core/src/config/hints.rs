@@ -15,7 +15,7 @@ pub(super) struct Hint {
 
 const fn renamed(instead: &'static str) -> Hint {
     Hint {
-        code: Code::RenamedWord,
+        code: Code::Renamed,
         help: "older versions of keepalived called it so",
         instead,
     }

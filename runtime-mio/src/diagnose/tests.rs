@@ -90,7 +90,7 @@ fn places_at_the_edges_do_not_break_it() {
 fn second_places_are_shown_with_their_file() {
     let mut diagnostic = about("prioritee", 4, 2);
     let other = "one\ntwo three\n";
-    let related = |span: std::ops::Range<usize>| Related {
+    let related = |span: Range<usize>| Related {
         file: "b.conf".to_owned(),
         span,
         line: 2,
