@@ -17,13 +17,18 @@ mod block;
 pub mod bound;
 pub mod catalogue;
 mod checks;
+pub mod cluster;
 mod code;
 pub mod command;
 mod diag;
 pub mod dumps;
+mod elsewhere;
+mod foreign;
 #[doc(hidden)]
 pub mod fuzzing;
 mod global;
+mod hints;
+mod improve;
 mod keywords;
 mod lexer;
 pub mod lvs;
@@ -50,6 +55,7 @@ pub use diag::{
     Class, Diagnostic, EXIT_CONFIG, EXIT_TEST_ERROR, EXIT_TEST_FATAL, EXIT_TEST_SECURITY, Related,
     Severity, Span, Spanned, check_exit_code, start_exit_code,
 };
+pub use elsewhere::{Checked, check};
 pub use global::{
     Chains, Dbus, ExtraInterfaces, Fifo, Fifos, Firewall, FlushOnStop, GlobalDefs, IncludeCheck,
     Lvs, Mail, Named, NamedSets, Recipients, ScriptUser, Scripts, SmtpServer, Snmp, SyncDaemon,
@@ -156,6 +162,10 @@ pub fn parse(file: &str, text: &str) -> (Config, Vec<Diagnostic>) {
         file: file.to_owned(),
         ..Config::default()
     };
+    if let Some(what) = foreign::recognise(text) {
+        foreign::report(&what, text, &mut sink);
+        return (config, sink.finish());
+    }
     let mut names = BTreeMap::new();
     let mut reader = Reader::new(text);
     while let Some(found) = reader.next_statement(&mut sink) {
@@ -164,7 +174,7 @@ pub fn parse(file: &str, text: &str) -> (Config, Vec<Diagnostic>) {
             break;
         }
     }
-    (config, sink.finish())
+    (config, improve::improve(sink.finish(), |_| Some(text)))
 }
 
 /// Both steps: [`parse`], and [`bind`] unless a missing value has ended the reading.
@@ -196,7 +206,7 @@ fn load_with(
     bound.global.dynamic_interfaces = written;
     found.extend(more);
     found.sort_by_key(|finding| (finding.span.start, finding.span.end));
-    (bound, found)
+    (bound, improve::improve(found, |_| Some(text)))
 }
 
 /// One statement of the top level.
