@@ -27,6 +27,7 @@ mod exit;
 #[doc(hidden)]
 pub mod fuzzing;
 mod host_facts;
+mod leftovers;
 mod logger;
 mod memory;
 mod namespace;

@@ -267,7 +267,7 @@ impl VrrpNode {
             let kept = self.weigh_records(now, out);
             self.remove_leftovers(&kept);
             if self.stop_asked {
-                return self.on_stop(now, out);
+                return self.resume_to_leave(now, out);
             }
             if now < self.starts_at {
                 let delay = self.bound.global.startup_delay;
@@ -576,7 +576,7 @@ impl VrrpNode {
             self.on_present(key, false, now, out);
         }
         self.run_jobs(slice.saturating_sub(used), now, out);
-        self.forget_legacy(out);
+        self.forget_legacy(now, out);
         if self.phase == Phase::Stopping && self.addresses.ledger.is_settled() {
             self.phase = Phase::Stopped;
             self.forget_all(out);
@@ -690,10 +690,11 @@ impl Machine for VrrpNode {
             VrrpEvent::Reload { bound, .. } => self.on_reload(bound, now, out),
             VrrpEvent::Continue => {}
         }
+        let leaves = self.leave_if_resumed(now, out);
         // News and answers come in hundreds: what leads to nothing does not carry queued work on,
         // nor does an answer that others follow. `more` sees to the rest.
         let last_answer = is_answer && self.addresses.ledger.is_answered();
-        if carries_on || last_answer || !is_answer && !out.is_empty() {
+        if carries_on || leaves || last_answer || !is_answer && !out.is_empty() {
             self.pump(now, out);
         }
     }
@@ -723,6 +724,7 @@ impl Machine for VrrpNode {
                 instance.on_timer(timer, at, ctx);
             });
         }
+        self.leave_if_resumed(now, out);
         self.timers_due = self.timers.next().is_some_and(|(at, _)| at <= now);
         let burst = acted_on >= BURST_TIMERS && self.is_deadline_near(now);
         let begins = self.held_back == 0 && (self.timers_due || burst);

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use mio::{Interest, Registry, Token, unix::SourceFd};
@@ -19,9 +19,11 @@ use relevo_core::time::Instant;
 use super::desk::{self, Desk, MakePlan};
 use crate::child::{self, Call, Inheritance};
 use crate::clock;
+use crate::configuration;
 use crate::daemon::{Class, Drained, Executor};
 use crate::dump::ParentDump;
-use crate::memory::MemoryFile;
+use crate::leftovers::{self, LetGo};
+use crate::memory::{Memory, MemoryFile};
 use crate::sd_notify;
 use crate::sys::process::{self, ChildProcess};
 use crate::sys::signalfd::{SignalFd, SignalSet};
@@ -188,6 +190,7 @@ impl SupervisorExecutor {
                     held.process.signal(number(signal))?;
                 }
             }
+            SupervisorAction::LetGo => self.let_go(),
             SupervisorAction::ReadConfig => {
                 let text = (self.read_config)();
                 let terms = text.map(|text| {
@@ -270,6 +273,32 @@ impl SupervisorExecutor {
     fn memory(&self, kind: Kind) -> Option<BorrowedFd<'_>> {
         let memory = self.memory.as_ref().filter(|_| kind == Kind::Vrrp);
         memory.map(|memory| memory.file().as_fd())
+    }
+
+    /// Removes what dead children have left in the kernel; whatever goes wrong is told.
+    fn let_go(&self) {
+        match self.try_let_go() {
+            Ok(LetGo { found: 0, .. }) => {}
+            Ok(LetGo { found, removed }) => log::warn!(
+                "{removed} of {found} addresses that a dead VRRP child process has left are removed"
+            ),
+            Err(error) => {
+                log::error!("What a dead VRRP child process has left is not removed: {error}");
+            }
+        }
+    }
+
+    fn try_let_go(&self) -> io::Result<LetGo> {
+        let mut text = Vec::new();
+        self.text_from_the_start()?.read_to_end(&mut text)?;
+        let loaded = configuration::from_bytes(&self.call.files.config, text)?;
+        let memory = self.memory(Kind::Vrrp);
+        let memory = memory.as_ref().map(BorrowedFd::try_clone_to_owned);
+        let memory = memory.transpose()?;
+        let memory = memory.map(|file| Memory::map(File::from(file), 0));
+        let memory = memory.transpose()?;
+        let records = memory.as_ref().map(Memory::records).unwrap_or_default();
+        leftovers::let_go(&loaded.bound, &records)
     }
 
     fn held(&mut self, id: ChildId) -> Option<&mut Held> {

@@ -189,7 +189,7 @@ impl VrrpNode {
 
     /// Works the conditions of operation of `id` out afresh and acts on what they are now.
     pub(super) fn look(&mut self, id: InstanceId, now: Instant, out: &mut Out<VrrpAction>) {
-        if self.phase != Phase::Running {
+        if self.phase != Phase::Running || !self.may_start(id) {
             return;
         }
         let source = self.attach(id, out);
@@ -203,6 +203,9 @@ impl VrrpNode {
         }
         if initial && worst != Some(Fault::NoSocket) {
             self.weigh_again(id, worst.is_none(), now, out);
+            if !self.may_start(id) {
+                return;
+            }
         }
         match (&self.instances[id.0 as usize].state, worst) {
             // Nothing but the answer is awaited.

@@ -60,6 +60,7 @@ impl VrrpNode {
     pub(super) fn on_reload(&mut self, bound: Arc<Bound>, now: Instant, out: &mut Out<VrrpAction>) {
         match self.phase {
             Phase::Stopping | Phase::Stopped => return,
+            Phase::Running if self.stop_asked => return,
             Phase::Waiting | Phase::Running => {}
         }
         if *bound == *self.bound {
