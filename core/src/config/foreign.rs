@@ -75,6 +75,7 @@ pub(super) fn report(what: &str, text: &str, sink: &mut Sink) {
     let byte = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
     let span = Span {
         file: 0,
+        origin: 0,
         column: 1,
         line,
         start: byte(start),
