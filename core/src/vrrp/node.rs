@@ -1,7 +1,6 @@
 //! The VRRP machine of a host: routes events to instances, and shares what they have in common.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::config::bound::Bound;
@@ -29,11 +28,13 @@ use crate::vrrp::sockets::Sockets;
 use crate::vrrp::stats::Stats;
 use crate::vrrp::timing;
 
+mod around;
 mod look;
 mod reload;
 mod resume;
 mod view;
 
+use around::{Borrowed, watchers_of};
 use look::readiness_of;
 use reload::Reload;
 use resume::Legacy;
@@ -71,9 +72,8 @@ pub struct VrrpNode {
     ident: u16,
     /// Instances to look at when something happens to the interface of this name.
     watchers: BTreeMap<String, Vec<InstanceId>>,
-    /// Address and prefix length of every virtual address that nobody here owns: none of them is
-    /// an address to send adverts from. What is owned is the host's own.
-    virtual_addresses: BTreeSet<(IpAddr, u8)>,
+    /// Every virtual address that nobody here owns.
+    virtual_addresses: Borrowed,
     /// For what is told of interfaces.
     tell_budget: TellBudget,
     /// What a new configuration has left to do.
@@ -100,7 +100,7 @@ impl VrrpNode {
             .iter()
             .map(|(id, config)| Instance::new(id, config))
             .collect();
-        let (watchers, virtual_addresses) = (watchers_of(&bound), virtual_addresses_of(&bound));
+        let (watchers, virtual_addresses) = (watchers_of(&bound), Borrowed::of(&bound));
         let announcements = Announcements::new(&bound);
         let starts_at = now + bound.global.startup_delay;
         Self {
@@ -760,30 +760,6 @@ impl Machine for VrrpNode {
             }
         }
     }
-}
-
-/// Who is to look when something happens to the interface of a name.
-fn watchers_of(bound: &Bound) -> BTreeMap<String, Vec<InstanceId>> {
-    let mut watchers: BTreeMap<String, Vec<InstanceId>> = BTreeMap::new();
-    for (id, config) in bound.iter() {
-        let devices = config
-            .all_addresses()
-            .filter_map(|address| address.dev.clone());
-        let names: BTreeSet<String> = devices.chain([config.interface.clone()]).collect();
-        for name in names {
-            watchers.entry(name).or_default().push(id);
-        }
-    }
-    watchers
-}
-
-/// Address and prefix length of every virtual address that nobody here owns.
-fn virtual_addresses_of(bound: &Bound) -> BTreeSet<(IpAddr, u8)> {
-    let borrowing = bound.instances.iter().filter(|config| !config.is_owner());
-    borrowing
-        .flat_map(|config| config.all_addresses())
-        .map(|address| (address.addr, address.prefix))
-        .collect()
 }
 
 impl VrrpTimer {
