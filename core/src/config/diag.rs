@@ -4,9 +4,12 @@
 //! as one line. How bad it is has two faces, because the original has two: [`Severity`] decides
 //! whether the daemon starts, [`Class`] decides the exit code of `-t`.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 use std::ops::Range;
 
+use super::code::Code;
 use crate::limits;
 
 /// Exit code of a configuration that cannot be used.
@@ -88,14 +91,23 @@ pub enum Class {
 /// A place in the text: bytes, and where a person finds it.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Span {
-    /// First byte.
-    pub start: usize,
-    /// Byte after the last.
-    pub end: usize,
+    /// Which of the files that were read, from 0 in the order of their first line.
+    pub file: u16,
+    /// Character within the line, from 1; the largest number if there are more.
+    pub column: u16,
     /// Line, from 1.
     pub line: u32,
-    /// Character within the line, from 1.
-    pub column: u32,
+    /// First byte within the file.
+    pub start: u32,
+    /// Byte after the last.
+    pub end: u32,
+}
+
+impl Span {
+    /// Its bytes within the file.
+    pub const fn bytes(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
 }
 
 /// A value and where it was written.
@@ -121,6 +133,8 @@ pub struct Diagnostic {
     pub severity: Severity,
     /// What it means for `-t`.
     pub class: Class,
+    /// What it is about.
+    pub code: Code,
     /// Name of the file, for display.
     pub file: String,
     /// Bytes of the text that it is about.
@@ -135,9 +149,32 @@ pub struct Diagnostic {
     pub help: Option<String>,
     /// Text that may replace the bytes of `span`.
     pub suggestion: Option<String>,
+    /// Other places that have to do with it, such as the definition that a word came from.
+    pub related: Vec<Related>,
+}
+
+/// Another place that a finding is about.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Related {
+    /// Name of the file, for display.
+    pub file: String,
+    /// Bytes of that file's text.
+    pub span: Range<usize>,
+    /// Line, from 1.
+    pub line: u32,
+    /// Character within the line, from 1.
+    pub column: u32,
+    /// What is there.
+    pub text: String,
 }
 
 impl Diagnostic {
+    /// Says more closely what it is about than its class does.
+    pub(super) const fn code(&mut self, code: Code) -> &mut Self {
+        self.code = code;
+        self
+    }
+
     /// Adds what the reader can do.
     pub(super) fn help(&mut self, help: impl Into<String>) -> &mut Self {
         self.help = Some(help.into());
@@ -202,8 +239,12 @@ pub(super) struct Sink {
     file: String,
     kept: Vec<Diagnostic>,
     dropped: u64,
+    /// Findings that are errors or worse.
+    wrong: u64,
     last_dropped: Option<Diagnostic>,
     stopped: bool,
+    /// Where names were given first, by the keyword of their block.
+    names: BTreeMap<(String, String), Span>,
 }
 
 impl Sink {
@@ -212,14 +253,33 @@ impl Sink {
             file: file.to_owned(),
             kept: Vec::new(),
             dropped: 0,
+            wrong: 0,
             last_dropped: None,
             stopped: false,
+            names: BTreeMap::new(),
         }
     }
 
     /// True once reading must not go on.
     pub(super) const fn stopped(&self) -> bool {
         self.stopped
+    }
+
+    /// Remembers that a block of `keyword` has this name; where it was given before, if it was.
+    pub(super) fn first_use(&mut self, keyword: &str, name: &str, span: Span) -> Option<Span> {
+        let key = (keyword.to_owned(), name.to_owned());
+        match self.names.entry(key) {
+            Entry::Occupied(first) => Some(*first.get()),
+            Entry::Vacant(place) => {
+                place.insert(span);
+                None
+            }
+        }
+    }
+
+    /// Grows with every finding that says that something is wrong.
+    pub(super) const fn weight(&self) -> u64 {
+        self.wrong
     }
 
     /// True once findings are counted only.
@@ -234,16 +294,19 @@ impl Sink {
         span: Span,
         message: impl Into<String>,
     ) -> &mut Diagnostic {
+        self.wrong += u64::from(severity >= Severity::Error);
         let diagnostic = Diagnostic {
             severity,
             class,
+            code: Code::of(class),
             file: self.file.clone(),
-            span: span.start..span.end,
+            span: span.bytes(),
             line: span.line,
-            column: span.column,
+            column: u32::from(span.column),
             message: message.into(),
             help: None,
             suggestion: None,
+            related: Vec::new(),
         };
         let seen = |d: &Diagnostic| d.severity == severity && d.class == class;
         if self.is_full() && self.kept.iter().any(seen) {
@@ -282,6 +345,7 @@ impl Sink {
              who is master or which server gets traffic"
         );
         self.report(Severity::Refused, Class::UnknownKeyword, span, message)
+            .code(Code::NotBuilt)
             .help("remove it, or stay with keepalived on this host until relevo builds it")
     }
 
@@ -303,6 +367,7 @@ impl Sink {
                 message: format!("{} more findings are not shown", self.dropped),
                 help: Some("correct the first ones and check again".to_owned()),
                 suggestion: None,
+                related: Vec::new(),
                 ..last
             });
         }

@@ -19,11 +19,21 @@ pub(super) struct Word {
     pub(super) unexpanded: bool,
 }
 
+/// The words of one line.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Line {
+    /// At least one.
+    pub(super) words: Vec<Word>,
+    /// The text from the first word to the last; `None` where splitting it by the richer rules of
+    /// [`super::command`] gives the same words.
+    pub(super) raw: Option<Box<str>>,
+}
+
 /// What a block is made of.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Token {
-    /// The words of one line, at least one.
-    Line(Vec<Word>),
+    /// The words of one line.
+    Line(Line),
     Open(Span),
     Close(Span),
 }
@@ -160,7 +170,7 @@ impl<'a> Lexer<'a> {
                     }
                 },
                 Some('{' | '}') if !is_include(&words) => {
-                    self.flush(&mut words, sink);
+                    self.flush(&mut words, cursor, sink);
                     let open = cursor.peek() == Some('{');
                     cursor.bump();
                     let span = cursor.since(start);
@@ -173,13 +183,14 @@ impl<'a> Lexer<'a> {
                 Some(_) => words.push(cursor.plain_word(is_include(&words))),
             }
         }
-        self.flush(&mut words, sink);
+        self.flush(&mut words, cursor, sink);
     }
 
-    fn flush(&mut self, words: &mut Vec<Word>, sink: &mut Sink) {
-        if words.is_empty() {
+    fn flush(&mut self, words: &mut Vec<Word>, cursor: &Cursor<'a>, sink: &mut Sink) {
+        let (Some(first), Some(last)) = (words.first(), words.last()) else {
             return;
-        }
+        };
+        let raw = cursor.raw(first.span, last.span);
         if let Some(first) = words
             .first_mut()
             .filter(|first| is_include_word(&first.text))
@@ -189,7 +200,8 @@ impl<'a> Lexer<'a> {
         } else {
             self.mark_references(words, sink);
         }
-        self.ready.push_back(Token::Line(std::mem::take(words)));
+        let words = std::mem::take(words);
+        self.ready.push_back(Token::Line(Line { words, raw }));
     }
 
     fn mark_references(&self, words: &mut [Word], sink: &mut Sink) {
@@ -245,6 +257,15 @@ const fn is_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
+/// The place of a byte in a span; texts are never so long that it does not fit.
+const fn byte(at: usize) -> u32 {
+    if at > u32::MAX as usize {
+        u32::MAX
+    } else {
+        at as u32
+    }
+}
+
 /// A place within one line.
 #[derive(Debug)]
 struct Cursor<'a> {
@@ -253,7 +274,7 @@ struct Cursor<'a> {
     base: usize,
     number: u32,
     at: usize,
-    column: u32,
+    column: u16,
 }
 
 impl<'a> Cursor<'a> {
@@ -278,7 +299,7 @@ impl<'a> Cursor<'a> {
     fn bump(&mut self) -> Option<char> {
         let c = self.peek()?;
         self.at += c.len_utf8();
-        self.column += 1;
+        self.column = self.column.saturating_add(1);
         Some(c)
     }
 
@@ -292,13 +313,14 @@ impl<'a> Cursor<'a> {
         self.skip_while(is_blank);
     }
 
-    const fn offset(&self) -> usize {
-        self.base + self.at
+    const fn offset(&self) -> u32 {
+        byte(self.base + self.at)
     }
 
     /// The empty span at the cursor.
     const fn here(&self) -> Span {
         Span {
+            file: 0,
             start: self.offset(),
             end: self.offset(),
             line: self.number,
@@ -317,15 +339,23 @@ impl<'a> Cursor<'a> {
     /// From the cursor to the end of the line.
     const fn to_end(&self) -> Span {
         Span {
-            end: self.base + self.line.len(),
+            end: byte(self.base + self.line.len()),
             ..self.here()
         }
     }
 
+    /// The text from `first` to `last` if the richer rules may split it otherwise.
+    fn raw(&self, first: Span, last: Span) -> Option<Box<str>> {
+        let range = first.start as usize - self.base..last.end as usize - self.base;
+        let text = self.line.get(range)?;
+        text.contains(['\'', '"', '\\']).then(|| text.into())
+    }
+
     const fn whole(&self) -> Span {
         Span {
-            start: self.base,
-            end: self.base + self.line.len(),
+            file: 0,
+            start: byte(self.base),
+            end: byte(self.base + self.line.len()),
             line: self.number,
             column: 1,
         }
@@ -397,11 +427,11 @@ mod tests {
         let mut all = Vec::new();
         while let Some(token) = lexer.next_token(&mut sink) {
             all.push(match token {
-                Token::Line(words) => {
-                    let words = words.iter().map(|word| word.text.as_str());
+                Token::Line(line) => {
+                    let words = line.words.iter().map(|word| word.text.as_str());
                     words.collect::<Vec<_>>().join("|")
                 }
-                Token::Open(span) | Token::Close(span) => text[span.start..span.end].to_owned(),
+                Token::Open(span) | Token::Close(span) => text[span.bytes()].to_owned(),
             });
         }
         all
@@ -427,12 +457,12 @@ mod tests {
         let mut sink = Sink::new("f");
         let mut lexer = Lexer::new(text);
         lexer.next_token(&mut sink);
-        let Some(Token::Line(words)) = lexer.next_token(&mut sink) else {
+        let Some(Token::Line(line)) = lexer.next_token(&mut sink) else {
             panic!("a line");
         };
-        let places = words.iter().map(|word| {
+        let places = line.words.iter().map(|word| {
             let span = word.span;
-            (&text[span.start..span.end], span.line, span.column)
+            (&text[span.bytes()], span.line, span.column)
         });
         let places: Vec<_> = places.collect();
         assert_eq!(places, [("\u{e9}\u{e9}", 2, 2), ("\"b c\"", 2, 5)]);

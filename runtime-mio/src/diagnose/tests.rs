@@ -1,4 +1,4 @@
-use relevo_core::config::Class;
+use relevo_core::config::{Class, Code};
 
 use super::*;
 
@@ -10,6 +10,7 @@ fn about(word: &str, line: u32, column: u32) -> Diagnostic {
     Diagnostic {
         severity: Severity::Error,
         class: Class::UnknownKeyword,
+        code: Code::UnknownWord,
         file: "a.conf".to_owned(),
         span: start..start + word.len(),
         line,
@@ -17,6 +18,7 @@ fn about(word: &str, line: u32, column: u32) -> Diagnostic {
         message: "unknown word `prioritee`".to_owned(),
         help: None,
         suggestion: None,
+        related: Vec::new(),
     }
 }
 
