@@ -428,11 +428,16 @@ fn read_config(
     mut around: Around,
     findings: Findings,
 ) -> ReadConfig {
-    Box::new(move || {
+    Box::new(move |early| {
         let _marked = Marked::set(&around.reloading.marker, &around.usual_marker);
         let path = &options.config_file;
-        let loaded = match configuration::load(path) {
-            Ok(loaded) => loaded,
+        let read = configuration::read(path).and_then(|text| {
+            let file = text_file(&text, &around.processes)?;
+            early(&file);
+            Ok((file, configuration::from_text(path, text)?))
+        });
+        let (file, loaded) = match read {
+            Ok(read) => read,
             Err(error) => {
                 log::error!("{}: {error}", path.display());
                 findings.replace(format!("{}: {error}\n", path.display()));
@@ -454,24 +459,16 @@ fn read_config(
             findings.replace(cannot_change(word) + "\n");
             return None;
         }
-        match text_file(&loaded.text, &around.processes) {
-            Ok(file) => {
-                let terms = Terms::new(wanted(&options, &loaded.bound), &loaded.bound);
-                known = loaded.diagnostics;
-                around.reloading = loaded.bound.global.reloading.clone();
-                around.alarm = Alarm::follow(around.alarm.take(), &around.reloading);
-                let global = loaded.bound.global;
-                Some(Text {
-                    file,
-                    terms,
-                    global,
-                })
-            }
-            Err(error) => {
-                log::error!("The new configuration cannot be handed on: {error}");
-                None
-            }
-        }
+        let terms = Terms::new(wanted(&options, &loaded.bound), &loaded.bound);
+        known = loaded.diagnostics;
+        around.reloading = loaded.bound.global.reloading.clone();
+        around.alarm = Alarm::follow(around.alarm.take(), &around.reloading);
+        let global = loaded.bound.global;
+        Some(Text {
+            file,
+            terms,
+            global,
+        })
     })
 }
 

@@ -29,11 +29,13 @@ use crate::vrrp::sockets::Sockets;
 use crate::vrrp::stats::Stats;
 use crate::vrrp::timing;
 
+mod around;
 mod look;
 mod reload;
 mod resume;
 mod view;
 
+use around::{Borrowed, watchers_of};
 use look::readiness_of;
 use reload::Reload;
 use resume::Legacy;
@@ -73,9 +75,8 @@ pub struct VrrpNode {
     watchers: BTreeMap<String, Vec<InstanceId>>,
     /// Who is configured to send unicast adverts from an address.
     configured_sources: BTreeMap<IpAddr, Vec<InstanceId>>,
-    /// Address and prefix length of every virtual address that nobody here owns: none of them is
-    /// an address to send adverts from. What is owned is the host's own.
-    virtual_addresses: BTreeSet<(IpAddr, u8)>,
+    /// Every virtual address that nobody here owns.
+    virtual_addresses: Borrowed,
     /// For what is told of interfaces.
     tell_budget: TellBudget,
     /// What a new configuration has left to do.
@@ -102,7 +103,7 @@ impl VrrpNode {
             .iter()
             .map(|(id, config)| Instance::new(id, config))
             .collect();
-        let (watchers, virtual_addresses) = (watchers_of(&bound), virtual_addresses_of(&bound));
+        let (watchers, virtual_addresses) = (watchers_of(&bound), Borrowed::of(&bound));
         let configured_sources = configured_sources_of(&bound);
         let announcements = Announcements::new(&bound);
         let starts_at = now + bound.global.startup_delay;
@@ -775,21 +776,6 @@ impl Machine for VrrpNode {
     }
 }
 
-/// Who is to look when something happens to the interface of a name.
-fn watchers_of(bound: &Bound) -> BTreeMap<String, Vec<InstanceId>> {
-    let mut watchers: BTreeMap<String, Vec<InstanceId>> = BTreeMap::new();
-    for (id, config) in bound.iter() {
-        let devices = config
-            .all_addresses()
-            .filter_map(|address| address.dev.clone());
-        let names: BTreeSet<String> = devices.chain([config.interface.clone()]).collect();
-        for name in names {
-            watchers.entry(name).or_default().push(id);
-        }
-    }
-    watchers
-}
-
 /// Who is configured to send unicast adverts from an address.
 fn configured_sources_of(bound: &Bound) -> BTreeMap<IpAddr, Vec<InstanceId>> {
     let mut sources: BTreeMap<IpAddr, Vec<InstanceId>> = BTreeMap::new();
@@ -799,15 +785,6 @@ fn configured_sources_of(bound: &Bound) -> BTreeMap<IpAddr, Vec<InstanceId>> {
         }
     }
     sources
-}
-
-/// Address and prefix length of every virtual address that nobody here owns.
-fn virtual_addresses_of(bound: &Bound) -> BTreeSet<(IpAddr, u8)> {
-    let borrowing = bound.instances.iter().filter(|config| !config.is_owner());
-    borrowing
-        .flat_map(|config| config.all_addresses())
-        .map(|address| (address.addr, address.prefix))
-        .collect()
 }
 
 impl VrrpTimer {

@@ -138,7 +138,7 @@ impl VrrpNode {
     /// True for an address that comes and goes with a mastership. The prefix counts: 10.0.0.1/32 may
     /// be borrowed on an interface that has 10.0.0.1/24 of its own (rfc-checklist K-6).
     pub(super) fn is_virtual(&self, key: AddressKey) -> bool {
-        self.virtual_addresses.contains(&(key.addr, key.prefix))
+        self.virtual_addresses.contains((key.addr, key.prefix))
             || self.addresses.ledger.is_ours(key)
             || self.links.address_protocol(key) == Some(ROUTE_PROTOCOL)
     }
