@@ -228,6 +228,7 @@ fn vrrp(
     let pid_file = pid_file(options.vrrp_pid_file.as_deref(), &places);
     let mut bound = loaded.bound;
     bound.global.release_vips = options.release_vips;
+    bound.global.keep_vips = options.keep_vips;
     if inheritance.reloaded {
         bound.global.startup_delay = Duration::ZERO;
     }
@@ -256,6 +257,9 @@ fn vrrp(
     executor.set_facts(places.facts(parent::umask(options, &processes)));
     if options.address_monitoring {
         executor.tell_addresses();
+    }
+    if options.dump_conf {
+        executor.tell_configuration();
     }
     // Last, so that what was needed to get here is locked too, and was not done in a hurry.
     executor.run_by(Schedule::apply("vrrp", &processes.vrrp, &processes));
