@@ -18,6 +18,7 @@ pub mod bound;
 pub mod catalogue;
 mod checks;
 mod code;
+pub mod command;
 mod diag;
 pub mod dumps;
 #[doc(hidden)]
@@ -43,11 +44,16 @@ pub use addresses::AddressEntry;
 pub use announcement::AnnouncementWords;
 pub use bind::{HostFacts, InterfaceFact, bind};
 pub use code::Code;
+pub use command::Command;
 pub use diag::{
-    Class, Diagnostic, EXIT_CONFIG, EXIT_TEST_ERROR, EXIT_TEST_FATAL, EXIT_TEST_SECURITY, Severity,
-    Span, Spanned, check_exit_code, start_exit_code,
+    Class, Diagnostic, EXIT_CONFIG, EXIT_TEST_ERROR, EXIT_TEST_FATAL, EXIT_TEST_SECURITY, Related,
+    Severity, Span, Spanned, check_exit_code, start_exit_code,
 };
-pub use global::GlobalDefs;
+pub use global::{
+    Chains, Dbus, ExtraInterfaces, Fifo, Fifos, Firewall, FlushOnStop, GlobalDefs, IncludeCheck,
+    Lvs, Mail, Named, NamedSets, Recipients, ScriptUser, Scripts, SmtpServer, Snmp, SyncDaemon,
+    Timeouts,
+};
 pub use processes::{ChildProcess, Processes, is_file_name, mask};
 pub use row::{Head, Kind, Lines, Names, Standing};
 pub use track::{InitFile, TrackFile, Weight};
@@ -60,7 +66,7 @@ use block::{Reader, Statement};
 use diag::Sink;
 use keywords::Place;
 use page::Page;
-use row::{Row, Rows, rows};
+use row::{Field, Row, Rows, rows};
 
 /// One configuration as written: values typed, names not yet looked up.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -80,8 +86,40 @@ pub struct Config {
 impl Rows for Config {
     fn rows() -> &'static [Row<Self>] {
         rows! { Config:
+            "child_wait_time" => global.child_wait_time:
+                Kind::WholeSeconds { min: 0, max: u32::MAX }, Built, "5",
+                "How long the parent waits for its children to end before it kills them.";
+            "global_defs" => (
+                |config, head, found, sink| {
+                    row::read_lines(&mut config.global, head.word, found, sink);
+                },
+                |config, head, page| global::show(&config.global, head, page)
+            ): Kind::Block(""), Built, "",
+                "What concerns the daemon as a whole, and defaults of the blocks.";
+            "instance" => (
+                |config, _, found, sink| config.global.processes.read_instance(found, sink),
+                |config, head, page| Field::show(&config.global.processes.instance, head, page)
+            ): Kind::Soft(&Kind::Text), Built, "",
+                "Name of this daemon among several of the host; a part of the names of its files.";
+            "namespace_with_ipsets" => global.processes.namespace_with_ipsets:
+                Kind::Flag, Built, "",
+                "Of no effect: sets of addresses know network namespaces.";
+            "net_namespace" => (
+                |config, _, found, sink| config.global.processes.read_net_namespace(found, sink),
+                |config, head, page| {
+                    Field::show(&config.global.processes.net_namespace, head, page);
+                }
+            ): Kind::Soft(&Kind::Text), Built, "",
+                "Network namespace that the daemon runs in.";
+            "net_namespace_ipvs" => (
+                |config, _, found, sink| config.global.processes.read_ipvs_namespace(found, sink),
+                |config, head, page| config.global.processes.show_ipvs_namespace(head, page)
+            ): Kind::Other("[NAME]"), Built, "",
+                "Network namespace of the IPVS table; alone that of the host.";
             "track_file" => track_files: Kind::Block("NAME"), Refused, "",
                 "A file whose number changes priorities and weights.";
+            "use_pid_dir" => global.processes.use_pid_dir: Kind::Flag, Built, "",
+                "Pid files stand in a directory of their own.";
             "vrrp_track_file" = "track_file" => track_files: Kind::Block("NAME"), Refused, "",
                 "The old name of track_file.";
         }
@@ -165,11 +203,6 @@ fn read_top(
         return;
     }
     match found.keyword() {
-        "global_defs" => global::read(&mut config.global, found, sink),
-        "child_wait_time" => {
-            let wait = global::child_wait_time(found, sink);
-            global::set(&mut config.global.child_wait_time, wait);
-        }
         "garp_group" => {
             let group = announcement::group(found, &config.garp_groups, sink);
             config.garp_groups.extend(group);
@@ -179,6 +212,6 @@ fn read_top(
                 config.instances.push(instance);
             }
         }
-        _ => drop(config.global.processes.set_top(found, sink)),
+        _ => {}
     }
 }

@@ -2,8 +2,11 @@
 
 use super::block::Statement;
 use super::bound::InstanceConfig;
-use super::diag::{Sink, quoted};
+use super::diag::Sink;
 use super::global::IGNORED;
+use super::page::Page;
+use super::row::Head;
+use super::scalar::Scalar;
 use super::statement::optional;
 use super::units::{self, Garbage};
 use crate::ids::Family;
@@ -49,28 +52,25 @@ impl Default for Receiving {
 }
 
 impl Receiving {
-    /// Takes `found` in; false if it is none of these words.
-    pub(super) fn set(&mut self, found: &Statement, sink: &mut Sink) -> bool {
-        match found.keyword() {
-            "vrrp_rx_bufs_policy" => self.policy(found, sink),
-            "vrrp_rx_bufs_multiplier" => {
-                let range = 1..=u64::from(u32::MAX);
-                match optional(found, sink) {
-                    None => missing(found, sink),
-                    Some(word) => {
-                        let number = units::number(word, range, Garbage::Refuse, IGNORED, sink);
-                        self.multiples = number.map_or(self.multiples, |number| number as u32);
-                    }
-                }
-            }
-            _ => return false,
-        }
-        true
+    /// `vrrp_rx_bufs_multiplier`.
+    pub(super) fn read_multiples(&mut self, head: &Head, found: &Statement, sink: &mut Sink) {
+        let number = <u32 as Scalar>::read(head, found, sink);
+        self.multiples = number.unwrap_or(self.multiples);
     }
 
-    fn policy(&mut self, found: &Statement, sink: &mut Sink) {
+    /// `vrrp_rx_bufs_multiplier`.
+    pub(super) fn show_multiples(&self, head: &Head, page: &mut Page) {
+        if self.multiples == MULTIPLES {
+            page.default(head.word, head.default);
+        } else {
+            page.line(&[head.word, &self.multiples.to_string()]);
+        }
+    }
+
+    /// `vrrp_rx_bufs_policy`.
+    pub(super) fn read_policy(&mut self, found: &Statement, sink: &mut Sink) {
         let Some(word) = optional(found, sink) else {
-            return missing(found, sink);
+            return;
         };
         let named = match word.text.to_ascii_uppercase().as_str() {
             "MTU" => Some(Policy::Mtu),
@@ -92,6 +92,16 @@ impl Receiving {
         };
     }
 
+    /// `vrrp_rx_bufs_policy`.
+    pub(super) fn show_policy(&self, head: &Head, page: &mut Page) {
+        match self.policy {
+            None => {}
+            Some(Policy::Mtu) => page.line(&[head.word, "MTU"]),
+            Some(Policy::Advert) => page.line(&[head.word, "ADVERT"]),
+            Some(Policy::Octets(octets)) => page.line(&[head.word, &octets.to_string()]),
+        }
+    }
+
     /// Octets that a virtual router wants in the receive buffer of its socket, on an interface with
     /// packets of at most `mtu` octets; 0 if these words do not ask for any.
     pub fn wanted_by(&self, config: &InstanceConfig, mtu: u32) -> u32 {
@@ -103,11 +113,6 @@ impl Receiving {
         };
         wanted.min(MOST)
     }
-}
-
-fn missing(found: &Statement, sink: &mut Sink) {
-    let message = format!("{} needs a value; {IGNORED}", quoted(found.keyword()));
-    sink.error(found.span(), message);
 }
 
 /// Octets of an advert as the socket hands it on.

@@ -94,7 +94,6 @@ pub(super) fn say_standing(standing: Standing, found: &Statement, sink: &mut Sin
 fn has_right_shape(place: Place, found: &Statement, sink: &mut Sink) -> bool {
     let outer = match place {
         Place::Top => "",
-        Place::Global => "global_defs",
         Place::Instance => "vrrp_instance",
         Place::Authentication => "authentication",
         Place::GarpGroup => "garp_group",
