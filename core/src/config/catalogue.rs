@@ -2,6 +2,7 @@
 //! README, and the tests that walk them.
 
 use super::Config;
+use super::global::{GlobalDefs, Recipients};
 use super::row::{Head, Rows};
 use super::track::TrackFile;
 
@@ -37,10 +38,23 @@ pub fn blocks() -> &'static [BlockEntry] {
             heads: heads::<Config>,
         },
         BlockEntry {
+            path: "global_defs",
+            heads: heads::<GlobalDefs>,
+        },
+        BlockEntry {
             path: "track_file",
             heads: heads::<TrackFile>,
         },
     ]
+}
+
+/// The words that stand within lines: options of addresses, routes and rules, what follows a name in
+/// a block of lines, and what is neither a word of a block nor part of one, as `include`.
+pub fn line_words() -> &'static [BlockEntry] {
+    &[BlockEntry {
+        path: "global_defs/notification_email",
+        heads: || vec![Recipients::HEAD],
+    }]
 }
 
 fn heads<B: Rows>() -> Vec<Head> {

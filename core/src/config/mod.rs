@@ -57,7 +57,11 @@ pub use diag::{
     Class, Diagnostic, EXIT_CONFIG, EXIT_NO_CONFIG, EXIT_TEST_ERROR, EXIT_TEST_FATAL,
     EXIT_TEST_SECURITY, Related, Severity, Span, Spanned, check_exit_code, start_exit_code,
 };
-pub use global::GlobalDefs;
+pub use global::{
+    BufferPolicy, Chains, Dbus, ExtraInterfaces, Fifo, Fifos, Firewall, FlushOnStop, GlobalDefs,
+    IncludeCheck, Lvs, Mail, Named, NamedSets, ReceiveBuffers, Recipients, ScriptUser, Scripts,
+    SmtpServer, Snmp, SyncDaemon, Timeouts,
+};
 pub use place::Places;
 pub use processes::{ChildProcess, Processes, is_file_name, mask};
 pub use row::{Head, Kind, Lines, Names, Standing};
@@ -73,8 +77,8 @@ use diag::Sink;
 use keywords::Place;
 use lexer::Lexer;
 use page::Page;
-use row::{Row, Rows, rows};
-use source::{Bundle, FileText, Sources, Unreadable};
+use row::{Field, Row, Rows, rows};
+use source::{FileText, Nothing, Sources, Unreadable};
 
 /// One configuration as written: values typed, names not yet looked up.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -96,8 +100,37 @@ pub struct Config {
 impl Rows for Config {
     fn rows() -> &'static [Row<Self>] {
         rows! { Config:
+            "child_wait_time" => global.child_wait_time:
+                Kind::WholeSeconds { min: 0, max: u32::MAX }, Built, "5",
+                "How long the parent waits for its children to end before it kills them.";
+            "global_defs" => (
+                |config, head, found, sink| {
+                    row::read_lines(&mut config.global, head.word, found, sink);
+                },
+                |config, head, page| global::show(&config.global, head, page)
+            ): Kind::Block(""), Built, "",
+                "What concerns the daemon as a whole, and defaults of the blocks.";
+            "instance" => (
+                |config, _, found, sink| config.global.processes.read_instance(found, sink),
+                |config, head, page| Field::show(&config.global.processes.instance, head, page)
+            ): Kind::Soft(&Kind::Text), Built, "",
+                "Name of this daemon among several of the host; a part of the names of its files.";
+            "namespace_with_ipsets" => global.processes.namespace_with_ipsets:
+                Kind::Flag, Built, "",
+                "Of no effect: sets of addresses know network namespaces.";
+            "net_namespace" => (
+                |config, _, found, sink| config.global.processes.read_net_namespace(found, sink),
+                |config, head, page| {
+                    Field::show(&config.global.processes.net_namespace, head, page);
+                }
+            ): Kind::Soft(&Kind::Text), Built, "",
+                "Network namespace that the daemon runs in.";
+            "net_namespace_ipvs" => global.net_namespace_ipvs: Kind::Other("[NAME]"), Refused, "",
+                "Network namespace of the IPVS table; alone that of the host.";
             "track_file" => track_files: Kind::Block("NAME"), Refused, "",
                 "A file whose number changes priorities and weights.";
+            "use_pid_dir" => global.processes.use_pid_dir: Kind::Flag, Built, "",
+                "Pid files stand in a directory of their own.";
             "vrrp_track_file" = "track_file" => track_files: Kind::Block("NAME"), Refused, "",
                 "The old name of track_file.";
         }
@@ -124,7 +157,7 @@ pub fn parse(file: &str, text: &str) -> (Config, Vec<Diagnostic>) {
         text: text.into(),
         replaced: None,
     };
-    parse_text(file, text, &mut Bundle::default())
+    parse_text(file, text, &mut Nothing)
 }
 
 /// Reads the file of this name, and what it includes, from `sources`; otherwise as [`parse`]. If
@@ -216,11 +249,6 @@ fn read_top(
         return;
     }
     match found.keyword() {
-        "global_defs" => global::read(&mut config.global, found, sink),
-        "child_wait_time" => {
-            let wait = global::child_wait_time(found, sink);
-            global::set(&mut config.global.child_wait_time, wait);
-        }
         "garp_group" => {
             let group = announcement::group(found, &config.garp_groups, sink);
             config.garp_groups.extend(group);
@@ -230,6 +258,6 @@ fn read_top(
                 config.instances.push(instance);
             }
         }
-        _ => drop(config.global.processes.set_top(found, sink)),
+        _ => {}
     }
 }

@@ -5,6 +5,7 @@ mod cases;
 mod language;
 mod processes;
 mod rows;
+mod words;
 
 use super::bound::{Auth, Bound, Destination, InstanceConfig, ReceiveBuffer};
 use super::*;
