@@ -2,8 +2,11 @@
 //! README, and the tests that walk them.
 
 use super::Config;
+use super::announcement::AnnouncementGroup;
+use super::authentication::{AuthHmac, Authentication};
 use super::row::{Head, Rows};
 use super::track::TrackFile;
+use super::vrrp_instance::Instance;
 
 /// A block and its words.
 #[derive(Copy, Clone, Debug)]
@@ -37,8 +40,24 @@ pub fn blocks() -> &'static [BlockEntry] {
             heads: heads::<Config>,
         },
         BlockEntry {
+            path: "garp_group",
+            heads: heads::<AnnouncementGroup>,
+        },
+        BlockEntry {
             path: "track_file",
             heads: heads::<TrackFile>,
+        },
+        BlockEntry {
+            path: "vrrp_instance",
+            heads: heads::<Instance>,
+        },
+        BlockEntry {
+            path: "vrrp_instance/auth_hmac",
+            heads: heads::<AuthHmac>,
+        },
+        BlockEntry {
+            path: "vrrp_instance/authentication",
+            heads: heads::<Authentication>,
         },
     ]
 }

@@ -18,12 +18,6 @@ pub(super) enum Place {
     Top,
     /// `global_defs`.
     Global,
-    /// `vrrp_instance`.
-    Instance,
-    /// `authentication` within `vrrp_instance`.
-    Authentication,
-    /// `garp_group`.
-    GarpGroup,
 }
 
 impl Place {
@@ -32,9 +26,6 @@ impl Place {
         match self {
             Self::Top => "outside all blocks",
             Self::Global => "in `global_defs`",
-            Self::Instance => "in `vrrp_instance`",
-            Self::Authentication => "in `authentication`",
-            Self::GarpGroup => "in `garp_group`",
         }
     }
 
@@ -51,9 +42,6 @@ impl Place {
         let (built, harmless, refused) = match self {
             Self::Top => (TOP_BUILT, TOP_HARMLESS, TOP_REFUSED),
             Self::Global => (GLOBAL_BUILT, GLOBAL_HARMLESS, GLOBAL_REFUSED),
-            Self::Instance => (INSTANCE_BUILT, INSTANCE_HARMLESS, INSTANCE_REFUSED),
-            Self::Authentication => (AUTHENTICATION, NOTHING, NOTHING),
-            Self::GarpGroup => (GARP_GROUP, NOTHING, NOTHING),
         };
         [
             (built, Standing::Built),
@@ -85,15 +73,14 @@ pub(super) fn takes_block(outer: &str, word: &str) -> bool {
     match outer {
         "" => holds(TOP_BLOCKS, word),
         "global_defs" => word == "notification_email",
-        "vrrp_instance" => holds(INSTANCE_BLOCKS, word),
-        "garp_group" => word == "interfaces",
         _ => false,
     }
 }
 
 /// True if `word` opens a block of the top level and has no other meaning further in.
 pub(super) fn begins_top_block(word: &str) -> bool {
-    holds(TOP_BLOCKS, word) && !matches!(word, "track_file" | "SSL")
+    let known = holds(TOP_BLOCKS, word) || catalogue::takes_block("", word);
+    known && !matches!(word, "track_file" | "SSL")
 }
 
 /// The one of `candidates` that `word` was probably meant to be: at most a third of it is wrong.
@@ -120,13 +107,7 @@ pub(super) fn elsewhere(word: &str) -> Option<String> {
     if let Some(place) = catalogue::elsewhere(word) {
         return Some(place);
     }
-    let read = [
-        Place::Top,
-        Place::Global,
-        Place::Instance,
-        Place::Authentication,
-        Place::GarpGroup,
-    ];
+    let read = [Place::Top, Place::Global];
     if let Some(place) = read
         .into_iter()
         .find(|place| standing(*place, word).is_some())
@@ -141,12 +122,7 @@ pub(super) fn elsewhere(word: &str) -> Option<String> {
 
 /// Every word of the tables, for the fuzz targets.
 pub(super) fn all() -> Vec<&'static str> {
-    let read = [
-        Place::Top,
-        Place::Global,
-        Place::Instance,
-        Place::Authentication,
-    ];
+    let read = [Place::Top, Place::Global];
     let tables = read.into_iter().flat_map(Place::tables);
     let words = tables.flat_map(|(table, _)| table.iter().copied());
     let inner = INNER.iter().flat_map(|(_, words)| words.iter().copied());
@@ -181,19 +157,14 @@ fn distance(a: &str, b: &str) -> usize {
     last.last().copied().unwrap_or_default()
 }
 
-/// No word.
-const NOTHING: &[&str] = &[];
-
 /// Words of the top level understood.
 const TOP_BUILT: &[&str] = &[
     "child_wait_time",
-    "garp_group",
     "global_defs",
     "instance",
     "namespace_with_ipsets",
     "net_namespace",
     "use_pid_dir",
-    "vrrp_instance",
 ];
 
 /// Words of the top level without which the same router is master.
@@ -371,105 +342,11 @@ const GLOBAL_REFUSED: &[&str] = &[
     "startup_script",
 ];
 
-/// Words of `vrrp_instance` understood.
-const INSTANCE_BUILT: &[&str] = &[
-    "accept",
-    "advert_int",
-    "authentication",
-    "check_unicast_src",
-    "debug",
-    "dont_track_primary",
-    "down_timer_adverts",
-    "garp_lower_prio_delay",
-    "garp_lower_prio_repeat",
-    "garp_master_delay",
-    "garp_master_refresh",
-    "garp_master_refresh_repeat",
-    "garp_master_repeat",
-    "higher_prio_send_advert",
-    "interface",
-    "lower_prio_no_advert",
-    "mcast_dst_ip",
-    "mcast_src_ip",
-    "native_ipv6",
-    "no_virtual_ipaddress",
-    "nopreempt",
-    "old_unicast_checksum",
-    "owner_ignore_adverts",
-    "preempt",
-    "preempt_delay",
-    "priority",
-    "skip_check_adv_addr",
-    "state",
-    "strict_mode",
-    "thread_timer_expired",
-    "timer_expired_backup",
-    "unicast_peer",
-    "unicast_src_ip",
-    "unicast_ttl",
-    "v3_checksum_as_v2",
-    "version",
-    "virtual_ipaddress",
-    "virtual_ipaddress_excluded",
-    "virtual_router_id",
-];
-
-/// Words of `vrrp_instance` without which the same router is master.
-const INSTANCE_HARMLESS: &[&str] = &[
-    "garp_extra_if",
-    "kernel_rx_buf_size",
-    "notify",
-    "notify_backup",
-    "notify_deleted",
-    "notify_fault",
-    "notify_master",
-    "notify_master_rx_lower_pri",
-    "notify_priority_changes",
-    "notify_stop",
-    "smtp_alert",
-    "vmac_garp_intvl",
-];
-
-/// Words of `vrrp_instance` that keep the daemon from starting.
-const INSTANCE_REFUSED: &[&str] = &[
-    "auth_hmac",
-    "linkbeat_use_polling",
-    "lvs_sync_daemon_interface",
-    "no_accept",
-    "promote_secondaries",
-    "track_bfd",
-    "track_file",
-    "track_interface",
-    "track_process",
-    "track_script",
-    "track_src_ip",
-    "unicast_fault_no_peer",
-    "use_ipvlan",
-    "use_vmac",
-    "use_vmac_addr",
-    "virtual_routes",
-    "virtual_rules",
-    "vmac_xmit_base",
-    "vrf",
-];
-
-/// Words of `authentication`.
-const AUTHENTICATION: &[&str] = &["auth_pass", "auth_type"];
-
-/// Words of `garp_group`.
-const GARP_GROUP: &[&str] = &["garp_interval", "gna_interval", "interface", "interfaces"];
-
 /// Harmless words for which keepalived insists on a value.
 const HARMLESS_WITH_VALUE: &[&str] = &[
     "nftables_ipvs_priority",
     "nftables_ipvs_start_fwmark",
     "nftables_priority",
-    "notify",
-    "notify_backup",
-    "notify_fault",
-    "notify_master",
-    "notify_master_rx_lower_pri",
-    "notify_stop",
     "smtp_connect_timeout",
     "smtp_server",
     "vmac_addr_prefix",
@@ -480,7 +357,6 @@ const HARMLESS_WITH_VALUE: &[&str] = &[
 const TOP_BLOCKS: &[&str] = &[
     "SSL",
     "bfd_instance",
-    "garp_group",
     "global_defs",
     "interface_up_down_delays",
     "linkbeat_interfaces",
@@ -490,26 +366,9 @@ const TOP_BLOCKS: &[&str] = &[
     "track_group",
     "virtual_server",
     "virtual_server_group",
-    "vrrp_instance",
     "vrrp_script",
     "vrrp_sync_group",
     "vrrp_track_process",
-];
-
-/// Words of `vrrp_instance` that open a block.
-const INSTANCE_BLOCKS: &[&str] = &[
-    "auth_hmac",
-    "authentication",
-    "track_bfd",
-    "track_file",
-    "track_interface",
-    "track_process",
-    "track_script",
-    "unicast_peer",
-    "virtual_ipaddress",
-    "virtual_ipaddress_excluded",
-    "virtual_routes",
-    "virtual_rules",
 ];
 
 /// Words of the blocks that we do not read yet, to say where a misplaced one belongs.
@@ -660,10 +519,6 @@ const INNER: &[(&str, &[&str])] = &[
             "url",
         ],
     ),
-    (
-        "in `auth_hmac`",
-        &["active_key", "anti_replay", "key", "mode", "time_window"],
-    ),
     ("in `unicast_peer`", &["max_ttl", "min_ttl"]),
     (
         "in `bfd_instance`",
@@ -693,17 +548,12 @@ mod tests {
 
     #[test]
     fn every_table_is_sorted_so_that_each_word_is_found() {
-        let places = [
-            Place::Top,
-            Place::Global,
-            Place::Instance,
-            Place::Authentication,
-        ];
+        let places = [Place::Top, Place::Global];
         let tables = places
             .into_iter()
             .flat_map(Place::tables)
             .map(|(table, _)| table);
-        let others = [HARMLESS_WITH_VALUE, TOP_BLOCKS, INSTANCE_BLOCKS];
+        let others = [HARMLESS_WITH_VALUE, TOP_BLOCKS];
         for table in tables.chain(others) {
             assert!(table.is_sorted_by(|a, b| a < b), "{table:?}");
         }
@@ -711,7 +561,7 @@ mod tests {
 
     #[test]
     fn a_word_has_one_standing() {
-        for place in [Place::Top, Place::Global, Place::Instance] {
+        for place in [Place::Top, Place::Global] {
             let mut all: Vec<_> = place.tables().into_iter().flat_map(|(t, _)| t).collect();
             let count = all.len();
             all.sort();
@@ -725,32 +575,32 @@ mod tests {
         for word in TOP_BLOCKS {
             assert!(standing(Place::Top, word).is_some(), "{word}");
         }
-        for word in INSTANCE_BLOCKS {
-            assert!(standing(Place::Instance, word).is_some(), "{word}");
-        }
     }
 
     #[test]
     fn misprints_find_their_word() {
         assert_eq!(
-            nearest_of(Place::Instance.words(), "prority"),
+            nearest_of(catalogue::words("vrrp_instance"), "prority"),
             Some("priority")
         );
         assert_eq!(
-            nearest_of(Place::Instance.words(), "virtual_routerid"),
+            nearest_of(catalogue::words("vrrp_instance"), "virtual_routerid"),
             Some("virtual_router_id")
         );
         assert_eq!(
-            nearest_of(Place::Instance.words(), "unicast_peers"),
+            nearest_of(catalogue::words("vrrp_instance"), "unicast_peers"),
             Some("unicast_peer")
         );
         assert_eq!(
             nearest_of(Place::Top.words(), "vrrp_instnace"),
             Some("vrrp_instance")
         );
-        assert_eq!(nearest_of(Place::Instance.words(), "frobnicate"), None);
         assert_eq!(
-            nearest_of(Place::Instance.words(), &"x".repeat(10_000)),
+            nearest_of(catalogue::words("vrrp_instance"), "frobnicate"),
+            None
+        );
+        assert_eq!(
+            nearest_of(catalogue::words("vrrp_instance"), &"x".repeat(10_000)),
             None
         );
     }

@@ -12,6 +12,7 @@
 
 mod addresses;
 mod announcement;
+mod authentication;
 mod bind;
 mod block;
 pub mod bound;
@@ -23,6 +24,7 @@ pub mod dumps;
 #[doc(hidden)]
 pub mod fuzzing;
 mod global;
+mod instance_words;
 mod keywords;
 mod lexer;
 mod page;
@@ -30,16 +32,21 @@ mod processes;
 pub mod reloading;
 mod row;
 mod scalar;
+mod script;
 mod statement;
 mod strict;
 #[cfg(test)]
 mod tests;
 mod track;
 mod units;
+mod vmac;
 mod vrrp_instance;
 
 pub use addresses::AddressEntry;
-pub use announcement::AnnouncementWords;
+pub use announcement::{AnnouncementGroup, AnnouncementWords, GroupInterfaces, Refresh, Repeat};
+pub use authentication::{
+    AntiReplay, AuthHmac, AuthKind, Authentication, HmacKey, HmacMode, Password,
+};
 pub use bind::{HostFacts, InterfaceFact, bind};
 pub use code::Code;
 pub use diag::{
@@ -47,13 +54,14 @@ pub use diag::{
     Span, Spanned, check_exit_code, start_exit_code,
 };
 pub use global::GlobalDefs;
+pub use instance_words::{InitialState, Peer, PreemptDelay, Priority, RivalPriority, Wish};
 pub use processes::{ChildProcess, Processes, is_file_name, mask};
 pub use row::{Head, Kind, Lines, Names, Standing};
-pub use track::{InitFile, TrackFile, Weight};
+pub use script::{OptionalScript, Script, User};
+pub use track::{InitFile, TrackFile, Tracked, Tracks, Weight};
 pub use units::Garbage;
-pub use vrrp_instance::{Authentication, InitialState, Instance};
-
-use std::collections::BTreeMap;
+pub use vmac::{ExtraGarp, IpvlanMode, MacAddress, UseIpvlan, UseVmac};
+pub use vrrp_instance::{Instance, NotifyWords, RawLine, TrackWords, Transport, VmacWords};
 
 use block::{Reader, Statement};
 use diag::Sink;
@@ -69,7 +77,7 @@ pub struct Config {
     /// `global_defs`; several blocks add up.
     pub global: GlobalDefs,
     /// `garp_group` blocks in the order of the file.
-    pub garp_groups: Vec<bound::GarpGroup>,
+    pub garp_groups: Vec<AnnouncementGroup>,
     /// `vrrp_instance` blocks in the order of the file.
     pub instances: Vec<Instance>,
     /// `track_file` blocks in the order of the file.
@@ -79,8 +87,12 @@ pub struct Config {
 impl Rows for Config {
     fn rows() -> &'static [Row<Self>] {
         rows! { Config:
+            "garp_group" => garp_groups: Kind::Block(""), Built, "",
+                "Interfaces whose announcements wait for each other.";
             "track_file" => track_files: Kind::Block("NAME"), Refused, "",
                 "A file whose number changes priorities and weights.";
+            "vrrp_instance" => instances: Kind::Block("NAME"), Built, "",
+                "A virtual router.";
             "vrrp_track_file" = "track_file" => track_files: Kind::Block("NAME"), Refused, "",
                 "The old name of track_file.";
         }
@@ -106,10 +118,9 @@ pub fn parse(file: &str, text: &str) -> (Config, Vec<Diagnostic>) {
         file: file.to_owned(),
         ..Config::default()
     };
-    let mut names = BTreeMap::new();
     let mut reader = Reader::new(text);
     while let Some(found) = reader.next_statement(&mut sink) {
-        read_top(&mut config, &mut names, &found, &mut sink);
+        read_top(&mut config, &found, &mut sink);
         if sink.stopped() {
             break;
         }
@@ -132,12 +143,7 @@ pub fn load(file: &str, text: &str, facts: &HostFacts) -> (bound::Bound, Vec<Dia
 }
 
 /// One statement of the top level.
-fn read_top(
-    config: &mut Config,
-    names: &mut BTreeMap<String, u32>,
-    found: &Statement,
-    sink: &mut Sink,
-) {
+fn read_top(config: &mut Config, found: &Statement, sink: &mut Sink) {
     if row::find::<Config>(found.keyword()).is_some() {
         row::read_line(config, "", found, sink);
         return;
@@ -150,15 +156,6 @@ fn read_top(
         "child_wait_time" => {
             let wait = global::child_wait_time(found, sink);
             global::set(&mut config.global.child_wait_time, wait);
-        }
-        "garp_group" => {
-            let group = announcement::group(found, &config.garp_groups, sink);
-            config.garp_groups.extend(group);
-        }
-        "vrrp_instance" => {
-            if let Some(instance) = vrrp_instance::read(found, names, sink) {
-                config.instances.push(instance);
-            }
         }
         _ => drop(config.global.processes.set_top(found, sink)),
     }

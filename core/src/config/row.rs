@@ -59,6 +59,8 @@ pub enum Kind {
     Text,
     /// One word of at most so many octets.
     Name(usize),
+    /// The name of an interface.
+    Interface,
     /// One or more words.
     Words,
     /// A program and its arguments, with quotes of both kinds and backslashes.
@@ -76,14 +78,12 @@ pub enum Kind {
 }
 
 impl Kind {
-    #[allow(dead_code, reason = "for the blocks whose words get their rows next")]
     /// A whole number from `min` to `max`; one with something behind it is refused.
     pub(super) const fn number(min: i64, max: i64) -> Self {
         let tail = Garbage::Refuse;
         Self::Number { min, max, tail }
     }
 
-    #[allow(dead_code, reason = "for the blocks whose words get their rows next")]
     /// A whole number from `min` to `max`; of one with something behind it the digits count.
     pub(super) const fn number_cut(min: i64, max: i64) -> Self {
         let tail = Garbage::Cut;
@@ -107,6 +107,7 @@ impl Kind {
             }
             Self::Text => "TEXT".to_owned(),
             Self::Name(_) => "NAME".to_owned(),
+            Self::Interface => "INTERFACE".to_owned(),
             Self::Words => "WORD...".to_owned(),
             Self::Command => "COMMAND".to_owned(),
             Self::Address => "ADDRESS".to_owned(),
@@ -161,6 +162,8 @@ pub(super) trait Field {
 pub(super) trait Rows: Sized + 'static {
     /// Its words, sorted.
     fn rows() -> &'static [Row<Self>];
+    /// Looks at the block when one of its lines has been read.
+    fn on_line(&mut self, _line: &Statement, _sink: &mut Sink) {}
 }
 
 /// A block that begins with its keyword and perhaps a name.
@@ -238,6 +241,7 @@ pub(super) fn read_line<B: Rows>(
     }
     let before = sink.weight();
     (row.field)(block).read(&row.head, line, sink);
+    block.on_line(line, sink);
     // A line that is wrong has had its message.
     if sink.weight() == before {
         statement::say_standing(row.head.standing, line, sink);
@@ -320,6 +324,7 @@ impl<T> Default for Lines<T> {
 
 impl<T: Line> Field for Lines<T> {
     fn read(&mut self, _head: &Head, found: &Statement, sink: &mut Sink) {
+        no_name(found, sink);
         let lines = found.block.iter().flat_map(|block| &block.statements);
         for line in lines {
             if !statement::has_its_block(false, line, sink) {
@@ -351,7 +356,8 @@ impl<T: Line> Field for Lines<T> {
 pub struct Names(pub Vec<Spanned<String>>);
 
 impl Field for Names {
-    fn read(&mut self, _head: &Head, found: &Statement, _sink: &mut Sink) {
+    fn read(&mut self, _head: &Head, found: &Statement, sink: &mut Sink) {
+        no_name(found, sink);
         let lines = found.block.iter().flat_map(|block| &block.statements);
         let words = lines.flat_map(|line| &line.words);
         self.0
@@ -411,6 +417,18 @@ fn show_block<T: Begin>(block: &T, head: &Head, page: &mut Page) {
     page.open(&words);
     show_lines(block, page);
     page.close();
+}
+
+/// Reports what stands behind the keyword of a block that has no name.
+pub(super) fn no_name(found: &Statement, sink: &mut Sink) {
+    if let Some(word) = found.arguments().first() {
+        let message = format!(
+            "{} stands between {} and its block; it is ignored",
+            quoted(&word.text),
+            quoted(found.keyword())
+        );
+        sink.error(word.span, message);
+    }
 }
 
 /// The one name behind the keyword of a block, not yet used by another block of this keyword;

@@ -9,6 +9,7 @@ use super::page::Page;
 use super::row::{Head, Kind};
 use super::statement::{flag, optional, value};
 use super::units::{self, Garbage};
+use crate::limits;
 use crate::time::Duration;
 
 /// A value that one line holds.
@@ -86,11 +87,16 @@ impl Scalar for bool {
 impl Scalar for String {
     fn read(head: &Head, found: &Statement, sink: &mut Sink) -> Option<Self> {
         let word = value(found, sink)?;
-        if let Kind::Name(longest) = head.kind
-            && word.text.len() > longest
-        {
+        let (longest, what) = match head.kind {
+            Kind::Name(longest) => (longest, "a name here"),
+            Kind::Interface => (limits::INTERFACE_NAME, "the name of an interface"),
+            _ => return Some(word.text.clone()),
+        };
+        if word.text.len() > longest {
             let shown = quoted(&word.text);
-            let message = format!("{shown} is longer than {longest} octets; {IGNORED}");
+            let message = format!(
+                "{shown} is too long for {what}, which has at most {longest} octets; {IGNORED}"
+            );
             sink.error(word.span, message);
             return None;
         }

@@ -1,11 +1,15 @@
-//! What may be tracked: `track_file`.
+//! What is tracked by instances and groups, and `track_file`.
+
+use std::collections::BTreeMap;
 
 use super::block::Statement;
 use super::diag::{Sink, Spanned, quoted};
 use super::global::IGNORED;
+use super::lexer::Word;
 use super::page::Page;
-use super::row::{Begin, Head, Kind, Row, Rows, own_name, rows};
+use super::row::{Begin, Field, Head, Kind, Row, Rows, no_name, own_name, rows};
 use super::scalar::Scalar;
+use super::statement;
 use super::units::{self, Garbage};
 
 /// `track_file`: a file whose number changes priorities and weights.
@@ -136,4 +140,147 @@ impl Scalar for InitFile {
         words.extend(self.overwrite.then_some("overwrite"));
         page.line(&words);
     }
+}
+
+/// A line of `track_interface`, `track_script`, `track_file`, `track_process` or `track_bfd`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Tracked {
+    /// What is tracked.
+    pub name: Spanned<String>,
+    /// `weight`, instead of what its own block says.
+    pub weight: Option<Spanned<i16>>,
+    /// `reverse` or, if false, `noreverse`, instead of what its own block says.
+    pub reverse: Option<bool>,
+}
+
+/// The lines of a `track_..` block; several blocks add up.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Tracks(pub Vec<Tracked>);
+
+/// What stands on a line of a `track_..` block.
+pub(super) const TRACKED: Kind = Kind::Lines("NAME [weight -253..253 [reverse|noreverse]]");
+
+/// The same where a factor of 254 makes sense.
+pub(super) const TRACKED_WIDE: Kind = Kind::Lines("NAME [weight -254..254 [reverse|noreverse]]");
+
+/// The same for interfaces.
+pub(super) const TRACKED_INTERFACES: Kind = Kind::Lines("INTERFACE [weight -253..253 [reverse]]");
+
+/// The largest weight that a single object has.
+const WEIGHT_MAX: i64 = 253;
+
+/// The largest factor of files and processes.
+const FACTOR_MAX: i64 = 254;
+
+impl Field for Tracks {
+    fn read(&mut self, head: &Head, found: &Statement, sink: &mut Sink) {
+        no_name(found, sink);
+        let mut names: BTreeMap<String, u32> = BTreeMap::new();
+        for known in &self.0 {
+            names.insert(known.name.value.clone(), known.name.span.line);
+        }
+        let lines = found.block.iter().flat_map(|block| &block.statements);
+        for line in lines {
+            if !statement::has_its_block(false, line, sink) {
+                continue;
+            }
+            let Some(tracked) = Tracked::read(head, line, sink) else {
+                continue;
+            };
+            let name = &tracked.name;
+            if let Some(first) = names.get(&name.value) {
+                let shown = quoted(&name.value);
+                let message = format!("{shown} stands already on line {first}; {IGNORED}");
+                sink.error(name.span, message).help("remove one of the two");
+                continue;
+            }
+            names.insert(name.value.clone(), name.span.line);
+            self.0.push(tracked);
+        }
+    }
+
+    fn show(&self, head: &Head, page: &mut Page) {
+        if self.0.is_empty() {
+            return;
+        }
+        page.open(&[head.word]);
+        for tracked in &self.0 {
+            tracked.show(page);
+        }
+        page.close();
+    }
+}
+
+impl Tracked {
+    fn read(head: &Head, line: &Statement, sink: &mut Sink) -> Option<Self> {
+        let name = line.words.first()?;
+        let mut tracked = Self {
+            name: Spanned::new(name.text.clone(), name.span),
+            weight: None,
+            reverse: None,
+        };
+        let [option, rest @ ..] = line.arguments() else {
+            return Some(tracked);
+        };
+        if option.text != "weight" {
+            let message = format!("{} is not known here; {IGNORED}", quoted(&option.text));
+            sink.error(option.span, message)
+                .help("write `weight N` behind the name, and `reverse` behind that");
+            return None;
+        }
+        let Some((number, rest)) = rest.split_first() else {
+            let message = format!("`weight` needs a value; {IGNORED}");
+            sink.error(option.span, message);
+            return None;
+        };
+        tracked.weight = Some(Spanned::new(weight(head, number, sink)?, number.span));
+        for word in rest {
+            tracked.reverse = match word.text.as_str() {
+                "reverse" => Some(true),
+                "noreverse" => Some(false),
+                other => {
+                    let message = format!("{} is not known here; {IGNORED}", quoted(other));
+                    sink.error(word.span, message)
+                        .help("only `reverse` or `noreverse` may stand behind the weight");
+                    return None;
+                }
+            };
+        }
+        Some(tracked)
+    }
+
+    fn show(&self, page: &mut Page) {
+        let weight = self.weight.as_ref().map(|weight| weight.value.to_string());
+        let mut words = vec![self.name.value.as_str()];
+        if let Some(weight) = &weight {
+            words.extend(["weight", weight]);
+            words.extend(
+                self.reverse
+                    .map(|on| if on { "reverse" } else { "noreverse" }),
+            );
+        }
+        page.line(&words);
+    }
+}
+
+/// The weight of one line; 254 is 253 where it is none of a file or process.
+fn weight(head: &Head, word: &Word, sink: &mut Sink) -> Option<i16> {
+    let range = -FACTOR_MAX..=FACTOR_MAX;
+    let is_factor = head.kind == TRACKED_WIDE;
+    let range = if head.word == "track_bfd" {
+        -WEIGHT_MAX..=WEIGHT_MAX
+    } else {
+        range
+    };
+    let mut value = units::signed(word, range, Garbage::Refuse, IGNORED, sink)?;
+    if value.abs() > WEIGHT_MAX && !is_factor {
+        value = value.signum() * WEIGHT_MAX;
+        let message = format!("{} is out of range; {value} is used", quoted(&word.text));
+        sink.error(word.span, message)
+            .help(format!(
+                "write a whole number from -{WEIGHT_MAX} to {WEIGHT_MAX}"
+            ))
+            .suggest(value.to_string());
+    }
+    i16::try_from(value).ok()
 }
