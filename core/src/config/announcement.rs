@@ -17,9 +17,6 @@ use crate::time::Duration;
 /// The longest interval of a `garp_group`, as in keepalived.
 const GROUP_INTERVAL_MAX: u64 = i32::MAX as u64;
 
-/// The longest interval of `global_defs`, as in keepalived.
-const INTERVAL_MAX: Duration = Duration::from_micros(u32::MAX as u64);
-
 /// Whole seconds between blocks of announcements.
 pub(super) const DELAY: Kind = Kind::WholeSeconds {
     min: 0,
@@ -120,13 +117,13 @@ pub struct Repeat(pub u32);
 impl Scalar for Repeat {
     fn read(_head: &Head, found: &Statement, sink: &mut Sink) -> Option<Self> {
         let word = value(found, sink)?;
-        let range = 0..=u64::from(u32::MAX);
-        let count = units::number(word, range, Garbage::Cut, IGNORED, sink)?;
-        if count == 0 {
-            let message = format!("{} must be at least 1; 1 is used", quoted(found.keyword()));
-            sink.error(word.span, message).suggest("1");
-        }
-        u32::try_from(count.max(1)).ok().map(Self)
+        let has = |digits: &str| word.text.contains(|c| digits.contains(c));
+        let is_zero = !has("123456789-");
+        let outcome = if is_zero { "1 is used" } else { IGNORED };
+        let range = 1..=u64::from(u32::MAX);
+        let count = units::number(word, range, Garbage::Cut, outcome, sink);
+        let count = count.or(is_zero.then_some(1))?;
+        u32::try_from(count).ok().map(Self)
     }
 
     fn show(&self, head: &Head, page: &mut Page) {
@@ -149,13 +146,6 @@ impl Scalar for Refresh {
     fn show(&self, head: &Head, page: &mut Page) {
         self.0.show(head, page);
     }
-}
-
-/// `vrrp_garp_interval` and `vrrp_gna_interval`.
-pub(super) fn interval(found: &Statement, sink: &mut Sink) -> Option<Duration> {
-    let word = value(found, sink)?;
-    let range = Duration::from_micros(1)..=INTERVAL_MAX;
-    units::seconds(word, range, IGNORED, sink)
 }
 
 /// `garp_group`: interfaces whose announcements wait for each other.

@@ -177,16 +177,16 @@ impl Begin for AuthHmac {
     fn heading(&self) -> Vec<&str> {
         Vec::new()
     }
+}
 
-    fn end(&mut self, found: &Statement, sink: &mut Sink) -> bool {
-        if sink.stopped() {
-            return true;
-        }
+impl AuthHmac {
+    /// Says what keeps it from working.
+    pub(super) fn check(&self, sink: &mut Sink) {
         let Some(active) = &self.active_key else {
             let message = "`auth_hmac` has no `active_key` and is left out";
-            sink.error(found.span(), message)
+            sink.error(self.span, message)
                 .help("write `active_key ID`, the number of one of its keys");
-            return false;
+            return;
         };
         if !self.keys.iter().any(|key| key.value.id == active.value) {
             let message = format!(
@@ -195,9 +195,7 @@ impl Begin for AuthHmac {
             );
             sink.error(active.span, message)
                 .help("add the key, or name one that is there");
-            return false;
         }
-        true
     }
 }
 

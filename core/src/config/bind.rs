@@ -313,6 +313,9 @@ impl Pass<'_> {
     }
 
     fn auth(&mut self, version: Version) -> Auth {
+        if let Some(hmac) = &self.instance.auth_hmac {
+            hmac.check(self.sink);
+        }
         let Some(auth) = &self.instance.authentication else {
             return Auth::None;
         };

@@ -4,8 +4,14 @@
 use super::Config;
 use super::announcement::AnnouncementGroup;
 use super::authentication::{AuthHmac, Authentication};
+use super::bfd::BfdInstance;
+use super::global::{GlobalDefs, Recipients};
+use super::instance_words::Peer;
+use super::link_watch::{LinkDelays, Linkbeat};
 use super::row::{Head, Rows};
-use super::track::TrackFile;
+use super::sync_group::{SyncGroup, TrackGroup};
+use super::track::{TrackFile, Tracked};
+use super::tracker::{TrackProcess, VrrpScript};
 use super::vrrp_instance::Instance;
 
 /// A block and its words.
@@ -40,12 +46,24 @@ pub fn blocks() -> &'static [BlockEntry] {
             heads: heads::<Config>,
         },
         BlockEntry {
+            path: "bfd_instance",
+            heads: heads::<BfdInstance>,
+        },
+        BlockEntry {
             path: "garp_group",
             heads: heads::<AnnouncementGroup>,
         },
         BlockEntry {
+            path: "global_defs",
+            heads: heads::<GlobalDefs>,
+        },
+        BlockEntry {
             path: "track_file",
             heads: heads::<TrackFile>,
+        },
+        BlockEntry {
+            path: "track_group",
+            heads: heads::<TrackGroup>,
         },
         BlockEntry {
             path: "vrrp_instance",
@@ -58,6 +76,61 @@ pub fn blocks() -> &'static [BlockEntry] {
         BlockEntry {
             path: "vrrp_instance/authentication",
             heads: heads::<Authentication>,
+        },
+        BlockEntry {
+            path: "vrrp_script",
+            heads: heads::<VrrpScript>,
+        },
+        BlockEntry {
+            path: "vrrp_sync_group",
+            heads: heads::<SyncGroup>,
+        },
+        BlockEntry {
+            path: "vrrp_track_process",
+            heads: heads::<TrackProcess>,
+        },
+    ]
+}
+
+/// The words that stand within lines: options of addresses, routes and rules, what follows a name in
+/// a block of lines, and what is neither a word of a block nor part of one, as `include`.
+pub fn line_words() -> &'static [BlockEntry] {
+    &[
+        BlockEntry {
+            path: "global_defs/notification_email",
+            heads: || vec![Recipients::HEAD],
+        },
+        BlockEntry {
+            path: "interface_up_down_delays",
+            heads: || vec![LinkDelays::HEAD],
+        },
+        BlockEntry {
+            path: "linkbeat_interfaces",
+            heads: || vec![Linkbeat::HEAD],
+        },
+        BlockEntry {
+            path: "vrrp_instance/track_bfd",
+            heads: || Tracked::heads("track_bfd"),
+        },
+        BlockEntry {
+            path: "vrrp_instance/track_file",
+            heads: || Tracked::heads("track_file"),
+        },
+        BlockEntry {
+            path: "vrrp_instance/track_interface",
+            heads: || Tracked::heads("track_interface"),
+        },
+        BlockEntry {
+            path: "vrrp_instance/track_process",
+            heads: || Tracked::heads("track_process"),
+        },
+        BlockEntry {
+            path: "vrrp_instance/track_script",
+            heads: || Tracked::heads("track_script"),
+        },
+        BlockEntry {
+            path: "vrrp_instance/unicast_peer",
+            heads: Peer::heads,
         },
     ]
 }

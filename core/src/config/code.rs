@@ -49,6 +49,8 @@ codes! {
     Deprecated = "deprecated";
     /// A script that others could change.
     UnsafeScript = "unsafe-script";
+    /// A word that has a newer name.
+    Renamed = "renamed";
     /// A part of the language that this version does not build.
     NotBuilt = "not-built";
 }

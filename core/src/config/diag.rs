@@ -149,6 +149,23 @@ pub struct Diagnostic {
     pub help: Option<String>,
     /// Text that may replace the bytes of `span`.
     pub suggestion: Option<String>,
+    /// Other places that have to do with it, such as the definition that a word came from.
+    pub related: Vec<Related>,
+}
+
+/// Another place that a finding is about.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Related {
+    /// Name of the file, for display.
+    pub file: String,
+    /// Bytes of that file's text.
+    pub span: Range<usize>,
+    /// Line, from 1.
+    pub line: u32,
+    /// Character within the line, from 1.
+    pub column: u32,
+    /// What is there.
+    pub text: String,
 }
 
 impl Diagnostic {
@@ -289,6 +306,7 @@ impl Sink {
             message: message.into(),
             help: None,
             suggestion: None,
+            related: Vec::new(),
         };
         let seen = |d: &Diagnostic| d.severity == severity && d.class == class;
         if self.is_full() && self.kept.iter().any(seen) {
@@ -349,6 +367,7 @@ impl Sink {
                 message: format!("{} more findings are not shown", self.dropped),
                 help: Some("correct the first ones and check again".to_owned()),
                 suggestion: None,
+                related: Vec::new(),
                 ..last
             });
         }

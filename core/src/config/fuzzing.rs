@@ -30,8 +30,8 @@ pub fn pieces(text: &str) -> (Vec<Piece>, Vec<Diagnostic>) {
     let mut pieces = Vec::new();
     while let Some(token) = lexer.next_token(&mut sink) {
         match token {
-            Token::Line(words) => {
-                let words = words.into_iter().map(|word| Piece::Word {
+            Token::Line(line) => {
+                let words = line.words.into_iter().map(|word| Piece::Word {
                     text: word.text,
                     span: word.span,
                 });

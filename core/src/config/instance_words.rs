@@ -8,7 +8,7 @@ use super::diag::{Sink, Spanned, quoted};
 use super::global::IGNORED;
 use super::lexer::Word;
 use super::page::Page;
-use super::row::{Field, Head, Line};
+use super::row::{Field, Head, Kind, Line};
 use super::scalar::Scalar;
 use super::statement::{self, value};
 use super::units::{self, Garbage};
@@ -167,6 +167,18 @@ pub struct Peer {
     pub min_ttl: Option<u8>,
     /// `max_ttl`: the greatest.
     pub max_ttl: Option<u8>,
+}
+
+impl Peer {
+    /// The words of the line, for the catalogue.
+    pub(super) fn heads() -> Vec<Head> {
+        let ttl = Kind::number(0, 255);
+        vec![
+            Head::within("<ADDR>", Kind::Address, "The address of another router."),
+            Head::within("max_ttl", ttl, "The greatest TTL that is accepted from it.").or("255"),
+            Head::within("min_ttl", ttl, "The least TTL that is accepted from it.").or("0"),
+        ]
+    }
 }
 
 impl Line for Peer {

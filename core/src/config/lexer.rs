@@ -19,11 +19,21 @@ pub(super) struct Word {
     pub(super) unexpanded: bool,
 }
 
+/// The words of one line.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Line {
+    /// At least one.
+    pub(super) words: Vec<Word>,
+    /// The text from the first word to the last; `None` where splitting it by the richer rules of
+    /// [`super::command`] gives the same words.
+    pub(super) raw: Option<Box<str>>,
+}
+
 /// What a block is made of.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Token {
-    /// The words of one line, at least one.
-    Line(Vec<Word>),
+    /// The words of one line.
+    Line(Line),
     Open(Span),
     Close(Span),
 }
@@ -160,7 +170,7 @@ impl<'a> Lexer<'a> {
                     }
                 },
                 Some('{' | '}') if !is_include(&words) => {
-                    self.flush(&mut words, sink);
+                    self.flush(&mut words, cursor, sink);
                     let open = cursor.peek() == Some('{');
                     cursor.bump();
                     let span = cursor.since(start);
@@ -173,13 +183,14 @@ impl<'a> Lexer<'a> {
                 Some(_) => words.push(cursor.plain_word(is_include(&words))),
             }
         }
-        self.flush(&mut words, sink);
+        self.flush(&mut words, cursor, sink);
     }
 
-    fn flush(&mut self, words: &mut Vec<Word>, sink: &mut Sink) {
-        if words.is_empty() {
+    fn flush(&mut self, words: &mut Vec<Word>, cursor: &Cursor<'a>, sink: &mut Sink) {
+        let (Some(first), Some(last)) = (words.first(), words.last()) else {
             return;
-        }
+        };
+        let raw = cursor.raw(first.span, last.span);
         if let Some(first) = words
             .first_mut()
             .filter(|first| is_include_word(&first.text))
@@ -189,7 +200,8 @@ impl<'a> Lexer<'a> {
         } else {
             self.mark_references(words, sink);
         }
-        self.ready.push_back(Token::Line(std::mem::take(words)));
+        let words = std::mem::take(words);
+        self.ready.push_back(Token::Line(Line { words, raw }));
     }
 
     fn mark_references(&self, words: &mut [Word], sink: &mut Sink) {
@@ -332,6 +344,13 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// The text from `first` to `last` if the richer rules may split it otherwise.
+    fn raw(&self, first: Span, last: Span) -> Option<Box<str>> {
+        let range = first.start as usize - self.base..last.end as usize - self.base;
+        let text = self.line.get(range)?;
+        text.contains(['\'', '"', '\\']).then(|| text.into())
+    }
+
     const fn whole(&self) -> Span {
         Span {
             file: 0,
@@ -408,8 +427,8 @@ mod tests {
         let mut all = Vec::new();
         while let Some(token) = lexer.next_token(&mut sink) {
             all.push(match token {
-                Token::Line(words) => {
-                    let words = words.iter().map(|word| word.text.as_str());
+                Token::Line(line) => {
+                    let words = line.words.iter().map(|word| word.text.as_str());
                     words.collect::<Vec<_>>().join("|")
                 }
                 Token::Open(span) | Token::Close(span) => text[span.bytes()].to_owned(),
@@ -438,10 +457,10 @@ mod tests {
         let mut sink = Sink::new("f");
         let mut lexer = Lexer::new(text);
         lexer.next_token(&mut sink);
-        let Some(Token::Line(words)) = lexer.next_token(&mut sink) else {
+        let Some(Token::Line(line)) = lexer.next_token(&mut sink) else {
             panic!("a line");
         };
-        let places = words.iter().map(|word| {
+        let places = line.words.iter().map(|word| {
             let span = word.span;
             (&text[span.bytes()], span.line, span.column)
         });

@@ -13,12 +13,14 @@
 mod addresses;
 mod announcement;
 mod authentication;
+mod bfd;
 mod bind;
 mod block;
 pub mod bound;
 pub mod catalogue;
 mod checks;
 mod code;
+pub mod command;
 mod diag;
 pub mod dumps;
 #[doc(hidden)]
@@ -27,6 +29,7 @@ mod global;
 mod instance_words;
 mod keywords;
 mod lexer;
+mod link_watch;
 mod page;
 mod processes;
 pub mod reloading;
@@ -35,9 +38,11 @@ mod scalar;
 mod script;
 mod statement;
 mod strict;
+mod sync_group;
 #[cfg(test)]
 mod tests;
 mod track;
+mod tracker;
 mod units;
 mod vmac;
 mod vrrp_instance;
@@ -47,27 +52,36 @@ pub use announcement::{AnnouncementGroup, AnnouncementWords, GroupInterfaces, Re
 pub use authentication::{
     AntiReplay, AuthHmac, AuthKind, Authentication, HmacKey, HmacMode, Password,
 };
+pub use bfd::BfdInstance;
 pub use bind::{HostFacts, InterfaceFact, bind};
 pub use code::Code;
+pub use command::Command;
 pub use diag::{
-    Class, Diagnostic, EXIT_CONFIG, EXIT_TEST_ERROR, EXIT_TEST_FATAL, EXIT_TEST_SECURITY, Severity,
-    Span, Spanned, check_exit_code, start_exit_code,
+    Class, Diagnostic, EXIT_CONFIG, EXIT_TEST_ERROR, EXIT_TEST_FATAL, EXIT_TEST_SECURITY, Related,
+    Severity, Span, Spanned, check_exit_code, start_exit_code,
 };
-pub use global::GlobalDefs;
+pub use global::{
+    BufferPolicy, Chains, Dbus, ExtraInterfaces, Fifo, Fifos, Firewall, FlushOnStop, GlobalDefs,
+    IncludeCheck, Lvs, Mail, Named, NamedSets, ReceiveBuffers, Recipients, ScriptUser, Scripts,
+    SmtpServer, Snmp, SyncDaemon, Timeouts,
+};
 pub use instance_words::{InitialState, Peer, PreemptDelay, Priority, RivalPriority, Wish};
+pub use link_watch::{LinkDelays, Linkbeat, LinkbeatMethod};
 pub use processes::{ChildProcess, Processes, is_file_name, mask};
 pub use row::{Head, Kind, Lines, Names, Standing};
-pub use script::{OptionalScript, Script, User};
-pub use track::{InitFile, TrackFile, Tracked, Tracks, Weight};
+pub use script::{First, OptionalScript, Script, User};
+pub use sync_group::{Members, SyncGroup, TrackGroup};
+pub use track::{InitFile, TrackFile, TrackWords, Tracked, Tracks, Weight};
+pub use tracker::{ParamMatch, RunTime, Runs, TrackProcess, VrrpScript};
 pub use units::Garbage;
 pub use vmac::{ExtraGarp, IpvlanMode, MacAddress, UseIpvlan, UseVmac};
-pub use vrrp_instance::{Instance, NotifyWords, RawLine, TrackWords, Transport, VmacWords};
+pub use vrrp_instance::{Instance, NotifyWords, RawLine, Transport, VmacWords};
 
 use block::{Reader, Statement};
 use diag::Sink;
 use keywords::Place;
 use page::Page;
-use row::{Row, Rows, rows};
+use row::{Field, Row, Rows, rows};
 
 /// One configuration as written: values typed, names not yet looked up.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -82,19 +96,82 @@ pub struct Config {
     pub instances: Vec<Instance>,
     /// `track_file` blocks in the order of the file.
     pub track_files: Vec<TrackFile>,
+    /// `vrrp_sync_group` blocks in the order of the file.
+    pub sync_groups: Vec<SyncGroup>,
+    /// `track_group` blocks in the order of the file.
+    pub track_groups: Vec<TrackGroup>,
+    /// `vrrp_script` blocks in the order of the file.
+    pub scripts: Vec<VrrpScript>,
+    /// `vrrp_track_process` blocks in the order of the file.
+    pub track_processes: Vec<TrackProcess>,
+    /// `bfd_instance` blocks in the order of the file.
+    pub bfds: Vec<BfdInstance>,
+    /// `interface_up_down_delays`.
+    pub link_delays: Lines<LinkDelays>,
+    /// `linkbeat_interfaces`.
+    pub linkbeats: Lines<Linkbeat>,
+    /// `linkbeat_use_polling`.
+    pub linkbeat_use_polling: Option<Span>,
 }
 
 impl Rows for Config {
     fn rows() -> &'static [Row<Self>] {
         rows! { Config:
+            "bfd_instance" => bfds: Kind::Block("NAME"), Refused, "",
+                "A session of bidirectional forwarding detection with one neighbour.";
+            "child_wait_time" => global.child_wait_time:
+                Kind::WholeSeconds { min: 0, max: u32::MAX }, Built, "5",
+                "How long the parent waits for its children to end before it kills them.";
             "garp_group" => garp_groups: Kind::Block(""), Built, "",
                 "Interfaces whose announcements wait for each other.";
+            "global_defs" => (
+                |config, head, found, sink| {
+                    row::read_lines(&mut config.global, head.word, found, sink);
+                },
+                |config, head, page| global::show(&config.global, head, page)
+            ): Kind::Block(""), Built, "",
+                "What concerns the daemon as a whole, and defaults of the blocks.";
+            "instance" => (
+                |config, _, found, sink| config.global.processes.read_instance(found, sink),
+                |config, head, page| Field::show(&config.global.processes.instance, head, page)
+            ): Kind::Soft(&Kind::Text), Built, "",
+                "Name of this daemon among several of the host; a part of the names of its files.";
+            "interface_up_down_delays" => link_delays:
+                Kind::Lines("INTERFACE DOWN_DELAY [UP_DELAY]"), Refused, "",
+                "How many seconds, up to 255, a link must be down or up to count as such.";
+            "linkbeat_interfaces" => linkbeats:
+                Kind::Lines("INTERFACE [MII|ETHTOOL|IOCTL]"), Refused, "",
+                "Interfaces that are asked for the state of their links.";
+            "linkbeat_use_polling" => linkbeat_use_polling: Kind::Flag, Refused, "",
+                "All interfaces are asked for the state of their links.";
+            "namespace_with_ipsets" => global.processes.namespace_with_ipsets:
+                Kind::Flag, Built, "",
+                "Of no effect: sets of addresses know network namespaces.";
+            "net_namespace" => (
+                |config, _, found, sink| config.global.processes.read_net_namespace(found, sink),
+                |config, head, page| {
+                    Field::show(&config.global.processes.net_namespace, head, page);
+                }
+            ): Kind::Soft(&Kind::Text), Built, "",
+                "Network namespace that the daemon runs in.";
+            "net_namespace_ipvs" => global.net_namespace_ipvs: Kind::Other("[NAME]"), Refused, "",
+                "Network namespace of the IPVS table; alone that of the host.";
             "track_file" => track_files: Kind::Block("NAME"), Refused, "",
                 "A file whose number changes priorities and weights.";
+            "track_group" => track_groups: Kind::Block("NAME"), Refused, "",
+                "Instances without which addresses, routes and rules of static blocks go.";
+            "use_pid_dir" => global.processes.use_pid_dir: Kind::Flag, Built, "",
+                "Pid files stand in a directory of their own.";
             "vrrp_instance" => instances: Kind::Block("NAME"), Built, "",
                 "A virtual router.";
+            "vrrp_script" => scripts: Kind::Block("NAME"), Refused, "",
+                "A command whose exit status is tracked.";
+            "vrrp_sync_group" => sync_groups: Kind::Block("NAME"), Refused, "",
+                "Instances that are masters together or not at all.";
             "vrrp_track_file" = "track_file" => track_files: Kind::Block("NAME"), Refused, "",
                 "The old name of track_file.";
+            "vrrp_track_process" => track_processes: Kind::Block("NAME"), Refused, "",
+                "Processes whose number is tracked.";
         }
     }
 }
@@ -152,11 +229,6 @@ fn read_top(config: &mut Config, found: &Statement, sink: &mut Sink) {
         return;
     }
     match found.keyword() {
-        "global_defs" => global::read(&mut config.global, found, sink),
-        "child_wait_time" => {
-            let wait = global::child_wait_time(found, sink);
-            global::set(&mut config.global.child_wait_time, wait);
-        }
-        _ => drop(config.global.processes.set_top(found, sink)),
+        _ => {}
     }
 }

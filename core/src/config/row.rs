@@ -4,12 +4,16 @@
 //! the dump ([`Page`]), the manual and the table of the README ([`super::catalogue`]), and the test
 //! that walks all words. A word that has a row therefore has all of them.
 
+use std::net::IpAddr;
+
 use super::block::Statement;
 use super::diag::{Class, Severity, Sink, Span, Spanned, quoted};
+use super::lexer::Word;
 use super::page::Page;
 use super::scalar::Scalar;
 use super::statement;
 use super::units::Garbage;
+use crate::time::Duration;
 
 /// What this version does with a word.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -55,12 +59,21 @@ pub enum Kind {
         /// The most, in microseconds.
         max_us: u64,
     },
+    /// Milliseconds with decimals.
+    Millis {
+        /// The fewest.
+        min: u32,
+        /// The most.
+        max: u32,
+    },
     /// One word.
     Text,
     /// One word of at most so many octets.
     Name(usize),
     /// The name of an interface.
     Interface,
+    /// One word, of which at most so many octets count.
+    Cut(usize),
     /// One or more words.
     Words,
     /// A program and its arguments, with quotes of both kinds and backslashes.
@@ -75,6 +88,9 @@ pub enum Kind {
     Block(&'static str),
     /// Something else, as the manual writes it.
     Other(&'static str),
+    /// The same, and where nothing follows the word the original says so and goes on; for other
+    /// kinds that need a value it ends there.
+    Soft(&'static Self),
 }
 
 impl Kind {
@@ -105,8 +121,9 @@ impl Kind {
             Self::Seconds { min_us, max_us } => {
                 format!("SECONDS ({}..{})", in_seconds(min_us), in_seconds(max_us))
             }
+            Self::Millis { min, max } => format!("MILLISECONDS ({min}..{max})"),
             Self::Text => "TEXT".to_owned(),
-            Self::Name(_) => "NAME".to_owned(),
+            Self::Name(_) | Self::Cut(_) => "NAME".to_owned(),
             Self::Interface => "INTERFACE".to_owned(),
             Self::Words => "WORD...".to_owned(),
             Self::Command => "COMMAND".to_owned(),
@@ -116,6 +133,7 @@ impl Kind {
             Self::Block("") => "{ ... }".to_owned(),
             Self::Block(name) => format!("{name} {{ ... }}"),
             Self::Other(shape) => shape.to_owned(),
+            Self::Soft(inner) => inner.synopsis(),
         }
     }
 }
@@ -142,12 +160,33 @@ pub struct Head {
     pub text: &'static str,
 }
 
-/// A word of the block `B`, and the field that it fills.
-#[derive(Debug)]
+impl Head {
+    /// A word that stands within a line; `<NAME>` for what stands for a value.
+    pub(super) const fn within(word: &'static str, kind: Kind, text: &'static str) -> Self {
+        Self {
+            word,
+            kind,
+            standing: Standing::Built,
+            synonym_of: "",
+            default: "",
+            text,
+        }
+    }
+
+    /// The same with a default.
+    pub(super) const fn or(mut self, default: &'static str) -> Self {
+        self.default = default;
+        self
+    }
+}
+
+/// A word of the block `B`, and what is done with its statements.
 pub(super) struct Row<B: 'static> {
     pub(super) head: Head,
-    pub(super) field: fn(&mut B) -> &mut dyn Field,
-    pub(super) look: fn(&B) -> &dyn Field,
+    /// Reads one statement; see [`Field::read`].
+    pub(super) read: fn(&mut B, &Head, &Statement, &mut Sink),
+    /// Writes the statements that read back to what is held; see [`Field::show`].
+    pub(super) show: fn(&B, &Head, &mut Page),
 }
 
 /// A field of a block: reads the statements of its word, and shows itself as such.
@@ -180,9 +219,12 @@ pub(super) trait Begin: Rows {
 }
 
 /// Rows of a block: `"word" => field: Kind, Standing, "default", "sentence";`, sorted by word.
-/// `field` may be a path of fields; `= "word"` behind the word makes it a synonym of that one.
+///
+/// `field` may be a path of fields, or `(read, show)`: functions as [`Row`] holds them. `= "word"`
+/// behind the word makes it a synonym of that one.
 macro_rules! rows {
-    ($block:ty: $($word:literal $(= $synonym:literal)? => $first:ident $(. $more:ident)* :
+    ($block:ty: $($word:literal $(= $synonym:literal)? =>
+      $(($read:expr, $show:expr))? $($first:ident $(. $more:ident)*)? :
       $kind:expr, $standing:ident, $default:literal, $text:literal;)*) => {{
         const ROWS: &[$crate::config::row::Row<$block>] = &[$($crate::config::row::Row {
             head: $crate::config::row::Head {
@@ -193,13 +235,29 @@ macro_rules! rows {
                 default: $default,
                 text: $text,
             },
-            field: |block| &mut block.$first $(. $more)*,
-            look: |block| &block.$first $(. $more)*,
+            read: $crate::config::row::reader!($block; $(($read))? $($first $(. $more)*)?),
+            show: $crate::config::row::shower!($block; $(($show))? $($first $(. $more)*)?),
         }),*];
         ROWS
     }};
 }
-pub(super) use rows;
+macro_rules! reader {
+    ($block:ty; ($read:expr)) => { $read };
+    ($block:ty; $($path:ident).+) => {
+        |block: &mut $block, head, found, sink| {
+            $crate::config::row::Field::read(&mut block.$($path).+, head, found, sink);
+        }
+    };
+}
+macro_rules! shower {
+    ($block:ty; ($show:expr)) => { $show };
+    ($block:ty; $($path:ident).+) => {
+        |block: &$block, head, page| {
+            $crate::config::row::Field::show(&block.$($path).+, head, page);
+        }
+    };
+}
+pub(super) use {reader, rows, shower};
 
 /// The row of `word`.
 pub(super) fn find<B: Rows>(word: &str) -> Option<&'static Row<B>> {
@@ -239,8 +297,16 @@ pub(super) fn read_line<B: Rows>(
     if !statement::has_its_block(row.head.kind.is_block(), line, sink) {
         return;
     }
+    let mut head = row.head;
+    if let Kind::Soft(inner) = head.kind {
+        if line.arguments().is_empty() {
+            statement::missing(&head, line, sink);
+            return;
+        }
+        head.kind = *inner;
+    }
     let before = sink.weight();
-    (row.field)(block).read(&row.head, line, sink);
+    (row.read)(block, &head, line, sink);
     block.on_line(line, sink);
     // A line that is wrong has had its message.
     if sink.weight() == before {
@@ -252,7 +318,7 @@ pub(super) fn read_line<B: Rows>(
 pub(super) fn show_lines<B: Rows>(block: &B, page: &mut Page) {
     for row in B::rows() {
         if row.head.synonym_of.is_empty() {
-            (row.look)(block).show(&row.head, page);
+            (row.show)(block, &row.head, page);
         }
     }
 }
@@ -271,6 +337,72 @@ impl<T: Scalar> Field for Option<Spanned<T>> {
             Some(value) => value.value.show(head, page),
             None if !head.default.is_empty() => page.default(head.word, head.default),
             None => {}
+        }
+    }
+}
+
+/// Fields that keep a value of one word without its place.
+macro_rules! plain_fields {
+    ($($type:ty),*) => {$(
+        impl $crate::config::row::Field for Option<$type> {
+            fn read(
+                &mut self,
+                head: &$crate::config::row::Head,
+                found: &$crate::config::block::Statement,
+                sink: &mut $crate::config::diag::Sink,
+            ) {
+                if let Some(value) = $crate::config::scalar::Scalar::read(head, found, sink) {
+                    *self = Some(value);
+                }
+            }
+
+            fn show(
+                &self,
+                head: &$crate::config::row::Head,
+                page: &mut $crate::config::page::Page,
+            ) {
+                match self {
+                    Some(value) => $crate::config::scalar::Scalar::show(value, head, page),
+                    None if !head.default.is_empty() => page.default(head.word, head.default),
+                    None => {}
+                }
+            }
+        }
+    )*};
+}
+pub(super) use plain_fields;
+plain_fields!(
+    u8,
+    u16,
+    u32,
+    u64,
+    i8,
+    i16,
+    i32,
+    i64,
+    bool,
+    String,
+    Vec<String>,
+    Duration,
+    IpAddr
+);
+
+/// Off unless it is switched on: [`Kind::Flag`] or [`Kind::Bool`].
+impl Field for bool {
+    fn read(&mut self, head: &Head, found: &Statement, sink: &mut Sink) {
+        if head.kind == Kind::Flag {
+            statement::flag(found, sink);
+            *self = true;
+        } else if let Some(value) = Scalar::read(head, found, sink) {
+            *self = value;
+        }
+    }
+
+    fn show(&self, head: &Head, page: &mut Page) {
+        if *self {
+            page.line(&[head.word]);
+        } else if head.kind == Kind::Bool {
+            page.default(head.word, "off");
         }
     }
 }
@@ -421,7 +553,9 @@ fn show_block<T: Begin>(block: &T, head: &Head, page: &mut Page) {
 
 /// Reports what stands behind the keyword of a block that has no name.
 pub(super) fn no_name(found: &Statement, sink: &mut Sink) {
-    if let Some(word) = found.arguments().first() {
+    if let Some(word) = found.arguments().first()
+        && found.block.is_some()
+    {
         let message = format!(
             "{} stands between {} and its block; it is ignored",
             quoted(&word.text),
@@ -429,6 +563,14 @@ pub(super) fn no_name(found: &Statement, sink: &mut Sink) {
         );
         sink.error(word.span, message);
     }
+}
+
+/// The first word behind the keyword of a block, not yet used by another block of this keyword;
+/// otherwise reported, and the block is skipped. As in the original reading stops where there is
+/// none, and more words do not matter.
+pub(super) fn first_name(found: &Statement, sink: &mut Sink) -> Option<Spanned<String>> {
+    let name = statement::value(found, sink)?;
+    unused(found, name, sink)
 }
 
 /// The one name behind the keyword of a block, not yet used by another block of this keyword;
@@ -444,7 +586,12 @@ pub(super) fn own_name(found: &Statement, sink: &mut Sink) -> Option<Spanned<Str
         sink.error(found.span(), message).help(help);
         return None;
     };
+    unused(found, name, sink)
+}
+
+fn unused(found: &Statement, name: &Word, sink: &mut Sink) -> Option<Spanned<String>> {
     if let Some(first) = sink.first_use(found.keyword(), &name.text, name.span) {
+        let keyword = quoted(found.keyword());
         let line = first.line;
         let name_shown = quoted(&name.text);
         let message = format!(

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::block::Statement;
 use super::diag::{Sink, quoted};
 use super::global::IGNORED;
+use super::lexer::Word;
 use super::page::Page;
 use super::row::{Head, Kind};
 use super::statement::{flag, optional, value};
@@ -57,12 +58,18 @@ impl Scalar for Duration {
                 let range = Self::from_micros(min_us)..=Self::from_micros(max_us);
                 units::seconds(word, range, IGNORED, sink)
             }
+            Kind::Millis { min, max } => units::millis(word, min..=max, IGNORED, sink),
             _ => None,
         }
     }
 
     fn show(&self, head: &Head, page: &mut Page) {
-        page.line(&[head.word, &self.to_string()]);
+        let shown = match head.kind {
+            // A thousand times as many of them.
+            Kind::Millis { .. } => Self::from_micros(self.as_micros().saturating_mul(1_000)),
+            _ => *self,
+        };
+        page.line(&[head.word, &shown.to_string()]);
     }
 }
 
@@ -90,6 +97,7 @@ impl Scalar for String {
         let (longest, what) = match head.kind {
             Kind::Name(longest) => (longest, "a name here"),
             Kind::Interface => (limits::INTERFACE_NAME, "the name of an interface"),
+            Kind::Cut(longest) => return cut(word, longest, sink),
             _ => return Some(word.text.clone()),
         };
         if word.text.len() > longest {
@@ -106,6 +114,29 @@ impl Scalar for String {
     fn show(&self, head: &Head, page: &mut Page) {
         page.line(&[head.word, self]);
     }
+}
+
+/// What counts of a name of which `longest` octets are kept: whole characters, none of control.
+fn cut(word: &Word, longest: usize, sink: &mut Sink) -> Option<String> {
+    let mut kept = String::new();
+    for letter in word.text.chars() {
+        if letter.is_control() || kept.len() + letter.len_utf8() > longest {
+            break;
+        }
+        kept.push(letter);
+    }
+    let shown = quoted(&word.text);
+    if kept.is_empty() {
+        let message = format!("{shown} is no name of a process; {IGNORED}");
+        sink.error(word.span, message);
+        return None;
+    }
+    if kept.len() < word.text.len() {
+        let used = quoted(&kept);
+        let message = format!("{shown} is longer than {longest} characters; {used} is used");
+        sink.error(word.span, message).suggest(kept.clone());
+    }
+    Some(kept)
 }
 
 /// [`Kind::Words`].

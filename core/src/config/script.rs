@@ -1,9 +1,11 @@
 //! Commands that the daemon runs: `notify_master` and its kin, and the `script` of `vrrp_script`.
 
 use super::block::Statement;
-use super::diag::Sink;
+use super::command::Command;
+use super::diag::{Sink, Spanned, quoted};
+use super::global::IGNORED;
 use super::page::Page;
-use super::row::{Head, Kind};
+use super::row::{Field, Head, Kind};
 use super::scalar::Scalar;
 use super::statement;
 
@@ -12,8 +14,8 @@ use super::statement;
 /// The arguments of the command stand with it in one pair of quotes.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Script {
-    /// The program and its arguments, as one word.
-    pub command: String,
+    /// The program and its arguments.
+    pub command: Command,
     /// The user.
     pub user: Option<String>,
     /// The group.
@@ -25,24 +27,32 @@ pub(super) const SCRIPT: Kind = Kind::Other("COMMAND [USER [GROUP]]");
 
 impl Scalar for Script {
     fn read(_head: &Head, found: &Statement, sink: &mut Sink) -> Option<Self> {
-        let Some(command) = found.arguments().first() else {
-            sink.missing_parameter(found.span(), found.keyword());
-            return None;
-        };
-        statement::surplus(found, 3, sink);
-        let text = |at: usize| found.arguments().get(at).map(|word| word.text.clone());
+        let (command, rest) = Command::with_rest(found, sink)?;
+        let mut rest = rest.into_iter();
+        let (user, group) = (rest.next(), rest.next());
+        if let Some(surplus) = rest.next() {
+            let shown = quoted(&surplus.value);
+            let message = format!("{shown} and what follows it on this line is ignored");
+            sink.note(surplus.span, message)
+                .help("put the program and its arguments into one pair of double quotes");
+        }
         Some(Self {
-            command: command.text.clone(),
-            user: text(1),
-            group: text(2),
+            command: command.value,
+            user: user.map(|user| user.value),
+            group: group.map(|group| group.value),
         })
     }
 
     fn show(&self, head: &Head, page: &mut Page) {
-        let mut words = vec![head.word, &self.command];
-        words.extend(self.user.as_deref());
-        words.extend(self.group.as_deref());
-        page.line(&words);
+        let mut line = format!("{} {}", head.word, self.command.written());
+        for word in [&self.user, &self.group].into_iter().flatten() {
+            let word = Command {
+                argv: vec![word.clone()],
+            };
+            line.push(' ');
+            line.push_str(&word.written());
+        }
+        page.raw(&line);
     }
 }
 
@@ -92,5 +102,32 @@ impl Scalar for User {
         let mut words = vec![head.word, &self.user];
         words.extend(self.group.as_deref());
         page.line(&words);
+    }
+}
+
+/// A value of which the first one written counts, as in keepalived.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct First<T>(pub Option<Spanned<T>>);
+
+impl<T> Default for First<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<T: Scalar> Field for First<T> {
+    fn read(&mut self, head: &Head, found: &Statement, sink: &mut Sink) {
+        let Some(first) = &self.0 else {
+            return self.0.read(head, found, sink);
+        };
+        let line = first.span.line;
+        let keyword = quoted(found.keyword());
+        let message = format!("{keyword} stands already on line {line}; {IGNORED}");
+        sink.error(found.span(), message)
+            .help("remove one of the two");
+    }
+
+    fn show(&self, head: &Head, page: &mut Page) {
+        self.0.show(head, page);
     }
 }

@@ -5,7 +5,7 @@ use super::code::Code;
 use super::diag::{Class, Severity, Sink, quoted};
 use super::keywords::{self, Place};
 use super::lexer::Word;
-use super::row::Standing;
+use super::row::{Head, Standing};
 
 /// True if the statement shall be read; otherwise what is to be said about it has been said.
 pub(super) fn is_built(place: Place, found: &Statement, sink: &mut Sink) -> bool {
@@ -94,7 +94,6 @@ pub(super) fn say_standing(standing: Standing, found: &Statement, sink: &mut Sin
 fn has_right_shape(place: Place, found: &Statement, sink: &mut Sink) -> bool {
     let outer = match place {
         Place::Top => "",
-        Place::Global => "global_defs",
     };
     let wants = keywords::takes_block(outer, found.keyword());
     has_its_block(wants, found, sink) || place == Place::Top
@@ -128,6 +127,15 @@ pub(super) fn has_its_block(wants: bool, found: &Statement, sink: &mut Sink) -> 
         _ => {}
     }
     wants || !found.is_unexpanded()
+}
+
+/// Reports a word without the value that the original asks for and does without.
+pub(super) fn missing(head: &Head, found: &Statement, sink: &mut Sink) {
+    let keyword = quoted(found.keyword());
+    let message = format!("{keyword} needs a value, and none follows it; the line is ignored");
+    sink.error(found.span(), message)
+        .code(Code::MissingValue)
+        .help(format!("write {} {}", head.word, head.kind.synopsis()));
 }
 
 /// The value behind a word that needs one; reading stops if there is none.

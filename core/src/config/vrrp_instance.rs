@@ -11,13 +11,14 @@ use super::announcement::{AnnouncementWords, DELAY, LOWER_REPEAT, REFRESH, REPEA
 use super::authentication::{AuthHmac, Authentication};
 use super::block::Statement;
 use super::bound::{ChecksumStyle, PeerTtl};
+use super::code::Code;
 use super::diag::{Sink, Span, Spanned};
 use super::global;
 use super::instance_words::{Peer, PreemptDelay, Priority, RivalPriority, Wish};
 use super::page::Page;
 use super::row::{Begin, Kind, Line, Lines, Row, Rows, own_name, rows};
-use super::script::{OptionalScript, SCRIPT, Script};
-use super::track::{TRACKED, TRACKED_INTERFACES, TRACKED_WIDE, Tracks};
+use super::script::{First, OptionalScript, SCRIPT, Script};
+use super::track::{TRACKED, TRACKED_INTERFACES, TRACKED_WIDE, TrackWords};
 use super::vmac::{EXTRA_GARP, ExtraGarp, USE_IPVLAN, USE_VMAC, UseIpvlan, UseVmac};
 use crate::ids::{Family, Version};
 use crate::time::Duration;
@@ -156,38 +157,23 @@ impl Transport {
     }
 }
 
-/// What an instance or a group tracks.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct TrackWords {
-    /// `track_interface`.
-    pub interfaces: Tracks,
-    /// `track_script`.
-    pub scripts: Tracks,
-    /// `track_file`.
-    pub files: Tracks,
-    /// `track_process`.
-    pub processes: Tracks,
-    /// `track_bfd`.
-    pub bfds: Tracks,
-}
-
 /// Whom an instance or a group tells of its changes.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct NotifyWords {
     /// `notify_master`.
-    pub master: Option<Spanned<Script>>,
+    pub master: First<Script>,
     /// `notify_backup`.
-    pub backup: Option<Spanned<Script>>,
+    pub backup: First<Script>,
     /// `notify_fault`.
-    pub fault: Option<Spanned<Script>>,
+    pub fault: First<Script>,
     /// `notify_stop`.
-    pub stop: Option<Spanned<Script>>,
+    pub stop: First<Script>,
     /// `notify_deleted`: of instances only.
-    pub deleted: Option<Spanned<OptionalScript>>,
+    pub deleted: First<OptionalScript>,
     /// `notify_master_rx_lower_pri`: of instances only.
-    pub master_rx_lower_pri: Option<Spanned<Script>>,
+    pub master_rx_lower_pri: First<Script>,
     /// `notify`.
-    pub any: Option<Spanned<Script>>,
+    pub any: First<Script>,
     /// `smtp_alert`.
     pub smtp_alert: Option<Spanned<bool>>,
     /// `notify_priority_changes`.
@@ -387,7 +373,7 @@ impl Rows for Instance {
             "debug" if self.debug.as_ref().is_some_and(|level| level.value > 0) => {
                 let message = "`debug` is not built yet in this version of relevo; the daemon runs \
                                without it";
-                sink.note(line.span(), message);
+                sink.note(line.span(), message).code(Code::NotBuilt);
             }
             _ => {}
         }

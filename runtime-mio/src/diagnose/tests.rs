@@ -18,6 +18,7 @@ fn about(word: &str, line: u32, column: u32) -> Diagnostic {
         message: "unknown word `prioritee`".to_owned(),
         help: None,
         suggestion: None,
+        related: Vec::new(),
     }
 }
 

@@ -171,7 +171,7 @@ const VALUES: &[Case] = &[
     ),
     (
         Whole("global_defs {\nrouter_id\n}"),
-        &["2:1 error needs a name"],
+        &["2:1 error needs a value"],
         5,
     ),
     (
@@ -482,7 +482,7 @@ const INSTANCES: &[Case] = &[
     ),
     (
         Whole("global_defs {\nvrrp_netlink_cmd_rcv_bufs\nvrrp_netlink_cmd_rcv_bufs_force\n}"),
-        &["2:1 error needs a number of octets"],
+        &["2:1 error needs a value"],
         5,
     ),
     (

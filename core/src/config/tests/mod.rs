@@ -4,6 +4,7 @@ mod any;
 mod cases;
 mod processes;
 mod rows;
+mod words;
 
 use super::bound::{Auth, Bound, Destination, InstanceConfig, ReceiveBuffer};
 use super::*;
