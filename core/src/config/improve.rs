@@ -185,6 +185,7 @@ fn is_hole(word: &str) -> bool {
     };
     let bracketed = word.find('<').is_some_and(|at| word[at..].contains('>'));
     bracketed
+        || (word.starts_with("${") && word.ends_with('}'))
         || inside('%', '%').is_some_and(is_name)
         || inside('@', '@').is_some_and(is_name)
         || (word.len() > 4 && word.starts_with("__") && word.ends_with("__"))
@@ -329,6 +330,7 @@ mod tests {
             "CHANGE_ME",
             "YOUR_IP",
             "10.0.0.*",
+            "${VIP}",
         ] {
             assert!(is_hole(word), "{word}");
         }
