@@ -7,6 +7,7 @@
 //! as `no_accept` is.
 
 use super::bound::{Auth, Destination, InstanceConfig};
+use super::code::Code;
 use super::diag::{Sink, Span, quoted};
 use super::global::GlobalDefs;
 use super::vrrp_instance::Instance;
@@ -36,6 +37,7 @@ pub(super) fn version(
     }
     let span = instance.version.as_ref().map_or(instance.span, |v| v.span);
     sink.error(span, "IPv6 has version 3 only, which is used")
+        .code(Code::VersionFamily)
         .help("write `version 3`");
     Version::V3
 }
@@ -54,13 +56,14 @@ pub(super) fn apply(
         let message = "strict mode knows no authentication; it is left out";
         let span = instance.authentication.pass.unwrap_or(instance.span);
         sink.error(span, message)
+            .code(Code::StrictForbids)
             .help("remove the block `authentication`, on all routers alike");
         config.auth = Auth::None;
     }
     if config.down_timer_adverts != DOWN_TIMER_ADVERTS {
         let message = "strict mode takes over after three missed adverts; `down_timer_adverts` is \
                        dropped";
-        sink.error(instance.span, message);
+        sink.error(instance.span, message).code(Code::StrictForbids);
         config.down_timer_adverts = DOWN_TIMER_ADVERTS;
     }
     announcements(config, (instance, global), sink);
@@ -69,6 +72,7 @@ pub(super) fn apply(
         let message = "strict mode has no unicast where the interface can send to groups";
         let span = instance.unicast.unwrap_or(instance.span);
         sink.fatal(span, message)
+            .code(Code::StrictForbids)
             .help("remove `unicast_peer`, or write `strict_mode off`");
         return None;
     }
@@ -89,7 +93,9 @@ fn state(config: &mut InstanceConfig, instance: &Instance, sink: &mut Sink) {
     let span = instance.state.as_ref().map_or(instance.span, |s| s.span);
     let message =
         format!("in strict mode `state MASTER` and priority 255 go together; {used} is used");
-    sink.error(span, message).suggest(used);
+    sink.error(span, message)
+        .code(Code::StrictForbids)
+        .suggest(used);
     config.state_master = config.is_owner();
 }
 
@@ -113,7 +119,7 @@ fn announcements(
     ];
     for (_, what) in dropped.into_iter().filter(|(written, _)| *written) {
         let message = format!("strict mode does not go with {what}, which is dropped");
-        sink.error(instance.span, message);
+        sink.error(instance.span, message).code(Code::StrictForbids);
     }
     config.garp.lower_prio_repeat = 0;
     config.garp.lower_prio_delay = Duration::ZERO;
@@ -126,6 +132,7 @@ fn accept(config: &InstanceConfig, instance: &Instance, asked: Span, sink: &mut 
     if let (Some(span), Version::V2) = (instance.accept, config.version) {
         let message = "version 2 has no `accept` in strict mode; it is dropped";
         sink.error(span, message)
+            .code(Code::StrictForbids)
             .help("write `version 3` on all routers");
         accepts = false;
     }
@@ -135,6 +142,7 @@ fn accept(config: &InstanceConfig, instance: &Instance, asked: Span, sink: &mut 
             quoted(&instance.name)
         );
         sink.refuse(asked, &what)
+            .code(Code::StrictDropsTraffic)
             .help("write `version 3` and `accept`, or remove the strict mode");
     }
 }
