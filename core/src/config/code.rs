@@ -348,7 +348,7 @@ mod tests {
         for (place, code) in Code::ALL.iter().enumerate() {
             let name = code.name();
             assert_eq!(Code::named(name), Some(*code));
-            let ok = |c: char| c.is_ascii_lowercase() || c == '-';
+            let ok = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
             assert!(name.chars().all(ok) && !name.starts_with('-'), "{name}");
             let mut others = Code::ALL.iter().skip(place + 1);
             assert!(others.all(|it| it.title() != code.title()), "{name}");

@@ -132,7 +132,7 @@ fn as_hole(mut finding: Diagnostic, text: &str) -> Diagnostic {
         return finding;
     }
     let word = text.get(finding.span.clone()).unwrap_or_default();
-    if is_hole(word.trim_matches('"')) {
+    if may_be_hole(finding.code) && is_hole(word.trim_matches('"')) {
         become_hole(&mut finding, text);
     }
     finding
@@ -143,6 +143,25 @@ const fn is_exempt(code: Code) -> bool {
     matches!(
         code,
         Code::NotBuilt | Code::LongPassword | Code::TemplateHole | Code::SameVrid | Code::NameTaken
+    )
+}
+
+/// What is said of a value, or a word, that is not understood.
+const fn may_be_hole(code: Code) -> bool {
+    matches!(
+        code,
+        Code::BadValue
+            | Code::BadNumber
+            | Code::BadAddress
+            | Code::BadTime
+            | Code::BadChoice
+            | Code::BadBoolean
+            | Code::BadMulticastGroup
+            | Code::LongName
+            | Code::NoSuchInterface
+            | Code::UnknownName
+            | Code::UnknownOption
+            | Code::UnknownWord
     )
 }
 
