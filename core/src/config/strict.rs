@@ -7,6 +7,7 @@
 //! as `no_accept` is.
 
 use super::bound::{Auth, Destination, InstanceConfig};
+use super::code::Code;
 use super::diag::{Sink, Span, quoted};
 use super::global::GlobalDefs;
 use super::vrrp_instance::Instance;
@@ -36,6 +37,7 @@ pub(super) fn version(
     }
     let span = instance.version.as_ref().map_or(instance.span, |v| v.span);
     sink.error(span, "IPv6 has version 3 only, which is used")
+        .code(Code::VersionFamily)
         .help("write `version 3`");
     Version::V3
 }
@@ -55,13 +57,14 @@ pub(super) fn apply(
         let span = instance.authentication.as_ref().and_then(|it| it.pass());
         let span = span.unwrap_or(instance.span);
         sink.error(span, message)
+            .code(Code::StrictForbids)
             .help("remove the block `authentication`, on all routers alike");
         config.auth = Auth::None;
     }
     if config.down_timer_adverts != DOWN_TIMER_ADVERTS {
         let message = "strict mode takes over after three missed adverts; `down_timer_adverts` is \
                        dropped";
-        sink.error(instance.span, message);
+        sink.error(instance.span, message).code(Code::StrictForbids);
         config.down_timer_adverts = DOWN_TIMER_ADVERTS;
     }
     announcements(config, (instance, global), sink);
@@ -70,6 +73,7 @@ pub(super) fn apply(
         let message = "strict mode has no unicast where the interface can send to groups";
         let span = instance.transport.unicast.unwrap_or(instance.span);
         sink.fatal(span, message)
+            .code(Code::StrictForbids)
             .help("remove `unicast_peer`, or write `strict_mode off`");
         return None;
     }
@@ -90,7 +94,9 @@ fn state(config: &mut InstanceConfig, instance: &Instance, sink: &mut Sink) {
     let span = instance.state.0.as_ref().map_or(instance.span, |s| s.span);
     let message =
         format!("in strict mode `state MASTER` and priority 255 go together; {used} is used");
-    sink.error(span, message).suggest(used);
+    sink.error(span, message)
+        .code(Code::StrictForbids)
+        .suggest(used);
     config.state_master = config.is_owner();
 }
 
@@ -121,7 +127,7 @@ fn announcements(
     ];
     for (_, what) in dropped.into_iter().filter(|(written, _)| *written) {
         let message = format!("strict mode does not go with {what}, which is dropped");
-        sink.error(instance.span, message);
+        sink.error(instance.span, message).code(Code::StrictForbids);
     }
     config.garp.lower_prio_repeat = 0;
     config.garp.lower_prio_delay = Duration::ZERO;
@@ -134,6 +140,7 @@ fn accept(config: &InstanceConfig, instance: &Instance, asked: Span, sink: &mut 
     if let (Some(span), Version::V2) = (instance.accepts(), config.version) {
         let message = "version 2 has no `accept` in strict mode; it is dropped";
         sink.error(span, message)
+            .code(Code::StrictForbids)
             .help("write `version 3` on all routers");
         accepts = false;
     }
@@ -143,6 +150,7 @@ fn accept(config: &InstanceConfig, instance: &Instance, asked: Span, sink: &mut 
             quoted(&instance.name)
         );
         sink.refuse(asked, &what)
+            .code(Code::StrictDropsTraffic)
             .help("write `version 3` and `accept`, or remove the strict mode");
     }
 }

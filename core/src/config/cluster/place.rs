@@ -83,7 +83,7 @@ impl Member<'_> {
 impl Node<'_> {
     pub(super) fn place(&self, span: Span) -> Place {
         Place {
-            file: self.config.file.clone(),
+            file: self.config.places.name(span.file).to_owned(),
             span,
         }
     }

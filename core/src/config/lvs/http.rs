@@ -124,6 +124,7 @@ where
     } else {
         let message = "this `url` has no `path`; it is left out";
         sink.error(found.span(), message)
+            .code(Code::IncompleteBlock)
             .help("write `path /...` in it");
     }
 }
@@ -244,6 +245,7 @@ impl Scalar for Digest {
         if !good {
             let message = format!("{} is no MD5 sum; {IGNORED}", quoted(&word.text));
             sink.error(word.span, message)
+                .code(Code::BadValue)
                 .help("write its 32 hexadecimal digits");
         }
         good.then_some(Self(sum))
@@ -280,6 +282,7 @@ impl Field for StatusCodes {
             }
             let message = format!("{} is no status code; it is ignored", quoted(&word.text));
             sink.error(word.span, message)
+                .code(Code::BadNumber)
                 .help("write codes from 100 to 599, as `200 204 300-399`");
         }
     }

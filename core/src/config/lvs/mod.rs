@@ -20,6 +20,7 @@ mod ssl;
 mod udp;
 mod virtual_server;
 
+use super::code::Code;
 use std::ops::{Deref, DerefMut};
 
 pub use checkers::{
@@ -231,7 +232,10 @@ fn known_word<T: Copy>(
     let near = other_case
         .copied()
         .or_else(|| super::keywords::nearest_of(all.into_iter(), &word.text));
-    let report = sink.error(word.span, message).help(help);
+    let report = sink
+        .error(word.span, message)
+        .code(Code::BadChoice)
+        .help(help);
     if let Some(near) = near {
         report.suggest(near);
     }

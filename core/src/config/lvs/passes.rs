@@ -3,6 +3,7 @@
 //! Where the original puts something right with a message, that is a finding here, and the named
 //! functions of [`super::inherit`] give what is then used.
 
+use super::super::code::Code;
 use std::net::IpAddr;
 
 use super::super::Config;
@@ -64,6 +65,7 @@ fn sorry_family(server: &mut VirtualServer, sink: &mut Sink) {
             sorry.address
         );
         sink.error(sorry.span, message)
+            .code(Code::MixedFamilies)
             .help("only one that is reached by TUN may be of another family");
         server.sorry = None;
     }
@@ -79,6 +81,7 @@ fn has_real_servers(server: &VirtualServer, found: &Statement, sink: &mut Sink) 
             server.span,
             "this virtual server has no real servers; it is left out",
         )
+        .code(Code::EmptyService)
         .help("write `real_server ADDRESS PORT {` and its lines in it");
     }
     false
@@ -96,6 +99,7 @@ fn protocol(server: &VirtualServer, found: &Statement, sink: &mut Sink) {
 fn no_protocol(span: Span, sink: &mut Sink) {
     let message = "a service that is a mark has no protocol; this line is ignored";
     sink.error(span, message)
+        .code(Code::UnusedWord)
         .help("remove the line: what is marked decides");
 }
 
@@ -107,6 +111,7 @@ fn assume_udp(found: &Statement, span: Span, sink: &mut Sink) {
 
 fn missing_protocol(span: Span, sink: &mut Sink) {
     sink.error(span, "this virtual server has no `protocol`; UDP is used")
+        .code(Code::ImpliedSetting)
         .help("write `protocol TCP`, UDP or SCTP in it");
 }
 
@@ -118,6 +123,7 @@ fn what_is_not_said(server: &VirtualServer, found: &Statement, sink: &mut Sink) 
             server.span,
             "this virtual server has no `lb_algo`; wlc is used",
         )
+        .code(Code::ImpliedSetting)
         .help("write `lb_algo wlc` in it");
     }
     if server.forwarding.is_none() && missing(["lb_kind", "lvs_method"]) {
@@ -125,6 +131,7 @@ fn what_is_not_said(server: &VirtualServer, found: &Statement, sink: &mut Sink) 
             server.span,
             "this virtual server has no `lb_kind`; NAT is used",
         )
+        .code(Code::ImpliedSetting)
         .help("write `lb_kind NAT`, DR or TUN in it");
     }
 }
@@ -135,6 +142,7 @@ fn port_needs_persistence(server: &VirtualServer, all_ports: bool, sink: &mut Si
     if all_ports && !written {
         let message = "a service without port needs persistence; 360 s are used";
         sink.error(server.span, message)
+            .code(Code::ImpliedSetting)
             .help("write the port, or `persistence_timeout SECONDS` in the block");
     }
 }
@@ -150,6 +158,7 @@ fn one_packet(server: &mut VirtualServer, found: &Statement, sink: &mut Sink) {
     {
         let message = "`ops` is for UDP only; the line is ignored";
         sink.error(place_of(found, "ops"), message)
+            .code(Code::UnusedWord)
             .help("remove it, or write `protocol UDP`");
         server.one_packet = false;
     }
@@ -184,6 +193,7 @@ fn duplicates(server: &mut VirtualServer, found: &Statement, sink: &mut Sink) {
             "the real server {address} {port} stands in this block already; the second one is removed"
         );
         sink.error(place_of_real(found, address, port), message)
+            .code(Code::ServerTwice)
             .help("remove it, or give it another port");
     }
     let mut at = 0;
@@ -233,6 +243,7 @@ fn ports(server: &mut VirtualServer, found: &Statement, sink: &mut Sink) {
                 real.port
             );
             sink.error(place_of_real(found, real.address, real.port), message)
+                .code(Code::UnusedWord)
                 .help("remove it, or use NAT");
         }
     }
@@ -246,6 +257,7 @@ fn ports(server: &mut VirtualServer, found: &Statement, sink: &mut Sink) {
             sorry.port
         );
         sink.error(sorry.span, message)
+            .code(Code::UnusedWord)
             .help("remove it, or use NAT");
     }
 }
@@ -264,6 +276,7 @@ fn quorum(server: &VirtualServer, found: &Statement, sink: &mut Sink) {
             server.span
         };
         sink.error(at, message)
+            .code(Code::QuorumOutOfReach)
             .help("write a smaller `quorum` or larger weights");
         return;
     }
@@ -275,6 +288,7 @@ fn quorum(server: &VirtualServer, found: &Statement, sink: &mut Sink) {
             written.saturating_sub(1)
         );
         sink.error(place_of(found, "hysteresis"), message)
+            .code(Code::QuorumOutOfReach)
             .help("write a smaller `hysteresis` or a larger `quorum`");
     }
 }
@@ -294,6 +308,7 @@ fn sorry_is_real(server: &VirtualServer, sink: &mut Sink) {
             sorry.address
         );
         sink.note(sorry.span, message)
+            .code(Code::ServerTwice)
             .help("let another server say sorry");
     }
 }
@@ -322,6 +337,7 @@ fn group_of(config: &Config, server: &VirtualServer, sink: &mut Sink) {
             quoted(name)
         );
         sink.report(Severity::Error, Class::Ok, server.span, message)
+            .code(Code::UnknownName)
             .help("define the group, or correct its name");
         return;
     };
@@ -396,6 +412,7 @@ fn group_ports(server: &VirtualServer, members: &Members, sink: &mut Sink) {
     if members.marks && !written.is_empty() {
         let message = "the ports of the real servers do not count for the marks of the group: only NAT changes ports";
         sink.error(server.span, message)
+            .code(Code::UnusedWord)
             .help("write the real servers without ports");
         return;
     }
@@ -417,6 +434,7 @@ fn tracked(config: &Config, checker: &Checker, sink: &mut Sink) {
             quoted(&name.value)
         );
         sink.error(name.span, message)
+            .code(Code::UnknownName)
             .help("define it, or correct the name");
     };
     if let Checker::File(it) = checker
@@ -440,6 +458,7 @@ fn unused_groups(config: &Config, sink: &mut Sink) {
                 quoted(&group.name.value)
             );
             sink.note(group.span(), message)
+                .code(Code::UnusedWord)
                 .help("write `virtual_server group NAME {`, or remove the group");
         }
     }

@@ -1,5 +1,6 @@
 //! `real_server`: one server behind a virtual one.
 
+use super::super::code::Code;
 use std::net::IpAddr;
 
 use super::super::block::Statement;
@@ -195,7 +196,7 @@ pub(super) fn service(words: &[Word], outcome: &str, sink: &mut Sink) -> Option<
     let bare = text.find(['/', '-']).map_or(text, |at| &text[..at]);
     let Ok(parsed) = bare.parse() else {
         let message = format!("{} is not an IPv4 or IPv6 address; {outcome}", quoted(text));
-        let report = sink.error(address.span, message);
+        let report = sink.error(address.span, message).code(Code::BadAddress);
         match text.rsplit_once(':') {
             Some((ip, port)) if ip.parse::<IpAddr>().is_ok() => {
                 report.suggest(format!("{ip} {port}"));
@@ -206,7 +207,9 @@ pub(super) fn service(words: &[Word], outcome: &str, sink: &mut Sink) -> Option<
     };
     if bare.len() < text.len() {
         let message = format!("only {bare} counts here");
-        sink.note(address.span, message).suggest(bare);
+        sink.note(address.span, message)
+            .code(Code::SurplusValue)
+            .suggest(bare);
     }
     let Some(port) = words.get(1) else {
         return Some((parsed, 0));
@@ -214,7 +217,7 @@ pub(super) fn service(words: &[Word], outcome: &str, sink: &mut Sink) -> Option<
     let number = units::number(port, 0..=65_535, Garbage::Refuse, outcome, sink)?;
     if let Some(word) = words.get(2) {
         let message = format!("{} and what follows it is ignored", quoted(&word.text));
-        sink.note(word.span, message);
+        sink.note(word.span, message).code(Code::SurplusValue);
     }
     Some((parsed, u16::try_from(number).ok()?))
 }

@@ -1,6 +1,7 @@
 //! Commands that the load balancer runs, and as whom.
 
 use super::super::block::Statement;
+use super::super::code::Code;
 use super::super::command::{Command, words};
 use super::super::diag::{Sink, Spanned, quoted};
 use super::super::page::Page;
@@ -25,6 +26,7 @@ impl User {
         if let Some(word) = words.next() {
             let message = format!("{} and what follows it is ignored", quoted(&word.value));
             sink.note(word.span, message)
+                .code(Code::SurplusValue)
                 .help("a user and a group may stand here");
         }
         Some(Self {
@@ -96,6 +98,7 @@ impl Scalar for Pattern {
         if let Some(word) = words.next() {
             let message = format!("{} and what follows it is ignored", quoted(&word.value));
             sink.note(word.span, message)
+                .code(Code::SurplusValue)
                 .help("put a text with blanks into quotes");
         }
         Some(Self(text.value.into()))
@@ -127,6 +130,7 @@ impl Field for Option<Script> {
             let keyword = quoted(found.keyword());
             let message = format!("a second {keyword}; the line is ignored");
             sink.error(found.span(), message)
+                .code(Code::NameTaken)
                 .help("let one script call the other");
         } else {
             *self = script;
