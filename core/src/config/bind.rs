@@ -64,7 +64,7 @@ const PRIORITY_OWNER: u8 = 255;
 ///
 /// An instance that cannot run is reported and left out of the result.
 pub fn bind(config: &Config, facts: &HostFacts) -> (Bound, Vec<Diagnostic>) {
-    let mut sink = Sink::new(&config.file);
+    let mut sink = Sink::at(&config.places);
     let global = &config.global;
     let interfaces: Interfaces<'_> = facts
         .interfaces
@@ -116,6 +116,7 @@ pub fn bind(config: &Config, facts: &HostFacts) -> (Bound, Vec<Diagnostic>) {
         }
     }
     checks::same_vrid(&bound.instances, &written, &mut sink);
+    super::lvs::check(config, &mut sink);
     (bound, sink.finish())
 }
 

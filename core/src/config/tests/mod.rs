@@ -2,6 +2,7 @@
 
 mod any;
 mod cases;
+mod language;
 mod processes;
 mod rows;
 mod words;

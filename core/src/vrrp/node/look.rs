@@ -138,7 +138,7 @@ impl VrrpNode {
     /// True for an address that comes and goes with a mastership. The prefix counts: 10.0.0.1/32 may
     /// be borrowed on an interface that has 10.0.0.1/24 of its own (rfc-checklist K-6).
     pub(super) fn is_virtual(&self, key: AddressKey) -> bool {
-        self.virtual_addresses.contains(&(key.addr, key.prefix))
+        self.virtual_addresses.contains((key.addr, key.prefix))
             || self.addresses.ledger.is_ours(key)
             || self.links.address_protocol(key) == Some(ROUTE_PROTOCOL)
     }
@@ -189,7 +189,7 @@ impl VrrpNode {
 
     /// Works the conditions of operation of `id` out afresh and acts on what they are now.
     pub(super) fn look(&mut self, id: InstanceId, now: Instant, out: &mut Out<VrrpAction>) {
-        if self.phase != Phase::Running {
+        if self.phase != Phase::Running || !self.may_start(id) {
             return;
         }
         let source = self.attach(id, out);
@@ -203,6 +203,9 @@ impl VrrpNode {
         }
         if initial && worst != Some(Fault::NoSocket) {
             self.weigh_again(id, worst.is_none(), now, out);
+            if !self.may_start(id) {
+                return;
+            }
         }
         match (&self.instances[id.0 as usize].state, worst) {
             // Nothing but the answer is awaited.
