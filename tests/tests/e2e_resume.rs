@@ -381,6 +381,48 @@ fn a_child_that_keeps_dying_hands_the_address_over() {
     keeps_dying().unwrap_or_else(|error| panic!("{error}"));
 }
 
+/// A stopped VRRP process outlives its parent, and wakes when another daemon has long begun: it must not touch
+/// what is that one's now.
+fn wakes_too_late() -> Result<()> {
+    let mut pair = started(Flavour::V2, None)?;
+    let old = daemon(&pair)?.vrrp_pid()?;
+    run(&["kill", "-STOP", &old.to_string()])?;
+    let mut former = pair.a.daemon.take().ok_or("no daemon")?;
+    former.signal("KILL")?;
+    former.wait(Duration::from_secs(5))?;
+    pair.a.start()?;
+    as_before(&pair)?;
+    // The second announcements are over.
+    sleep(Duration::from_secs(6));
+    let news = News::of(&pair.a.host, Flavour::V2)?;
+    let since = now_ns();
+    run(&["kill", "-CONT", &old.to_string()])?;
+    let end = wait_until("the end of the sleeper", Duration::from_secs(5), || {
+        let gone = !std::path::Path::new(&format!("/proc/{old}")).exists();
+        Ok(gone.then_some(()))
+    });
+    sleep(Duration::from_secs(3));
+    let report = |error| format!("{error}\n{}\n{}", former.log(), pair.report());
+    end.and_then(|()| nothing_moved(&pair, &news, since))
+        .map_err(report)?;
+    let said = adverts(&pair, since);
+    let farewells = pair.adverts_of(Who::A, since);
+    let farewell = farewells.iter().any(|(_, advert)| advert.priority == 0);
+    // The sleeper's own would be among them.
+    let least = Rhythm::of(&said).percentile(0);
+    check(!farewell && least > ns(Flavour::V2.interval() / 2), || {
+        report(format!("adverts: {farewells:?}"))
+    })
+}
+
+#[test]
+fn a_process_that_wakes_after_its_parents_death_touches_nothing() {
+    if let Some(reason) = need::keepalived() {
+        skip!("{reason}");
+    }
+    wakes_too_late().unwrap_or_else(|error| panic!("{error}"));
+}
+
 /// Kills parent and child together, with the addresses left, and starts again after a while.
 fn kill_everything(pair: &mut Pair, pause: Duration) -> Result<i64> {
     let since = now_ns();
