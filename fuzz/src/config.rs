@@ -315,7 +315,7 @@ pub fn lexer(data: &[u8], trail: &mut Trail) {
     for piece in &pieces {
         match piece {
             Piece::Word { text: word, span } => {
-                let source = &text[span.start..span.end];
+                let source = &text[span.bytes()];
                 assert_eq!(*word, unquoted(source), "at {span:?}");
                 trail.mark(format_args!(
                     "word: quoted {} escaped {} reference {}",
@@ -328,8 +328,8 @@ pub fn lexer(data: &[u8], trail: &mut Trail) {
             }
             Piece::Brace { span } => {
                 assert!(!open, "a brace within a statement");
-                assert!(["{", "}"].contains(&&text[span.start..span.end]));
-                trail.mark(format_args!("brace {}", &text[span.start..span.end]));
+                assert!(["{", "}"].contains(&&text[span.bytes()]));
+                trail.mark(format_args!("brace {}", &text[span.bytes()]));
                 covered.push(*span);
             }
             Piece::End => {
@@ -351,14 +351,14 @@ pub fn lexer(data: &[u8], trail: &mut Trail) {
         let number = index as u32 + 1;
         let complaint = found.iter().any(|finding| finding.line == number);
         let mut at = start;
-        while let Some(span) = covered.next_if(|span| span.start < end.max(start + 1)) {
+        while let Some(span) = covered.next_if(|span| span.bytes().start < end.max(start + 1)) {
             assert!(
-                span.end <= end && span.line == number,
+                span.bytes().end <= end && span.line == number,
                 "a word over the end of its line"
             );
             assert!(!in_definition, "a word in a definition");
-            check_gap(&text[at..span.start], false, complaint);
-            at = span.end;
+            check_gap(&text[at..span.bytes().start], false, complaint);
+            at = span.bytes().end;
         }
         if !in_definition {
             check_gap(&text[at..end], true, complaint);

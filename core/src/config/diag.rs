@@ -4,13 +4,20 @@
 //! as one line. How bad it is has two faces, because the original has two: [`Severity`] decides
 //! whether the daemon starts, [`Class`] decides the exit code of `-t`.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
+use super::code::Code;
+use super::place::Places;
 use crate::limits;
 
 /// Exit code of a configuration that cannot be used.
 pub const EXIT_CONFIG: u8 = 2;
+/// Exit code where the configuration, or a file that it must include, is missing.
+pub const EXIT_NO_CONFIG: u8 = 6;
 /// Exit code of `-t` for a fatal finding.
 pub const EXIT_TEST_FATAL: u8 = 4;
 /// Exit code of `-t` for an ordinary finding.
@@ -88,14 +95,26 @@ pub enum Class {
 /// A place in the text: bytes, and where a person finds it.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Span {
-    /// First byte.
-    pub start: usize,
-    /// Byte after the last.
-    pub end: usize,
+    /// Which of the files that were read, from 0 in the order of their first line.
+    pub file: u16,
+    /// Character within the line, from 1; the largest number if there are more.
+    pub column: u16,
     /// Line, from 1.
     pub line: u32,
-    /// Character within the line, from 1.
-    pub column: u32,
+    /// First byte within the file.
+    pub start: u32,
+    /// Byte after the last.
+    pub end: u32,
+    /// Number of the second place, in a definition, that the text came from; 0 for none. See
+    /// [`Places`](super::Places).
+    pub origin: u32,
+}
+
+impl Span {
+    /// Its bytes within the file.
+    pub const fn bytes(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
 }
 
 /// A value and where it was written.
@@ -121,6 +140,8 @@ pub struct Diagnostic {
     pub severity: Severity,
     /// What it means for `-t`.
     pub class: Class,
+    /// What it is about.
+    pub code: Code,
     /// Name of the file, for display.
     pub file: String,
     /// Bytes of the text that it is about.
@@ -135,9 +156,32 @@ pub struct Diagnostic {
     pub help: Option<String>,
     /// Text that may replace the bytes of `span`.
     pub suggestion: Option<String>,
+    /// Other places that have to do with it, such as the definition that a word came from.
+    pub related: Vec<Related>,
+}
+
+/// Another place that a finding is about.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Related {
+    /// Name of the file, for display.
+    pub file: String,
+    /// Bytes of that file's text.
+    pub span: Range<usize>,
+    /// Line, from 1.
+    pub line: u32,
+    /// Character within the line, from 1.
+    pub column: u32,
+    /// What is there.
+    pub text: String,
 }
 
 impl Diagnostic {
+    /// Says more closely what it is about than its class does.
+    pub(super) const fn code(&mut self, code: Code) -> &mut Self {
+        self.code = code;
+        self
+    }
+
     /// Adds what the reader can do.
     pub(super) fn help(&mut self, help: impl Into<String>) -> &mut Self {
         self.help = Some(help.into());
@@ -170,8 +214,12 @@ impl fmt::Display for Diagnostic {
 ///
 /// As in the original the numerically highest class decides, so a security finding hides a fatal
 /// one; a word without its required value ends the test at once with [`EXIT_CONFIG`].
-/// [`Class::Ok`] findings leave the code at 0.
+/// A missing file without which the daemon does not start is [`EXIT_NO_CONFIG`]. [`Class::Ok`]
+/// findings leave the code at 0.
 pub fn check_exit_code(diagnostics: &[Diagnostic]) -> u8 {
+    if lacks_file(diagnostics) {
+        return EXIT_NO_CONFIG;
+    }
     let stops =
         |d: &Diagnostic| d.class == Class::MissingParameter && d.severity == Severity::Fatal;
     if diagnostics.iter().any(stops) {
@@ -185,8 +233,17 @@ pub fn check_exit_code(diagnostics: &[Diagnostic]) -> u8 {
     }
 }
 
-/// `Some(2)` when a daemon must not start with what was found, by parsing and binding together.
+fn lacks_file(diagnostics: &[Diagnostic]) -> bool {
+    let lacks = |d: &Diagnostic| d.class == Class::FileNotFound && d.severity == Severity::Fatal;
+    diagnostics.iter().any(lacks)
+}
+
+/// `Some(2)`, or 6 for a missing file, when a daemon must not start with what was found, by parsing
+/// and binding together.
 pub fn start_exit_code(diagnostics: &[Diagnostic]) -> Option<u8> {
+    if lacks_file(diagnostics) {
+        return Some(EXIT_NO_CONFIG);
+    }
     diagnostics
         .iter()
         .any(|d| d.severity >= Severity::Refused)
@@ -199,27 +256,83 @@ pub fn start_exit_code(diagnostics: &[Diagnostic]) -> Option<u8> {
 /// whatever its number, so that the exit codes do not depend on the ceiling.
 #[derive(Debug)]
 pub(super) struct Sink {
-    file: String,
+    places: Arc<Places>,
+    /// The numbers of the places in definitions.
+    origins: BTreeMap<Span, u32>,
     kept: Vec<Diagnostic>,
     dropped: u64,
+    /// Findings that are errors or worse.
+    wrong: u64,
     last_dropped: Option<Diagnostic>,
     stopped: bool,
+    /// Where names were given first, by the keyword of their block.
+    names: BTreeMap<(String, String), Span>,
 }
 
 impl Sink {
     pub(super) fn new(file: &str) -> Self {
+        Self::at(&Arc::new(Places::of(file)))
+    }
+
+    /// For what was read from `places`.
+    pub(super) fn at(places: &Arc<Places>) -> Self {
         Self {
-            file: file.to_owned(),
+            places: Arc::clone(places),
+            origins: BTreeMap::new(),
             kept: Vec::new(),
             dropped: 0,
+            wrong: 0,
             last_dropped: None,
             stopped: false,
+            names: BTreeMap::new(),
         }
+    }
+
+    /// The number of a file of this name, which is read now; `None` if there are too many.
+    pub(super) fn file(&mut self, name: &str) -> Option<u16> {
+        Arc::make_mut(&mut self.places).file(name)
+    }
+
+    /// The number of a place in the definition of `name`.
+    pub(super) fn origin(&mut self, name: &Arc<str>, place: Span) -> u32 {
+        if let Some(known) = self.origins.get(&place) {
+            return *known;
+        }
+        let number = Arc::make_mut(&mut self.places).origin(name, place);
+        self.origins.insert(place, number);
+        number
+    }
+
+    /// The names of the files, and the places in definitions.
+    pub(super) fn places(&self) -> &Arc<Places> {
+        &self.places
+    }
+
+    /// Remembers the text of the first file.
+    pub(super) fn keep_text(&mut self, text: &Arc<str>) {
+        Arc::make_mut(&mut self.places).text = Arc::clone(text);
     }
 
     /// True once reading must not go on.
     pub(super) const fn stopped(&self) -> bool {
         self.stopped
+    }
+
+    /// Remembers that a block of `keyword` has this name; where it was given before, if it was.
+    pub(super) fn first_use(&mut self, keyword: &str, name: &str, span: Span) -> Option<Span> {
+        let key = (keyword.to_owned(), name.to_owned());
+        match self.names.entry(key) {
+            Entry::Occupied(first) => Some(*first.get()),
+            Entry::Vacant(place) => {
+                place.insert(span);
+                None
+            }
+        }
+    }
+
+    /// Grows with every finding that says that something is wrong.
+    pub(super) const fn weight(&self) -> u64 {
+        self.wrong
     }
 
     /// True once findings are counted only.
@@ -234,16 +347,19 @@ impl Sink {
         span: Span,
         message: impl Into<String>,
     ) -> &mut Diagnostic {
+        self.wrong += u64::from(severity >= Severity::Error);
         let diagnostic = Diagnostic {
             severity,
             class,
-            file: self.file.clone(),
-            span: span.start..span.end,
+            code: Code::of(class),
+            file: self.places.name(span.file).to_owned(),
+            span: span.bytes(),
             line: span.line,
-            column: span.column,
+            column: u32::from(span.column),
             message: message.into(),
             help: None,
             suggestion: None,
+            related: self.places.related(span),
         };
         let seen = |d: &Diagnostic| d.severity == severity && d.class == class;
         if self.is_full() && self.kept.iter().any(seen) {
@@ -282,6 +398,7 @@ impl Sink {
              who is master or which server gets traffic"
         );
         self.report(Severity::Refused, Class::UnknownKeyword, span, message)
+            .code(Code::NotBuilt)
             .help("remove it, or stay with keepalived on this host until relevo builds it")
     }
 
@@ -295,7 +412,7 @@ impl Sink {
 
     /// Everything that was found, in the order of the text.
     pub(super) fn finish(mut self) -> Vec<Diagnostic> {
-        self.kept.sort_by_key(|d| (d.span.start, d.span.end));
+        self.places.sort(&mut self.kept);
         if let Some(last) = self.last_dropped.take() {
             self.kept.push(Diagnostic {
                 severity: Severity::Warning,
@@ -303,6 +420,7 @@ impl Sink {
                 message: format!("{} more findings are not shown", self.dropped),
                 help: Some("correct the first ones and check again".to_owned()),
                 suggestion: None,
+                related: Vec::new(),
                 ..last
             });
         }

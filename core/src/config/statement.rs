@@ -1,9 +1,12 @@
 //! What all blocks do with a statement before they look at its meaning.
 
 use super::block::Statement;
+use super::code::Code;
 use super::diag::{Class, Severity, Sink, quoted};
-use super::keywords::{self, Place, Standing};
+use super::hints;
+use super::keywords::{self, Place};
 use super::lexer::Word;
+use super::row::{Head, Standing};
 
 /// True if the statement shall be read; otherwise what is to be said about it has been said.
 pub(super) fn is_built(place: Place, found: &Statement, sink: &mut Sink) -> bool {
@@ -14,18 +17,14 @@ pub(super) fn is_built(place: Place, found: &Statement, sink: &mut Sink) -> bool
             false
         }
         Some(Standing::Refused) => {
-            sink.refuse(found.span(), &quoted(keyword));
+            say_standing(Standing::Refused, found, sink);
             false
         }
         Some(Standing::Harmless) => {
             if found.arguments().is_empty() && keywords::needs_value(keyword) {
                 sink.missing_parameter(found.span(), keyword);
             } else {
-                let message = format!(
-                    "{} is not built yet in this version of relevo; the daemon runs without it",
-                    quoted(keyword)
-                );
-                sink.note(found.span(), message);
+                say_standing(Standing::Harmless, found, sink);
             }
             false
         }
@@ -34,6 +33,16 @@ pub(super) fn is_built(place: Place, found: &Statement, sink: &mut Sink) -> bool
 }
 
 fn unknown(place: Place, found: &Statement, sink: &mut Sink) {
+    unknown_in(place.name(), place.words(), found, sink);
+}
+
+/// Reports a word that is not one of `words`, which are those of `place`.
+pub(super) fn unknown_in(
+    place: &str,
+    words: impl Iterator<Item = &'static str>,
+    found: &Statement,
+    sink: &mut Sink,
+) {
     // A line that stands for text from elsewhere has been refused already.
     if found.is_unexpanded() {
         return;
@@ -44,7 +53,7 @@ fn unknown(place: Place, found: &Statement, sink: &mut Sink) {
     } else {
         "the line is skipped"
     };
-    let message = format!("{} is not known {}; {what}", quoted(keyword), place.name());
+    let message = format!("{} is not known {place}; {what}", quoted(keyword));
     let is_full = sink.is_full();
     let unknown = sink.report(
         Severity::Error,
@@ -56,14 +65,42 @@ fn unknown(place: Place, found: &Statement, sink: &mut Sink) {
         // Nobody will read the hint, and looking for it takes time.
         return;
     }
-    if let Some(near) = keywords::nearest(place, keyword) {
+    let known: Vec<&'static str> = words.collect();
+    let all = || known.iter().copied();
+    if let Some(hint) = hints::history(keyword, |word| known.contains(&word)) {
+        unknown.code(hint.code).help(hint.help);
+        if !hint.instead.is_empty() {
+            unknown.suggest(hint.instead);
+        }
+    } else if let Some(other) = hints::of_all_or_one(keyword, all()) {
         unknown
+            .code(Code::MisplacedWord)
+            .help(format!("here it is called `{other}`"))
+            .suggest(other);
+    } else if let Some(near) = keywords::nearest_of(all(), keyword) {
+        unknown
+            .code(Code::MisspeltWord)
             .help(format!("did you mean `{near}`?"))
             .suggest(near);
     } else if let Some(block) = keywords::elsewhere(keyword) {
-        unknown.help(format!(
+        unknown.code(Code::MisplacedWord).help(format!(
             "it is known {block}; look for a brace that is missing or too many before this line"
         ));
+    }
+}
+
+/// Says what becomes of a word that was understood.
+pub(super) fn say_standing(standing: Standing, found: &Statement, sink: &mut Sink) {
+    let keyword = quoted(found.keyword());
+    match standing {
+        Standing::Built => {}
+        Standing::Harmless => {
+            let message = format!(
+                "{keyword} is not built yet in this version of relevo; the daemon runs without it"
+            );
+            sink.note(found.span(), message).code(Code::NotBuilt);
+        }
+        Standing::Refused => drop(sink.refuse(found.span(), &keyword)),
     }
 }
 
@@ -71,40 +108,53 @@ fn unknown(place: Place, found: &Statement, sink: &mut Sink) {
 fn has_right_shape(place: Place, found: &Statement, sink: &mut Sink) -> bool {
     let outer = match place {
         Place::Top => "",
-        Place::Global => "global_defs",
         Place::Instance => "vrrp_instance",
         Place::Authentication => "authentication",
         Place::GarpGroup => "garp_group",
     };
-    let keyword = found.keyword();
-    let wants = keywords::takes_block(outer, keyword);
+    let wants = keywords::takes_block(outer, found.keyword());
+    has_its_block(wants, found, sink) || place == Place::Top
+}
+
+/// Reports a block where none belongs, which is skipped, and a missing one; true if the statement
+/// can be read.
+pub(super) fn has_its_block(wants: bool, found: &Statement, sink: &mut Sink) -> bool {
+    let keyword = quoted(found.keyword());
     match &found.block {
         Some(block) if !wants => {
-            let message = format!(
-                "{} takes no block; what is in it is skipped",
-                quoted(keyword)
-            );
+            let message = format!("{keyword} takes no block; what is in it is skipped");
             sink.report(
                 Severity::Error,
                 Class::UnexpectedBraceOpen,
                 block.open,
                 message,
             )
+            .code(Code::UnexpectedBlock)
             .help("remove the braces; a value that holds one needs double quotes");
         }
         None if wants => {
-            let message = format!("{} is not followed by a block", quoted(keyword));
+            let message = format!("{keyword} is not followed by a block");
             sink.report(
                 Severity::Error,
                 Class::MissingBraceOpen,
                 found.span(),
                 message,
             )
+            .code(Code::MissingOpenBrace)
             .help("write `{`, its lines and `}`");
         }
         _ => {}
     }
-    wants || place == Place::Top || !found.is_unexpanded()
+    wants || !found.is_unexpanded()
+}
+
+/// Reports a word without the value that the original asks for and does without.
+pub(super) fn missing(head: &Head, found: &Statement, sink: &mut Sink) {
+    let keyword = quoted(found.keyword());
+    let message = format!("{keyword} needs a value, and none follows it; the line is ignored");
+    sink.error(found.span(), message)
+        .code(Code::MissingValue)
+        .help(format!("write {} {}", head.word, head.kind.synopsis()));
 }
 
 /// The value behind a word that needs one; reading stops if there is none.
@@ -132,6 +182,7 @@ pub(super) fn flag(found: &Statement, sink: &mut Sink) {
             quoted(&word.text)
         );
         sink.note(word.span, message)
+            .code(Code::SurplusValue)
             .help("remove the value, or the whole line to switch the setting off");
     }
 }
@@ -146,6 +197,7 @@ fn surplus(found: &Statement, expected: usize, sink: &mut Sink) {
         };
         let message = format!("{what} on this line is ignored");
         sink.note(word.span, message)
+            .code(Code::SurplusValue)
             .help("write one setting on each line");
     }
 }

@@ -10,7 +10,7 @@ use crate::time::Duration;
 
 /// What becomes of a number with something behind it, as `1x`.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub(super) enum Garbage {
+pub enum Garbage {
     /// It is refused.
     Refuse,
     /// The digits count, as the original does for these words when it runs (not when it checks).
@@ -43,6 +43,44 @@ pub(super) fn number(
     let value = parse_digits(digits);
     let usable = value.filter(|value| range.contains(value));
     if !tail.is_empty() || text.is_empty() {
+        let cut = usable.filter(|_| garbage == Garbage::Cut);
+        let outcome = cut.map_or_else(|| outcome.to_owned(), |value| format!("{value} is used"));
+        let message = format!("{shown} is not a whole number; {outcome}");
+        sink.number(word.span, message).help(wanted);
+        return cut;
+    }
+    if usable.is_none() {
+        let message = format!("{shown} is out of range; {outcome}");
+        sink.number(word.span, message).help(wanted);
+    }
+    usable
+}
+
+/// A whole decimal number within `range`, which may be negative; otherwise as [`number`].
+pub(super) fn signed(
+    word: &Word,
+    range: RangeInclusive<i64>,
+    garbage: Garbage,
+    outcome: &str,
+    sink: &mut Sink,
+) -> Option<i64> {
+    let (min, max) = (*range.start(), *range.end());
+    if let (Ok(min), Ok(max)) = (u64::try_from(min), u64::try_from(max)) {
+        let value = number(word, min..=max, garbage, outcome, sink)?;
+        return i64::try_from(value).ok();
+    }
+    let shown = quoted(&word.text);
+    let text = word.text.trim_start();
+    let (negative, rest) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let (digits, tail) = split_digits(rest);
+    let wanted = format!("write a whole number from {min} to {max}");
+    let value = parse_digits(digits).and_then(|value| i64::try_from(value).ok());
+    let value = value.map(|value| if negative { -value } else { value });
+    let usable = value.filter(|value| range.contains(value));
+    if !tail.is_empty() || rest.is_empty() {
         let cut = usable.filter(|_| garbage == Garbage::Cut);
         let outcome = cut.map_or_else(|| outcome.to_owned(), |value| format!("{value} is used"));
         let message = format!("{shown} is not a whole number; {outcome}");
@@ -183,16 +221,25 @@ pub(super) fn prefix(word: &Word, sink: &mut Sink) -> Option<(IpAddr, u8)> {
     let Some(length) = length else {
         return Some((addr, max));
     };
+    // Of a word in quotes or from a definition no part has a place of its own.
+    let literal = word.span.origin == 0 && word.span.bytes().len() == text.len();
     let part = Word {
         text: length.to_owned(),
-        span: Span {
-            start: word
-                .span
-                .end
-                .saturating_sub(length.len())
-                .max(word.span.start),
-            column: word.span.column + column_of(text, bare.len() + 1),
-            ..word.span
+        span: if !literal {
+            word.span
+        } else {
+            Span {
+                start: word
+                    .span
+                    .end
+                    .saturating_sub(u32::try_from(length.len()).unwrap_or(u32::MAX))
+                    .max(word.span.start),
+                column: word
+                    .span
+                    .column
+                    .saturating_add(column_of(text, bare.len() + 1)),
+                ..word.span
+            }
         },
         unexpanded: false,
     };
@@ -206,9 +253,9 @@ pub(super) fn prefix(word: &Word, sink: &mut Sink) -> Option<(IpAddr, u8)> {
 }
 
 /// Characters before byte `at`.
-fn column_of(text: &str, at: usize) -> u32 {
+fn column_of(text: &str, at: usize) -> u16 {
     let before = text.get(..at).unwrap_or(text);
-    u32::try_from(before.chars().count()).unwrap_or(u32::MAX)
+    u16::try_from(before.chars().count()).unwrap_or(u16::MAX)
 }
 
 /// The highest (`ones`) or lowest address of a network; `None` if it has no room for one.

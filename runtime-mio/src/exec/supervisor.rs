@@ -47,8 +47,12 @@ pub(crate) struct Text {
     pub(crate) global: Global,
 }
 
-/// Reads the configuration again; `None`, and told, if it cannot be used.
-pub(crate) type ReadConfig = Box<dyn FnMut() -> Option<Text>>;
+/// Takes a text that has not been checked yet, in a file that can be read from its beginning.
+pub(crate) type Early<'a> = dyn FnMut(&File) + 'a;
+
+/// Reads the configuration again; `None`, and told, if it cannot be used. The text is shown before
+/// it is checked.
+pub(crate) type ReadConfig = Box<dyn FnMut(&mut Early<'_>) -> Option<Text>>;
 
 /// Makes what makes a plan, from the text in force.
 pub(crate) type Planner = Box<dyn Fn(File) -> MakePlan>;
@@ -60,6 +64,8 @@ pub(crate) struct SupervisorExecutor {
     /// What each child is called with.
     call: Call,
     text: File,
+    /// The number of the last text that was read, usable or not.
+    text_number: u64,
     global: Global,
     dump: ParentDump,
     /// What outlives the VRRP child.
@@ -141,6 +147,7 @@ impl SupervisorExecutor {
             ignore_sigint,
             call,
             text: text.file,
+            text_number: 0,
             global: text.global,
             memory,
             dump,
@@ -192,7 +199,7 @@ impl SupervisorExecutor {
             }
             SupervisorAction::LetGo => self.let_go(),
             SupervisorAction::ReadConfig => {
-                let text = (self.read_config)();
+                let text = self.read_config();
                 let terms = text.map(|text| {
                     self.text = text.file;
                     self.global = text.global;
@@ -209,6 +216,37 @@ impl SupervisorExecutor {
             SupervisorAction::Exit(code) => self.exit = Some(code),
         }
         Ok(())
+    }
+
+    /// Reads and checks the configuration. The children that run read the text at the same time, so
+    /// that they have done so when it turns out to be usable.
+    fn read_config(&mut self) -> Option<Text> {
+        self.text_number += 1;
+        let n = self.text_number;
+        let Self {
+            read_config,
+            children,
+            ..
+        } = self;
+        let text = read_config(&mut |file| {
+            for held in children.iter_mut().filter(|held| held.ready) {
+                let message = ToChild::Prepare { n };
+                let file = from_the_start(file);
+                let told =
+                    file.and_then(|file| held.voice.tell_child(&message, Some(file.as_fd())));
+                if let Err(error) = told {
+                    log::debug!("a child process reads the new configuration later: {error}");
+                }
+            }
+        });
+        if text.is_none() {
+            for held in children.iter_mut().filter(|held| held.ready) {
+                if let Err(error) = held.voice.tell_child(&ToChild::Forget { n }, None) {
+                    log::debug!("a child process keeps a useless text: {error}");
+                }
+            }
+        }
+        text
     }
 
     fn start_child(&mut self, id: ChildId, kind: Kind, resume: bool) -> io::Result<()> {
@@ -263,10 +301,8 @@ impl SupervisorExecutor {
         })
     }
 
-    /// The text in force, opened anew: a duplicate would share the place up to which others have
-    /// read.
     fn text_from_the_start(&self) -> io::Result<File> {
-        File::open(format!("/proc/self/fd/{}", self.text.as_raw_fd()))
+        from_the_start(&self.text)
     }
 
     /// The memory that children of this kind keep their record in, which outlives them.
@@ -326,10 +362,13 @@ impl SupervisorExecutor {
 
     fn reload(&mut self, child: ChildId, n: u64) {
         let text = self.text_from_the_start();
+        let message = ToChild::Reload {
+            n,
+            text: self.text_number,
+        };
         let Some(held) = self.held(child) else {
             return;
         };
-        let message = ToChild::Reload { n };
         let sent = text.and_then(|text| held.voice.tell_child(&message, Some(text.as_fd())));
         match sent {
             Ok(()) => held.awaited += 1,
@@ -375,8 +414,11 @@ impl SupervisorExecutor {
                 self.deliver(reload, machine, out)?;
             }
             desk::Wish::Plan(client) => {
-                let text = self.text_from_the_start()?;
-                self.desk.begin_plan(client, (self.planner)(text), now);
+                let plan: MakePlan = match self.text_from_the_start() {
+                    Ok(text) => (self.planner)(text),
+                    Err(error) => Box::new(move || Err(format!("no plan: {error}\n"))),
+                };
+                self.desk.begin_plan(client, plan, now);
             }
             desk::Wish::Ask { n, what } => {
                 let ask = ToChild::Ask { n, what };
@@ -493,6 +535,11 @@ impl SupervisorExecutor {
             }
         }
     }
+}
+
+/// A text, opened anew: a duplicate would share the place up to which others have read.
+fn from_the_start(text: &File) -> io::Result<File> {
+    File::open(format!("/proc/self/fd/{}", text.as_raw_fd()))
 }
 
 /// What the machine shall know of an answer; the words go to the log.

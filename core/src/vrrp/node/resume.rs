@@ -181,7 +181,7 @@ impl VrrpNode {
         for key in self.links.marked(ROUTE_PROTOCOL) {
             let theirs = |filter: &Filter| filter.may_have(key.addr, key.prefix);
             let configured =
-                kept.contains(&key) || self.virtual_addresses.contains(&(key.addr, key.prefix));
+                kept.contains(&key) || self.virtual_addresses.contains((key.addr, key.prefix));
             if !configured && filters.iter().any(theirs) {
                 self.addresses.remove_leftover(None, key);
             }
@@ -237,10 +237,16 @@ impl VrrpNode {
         out: &mut Out<VrrpAction>,
     ) {
         self.legacy.slots.extend(gone);
+        let count = if fresh.contains(&true) {
+            fresh.len()
+        } else {
+            0
+        };
         let kept = self
             .instances
             .iter()
             .zip(fresh)
+            .take(count)
             .filter(|(_, fresh)| !**fresh);
         let mut taken: BTreeSet<u32> = kept.map(|(instance, _)| instance.slot).collect();
         taken.extend(&self.legacy.slots);
