@@ -213,7 +213,7 @@ fn vrrp(
     let mut text = Vec::new();
     File::from(process::inherited(inheritance.text)?).read_to_end(&mut text)?;
     let parent = Talk::new(process::inherited(inheritance.parent)?);
-    let loaded = configuration::from_bytes(&options.config_file, text)?;
+    let loaded = configuration::checked_before(&options.config_file, text)?;
     let namespace = namespace::wanted(options, &loaded.text)?;
     let processes = &loaded.bound.global.processes;
     let places = Places::new(processes, namespace.as_deref());

@@ -69,16 +69,16 @@ struct Frame {
 }
 
 #[derive(Debug)]
-pub(super) struct Reader<'a> {
-    lexer: Lexer<'a>,
+pub(super) struct Reader<'s> {
+    lexer: Lexer<'s>,
     peeked: Option<Token>,
     stack: Vec<Frame>,
 }
 
-impl<'a> Reader<'a> {
-    pub(super) const fn new(text: &'a str) -> Self {
+impl<'s> Reader<'s> {
+    pub(super) const fn new(lexer: Lexer<'s>) -> Self {
         Self {
-            lexer: Lexer::new(text),
+            lexer,
             peeked: None,
             stack: Vec::new(),
         }
@@ -289,6 +289,7 @@ impl<'a> Reader<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::source::{Bundle, Sources as _};
 
     fn shown(statement: &Statement) -> String {
         let words: Vec<&str> = statement
@@ -306,11 +307,14 @@ mod tests {
 
     fn statements(text: &str) -> (Vec<String>, usize) {
         let mut sink = Sink::new("f");
-        let mut reader = Reader::new(text);
+        let mut sources = Bundle::single("f", text);
+        let text = sources.read("f").expect("a text");
+        let mut reader = Reader::new(Lexer::new("f", text, &mut sources, &mut sink));
         let mut all = Vec::new();
         while let Some(statement) = reader.next_statement(&mut sink) {
             all.push(shown(&statement));
         }
+        drop(reader);
         (all, sink.finish().len())
     }
 
