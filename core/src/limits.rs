@@ -74,6 +74,9 @@ pub const EXPANDED_LINE: usize = 8_192;
 /// lines fit, exponential definitions end soon.
 pub const EXPANDED: usize = 128 << 20;
 
+/// The same for a text that is read alone, by a test or a simulation.
+pub const EXPANDED_ALONE: usize = 2 << 20;
+
 /// Times that one prefix repeats its line.
 pub const REPETITIONS: u64 = 1_000_000;
 

@@ -104,6 +104,7 @@ pub fn bind(config: &Config, facts: &HostFacts) -> (Bound, Vec<Diagnostic>) {
             processes: global.processes.clone(),
             reloading: global.reloading.clone(),
             release_vips: false,
+            keep_vips: false,
         },
         instances: Vec::new(),
     };

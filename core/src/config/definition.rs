@@ -16,6 +16,9 @@ use crate::rng::Rng;
 /// The largest of the random numbers if none is said.
 const RANDOM_MAX: u64 = 32_767;
 
+/// What a line costs besides its octets.
+pub(super) const LINE_COST: usize = 32;
+
 /// One line of a value.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
@@ -126,14 +129,19 @@ impl Definitions {
         self.random = Some(Rng::new(seed));
     }
 
-    /// Counts octets; false, and reported once, when there were too many.
-    pub(super) fn spend(&mut self, octets: usize, place: Span, sink: &mut Sink) -> bool {
+    /// Counts octets; false, and reported once, when there are more than `room`.
+    pub(super) fn spend(
+        &mut self,
+        octets: usize,
+        (place, room): (Span, usize),
+        sink: &mut Sink,
+    ) -> bool {
         self.spent = self.spent.saturating_add(octets);
-        if self.spent > limits::EXPANDED && !self.exhausted {
+        if self.spent > room && !self.exhausted {
             self.exhausted = true;
             let message = format!(
                 "definitions and repetitions make more than {} MiB of text; nothing more is put in",
-                limits::EXPANDED >> 20
+                room >> 20
             );
             sink.fatal(place, message).help(
                 "look for definitions that use each other several times, and for long ranges",
@@ -181,7 +189,7 @@ impl Definitions {
                 continue;
             }
             let depth = made.piece_at(from).map_or(0, |piece| piece.depth) + 1;
-            if !self.fits(made, (&name, depth), &lines, place, sink) {
+            if !self.fits(made, (&name, depth), &lines, (place, sources.room()), sink) {
                 return Put::Bad;
             }
             any = true;
@@ -214,7 +222,7 @@ impl Definitions {
         made: &Made,
         (name, depth): (&str, usize),
         lines: &[Line],
-        place: Span,
+        (place, room): (Span, usize),
         sink: &mut Sink,
     ) -> bool {
         if depth > limits::DEFINITION_DEPTH {
@@ -237,8 +245,8 @@ impl Definitions {
             sink.error(place, message);
             return false;
         }
-        let octets = lines.iter().map(|line| line.text.len() + 16).sum();
-        self.spend(octets, place, sink)
+        let octets = lines.iter().map(|line| line.text.len() + LINE_COST).sum();
+        self.spend(octets, (place, room), sink)
     }
 
     fn value(

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::definition::{self, Definitions, Line, Put};
+use super::definition::{self, Definitions, LINE_COST, Line, Put};
 use super::diag::{Sink, Span};
 use super::include::Checks;
 use super::made::{Made, Piece};
@@ -406,8 +406,9 @@ impl<'s> Reading<'s> {
             return None;
         };
         let (step, place) = (values.step(), *place);
-        let length = rest.text.len() + 16;
-        let Some(step) = step.filter(|_| self.definitions.spend(length, place, sink)) else {
+        let octets = rest.text.len() + LINE_COST;
+        let room = (place, self.sources.room());
+        let Some(step) = step.filter(|_| self.definitions.spend(octets, room, sink)) else {
             self.work.pop();
             return None;
         };

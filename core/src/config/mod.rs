@@ -103,7 +103,7 @@ use keywords::Place;
 use lexer::Lexer;
 use page::Page;
 use row::{Field, Row, Rows, rows};
-use source::{Bundle, FileText, Sources, Unreadable};
+use source::{FileText, Nothing, Sources, Unreadable};
 
 /// One configuration as written: values typed, names not yet looked up.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -233,7 +233,7 @@ pub fn parse(file: &str, text: &str) -> (Config, Vec<Diagnostic>) {
         text: text.into(),
         replaced: None,
     };
-    parse_text(file, text, &mut Bundle::default())
+    parse_text(file, text, &mut Nothing)
 }
 
 /// Reads the file of this name, and what it includes, from `sources`; otherwise as [`parse`]. If

@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::limits;
+
 /// One file as it was read.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FileText {
@@ -56,6 +58,46 @@ pub trait Sources {
     fn seed(&mut self) -> u64;
     /// What `@ID` lines are compared with and `${_INSTANCE}` stands for.
     fn config_id(&mut self) -> String;
+    /// Octets that definitions and repetitions may make.
+    fn room(&self) -> usize {
+        limits::EXPANDED
+    }
+}
+
+/// Nothing: for a text that is read alone.
+#[derive(Copy, Clone, Debug)]
+pub struct Nothing;
+
+impl Sources for Nothing {
+    fn read(&mut self, _path: &str) -> Result<FileText, Unreadable> {
+        Err(Unreadable::Error(
+            "a single text includes nothing".to_owned(),
+        ))
+    }
+
+    fn glob(&mut self, _pattern: &str) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn environment(&mut self, _name: &str) -> Option<String> {
+        None
+    }
+
+    fn directory(&mut self) -> String {
+        "/".to_owned()
+    }
+
+    fn seed(&mut self) -> u64 {
+        0
+    }
+
+    fn config_id(&mut self) -> String {
+        String::new()
+    }
+
+    fn room(&self) -> usize {
+        limits::EXPANDED_ALONE
+    }
 }
 
 /// Everything that one reading has asked for, with the answers; what it has not asked for is not

@@ -127,6 +127,10 @@ pub(crate) struct VrrpExecutor {
     schedule: Option<Schedule>,
     /// News about addresses are logged.
     tells_addresses: bool,
+    /// The configuration is logged when it has come into force.
+    tells_configuration: bool,
+    /// It has to be: the first picture of the kernel is complete, or a reload.
+    owes_configuration: bool,
     hands: Hands,
 }
 
@@ -413,6 +417,8 @@ impl VrrpExecutor {
             parent: setup.parent,
             schedule: None,
             tells_addresses: false,
+            tells_configuration: false,
+            owes_configuration: false,
             reloads: None,
             hands: Hands {
                 registry: None,
@@ -522,7 +528,7 @@ impl VrrpExecutor {
         let tells_addresses = self.tells_addresses;
         let Self { monitor, hands, .. } = self;
         let now = clock::now();
-        let mut again = false;
+        let (mut again, mut whole) = (false, false);
         let drained = monitor.read(&mut |event| {
             if tells_addresses {
                 tell_address(&event);
@@ -537,6 +543,7 @@ impl VrrpExecutor {
                 again = true;
                 return;
             }
+            whole |= event == KernelEvent::DumpEnd;
             machine.handle(VrrpEvent::Kernel(event), now, out);
             hands.carry_out(out);
         })?;
@@ -547,6 +554,9 @@ impl VrrpExecutor {
             hands.io.rejoin();
         }
         hands.settle(machine, out, now);
+        if whole {
+            self.show_configuration(machine);
+        }
         Ok(drained)
     }
 
@@ -611,6 +621,22 @@ impl VrrpExecutor {
     /// Logs the kernel's news about addresses from now on.
     pub(crate) fn tell_addresses(&mut self) {
         self.tells_addresses = true;
+    }
+
+    /// Logs the configuration once the kernel's first picture is complete, and after each reload.
+    pub(crate) fn tell_configuration(&mut self) {
+        self.tells_configuration = true;
+        self.owes_configuration = true;
+    }
+
+    fn show_configuration<M: VrrpMachine>(&mut self, machine: &M) {
+        if let Some(node) = machine.node()
+            && std::mem::take(&mut self.owes_configuration)
+        {
+            let io = &self.hands.io;
+            self.dumps
+                .log(node, |socket| io.get(socket).map(|(fd, _)| fd));
+        }
     }
 
     /// Lets `schedule` decide what to do about lateness.
@@ -774,6 +800,8 @@ impl VrrpExecutor {
             && let Some(n) = reloads.finished(machine.is_reloading(), &self.hands.bound)
         {
             self.save(n, "post", machine);
+            self.owes_configuration = self.tells_configuration;
+            self.show_configuration(machine);
             if let Some(talk) = &mut self.parent {
                 talk.reloaded(n, Outcome::Applied, "");
             }
