@@ -217,7 +217,7 @@ impl Pass<'_> {
 
     fn vrid(&mut self) -> Option<u8> {
         let vrid = self.instance.vrid.as_ref().map(|vrid| vrid.value);
-        if vrid.is_none() && !self.instance.unread {
+        if vrid.is_none() {
             let message = format!(
                 "the instance {} has no `virtual_router_id`",
                 quoted(&self.instance.name)
@@ -261,9 +261,6 @@ impl Pass<'_> {
 
     fn no_interface(&mut self) {
         let instance = self.instance;
-        if instance.unread {
-            return;
-        }
         if instance.transport.unicast.is_some() && instance.transport.source().is_some() {
             let what = "a unicast instance without `interface`";
             self.sink.refuse(instance.span, what);
@@ -342,7 +339,6 @@ impl Pass<'_> {
             Some(password) if password.value.0.iter().any(|octet| *octet != 0) => {
                 Auth::Pass(password.value.0)
             }
-            _ if self.instance.unread => Auth::None,
             _ => {
                 let message = "there is no password; authentication is left out";
                 self.sink.error(span, message).help("add `auth_pass`");
@@ -363,7 +359,7 @@ impl Pass<'_> {
             let peers = transport.peers.0.iter().map(|peer| peer.value.addr);
             return Destination::Unicast(peers.collect());
         }
-        if let Some(span) = transport.unicast.filter(|_| !self.instance.unread) {
+        if let Some(span) = transport.unicast {
             let message = "this asks for unicast, but there is no usable `unicast_peer`: adverts go \
                            to the multicast group";
             self.sink
@@ -591,9 +587,6 @@ impl Pass<'_> {
 
     fn no_address(&mut self, version: Version, strict: bool) -> Option<()> {
         let instance = self.instance;
-        if instance.unread {
-            return Some(());
-        }
         let name = quoted(&instance.name);
         if strict || version == Version::V3 {
             let mode = if strict { "strict mode" } else { "version 3" };

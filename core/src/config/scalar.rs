@@ -95,16 +95,17 @@ impl Scalar for String {
     fn read(head: &Head, found: &Statement, sink: &mut Sink) -> Option<Self> {
         let word = value(found, sink)?;
         let (longest, what) = match head.kind {
-            Kind::Name(longest) => (longest, "a name here"),
-            Kind::Interface => (limits::INTERFACE_NAME, "the name of an interface"),
+            Kind::Name(longest) => (longest, ""),
+            Kind::Interface => (
+                limits::INTERFACE_NAME,
+                "is too long for the name of an interface, and ",
+            ),
             Kind::Cut(longest) => return cut(word, longest, sink),
             _ => return Some(word.text.clone()),
         };
         if word.text.len() > longest {
             let shown = quoted(&word.text);
-            let message = format!(
-                "{shown} is too long for {what}, which has at most {longest} octets; {IGNORED}"
-            );
+            let message = format!("{shown} {what}is longer than {longest} octets; {IGNORED}");
             sink.error(word.span, message);
             return None;
         }

@@ -104,8 +104,6 @@ pub struct Instance {
     pub notify: NotifyWords,
     /// Interfaces of its own.
     pub vmac: VmacWords,
-    /// Lines of the block were refused unread, so what seems to be missing may stand there.
-    pub unread: bool,
 }
 
 /// Where the adverts of an instance come from and go to.
@@ -140,8 +138,16 @@ pub struct Transport {
 impl Transport {
     /// The source of adverts, whichever word says it.
     pub fn source(&self) -> Option<IpAddr> {
-        let written = self.unicast_src.as_ref().or(self.mcast_src.as_ref());
-        written.map(|written| written.value)
+        self.written_source().map(|written| written.value)
+    }
+
+    /// Where the source of adverts stands.
+    pub(super) fn source_place(&self) -> Option<Span> {
+        self.written_source().map(|written| written.span)
+    }
+
+    fn written_source(&self) -> Option<&Spanned<IpAddr>> {
+        self.unicast_src.as_ref().or(self.mcast_src.as_ref())
     }
 
     /// The limits of the TTL of the peers that have them.
@@ -386,7 +392,6 @@ impl Begin for Instance {
         Some(Self {
             name: name.value,
             span: name.span,
-            unread: has_unread(found),
             ..Self::default()
         })
     }
@@ -401,13 +406,6 @@ impl Begin for Instance {
         self.drop_second_addresses(sink);
         true
     }
-}
-
-/// True if a line inside stands for text that is not put in.
-fn has_unread(found: &Statement) -> bool {
-    let lines = found.block.iter().flat_map(|block| &block.statements);
-    let mut lines = lines.into_iter();
-    lines.any(|line| line.is_unexpanded() || has_unread(line))
 }
 
 impl Instance {
