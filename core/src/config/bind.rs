@@ -93,6 +93,7 @@ pub fn bind(config: &Config, facts: &HostFacts) -> (Bound, Vec<Diagnostic>) {
                 force: global.netlink_monitor_rcv_bufs_force,
             },
             dumps: global.dumps.clone(),
+            receiving: global.receiving,
             defaults: Defaults::of(global),
             processes: global.processes.clone(),
             reloading: global.reloading.clone(),
@@ -114,6 +115,7 @@ pub fn bind(config: &Config, facts: &HostFacts) -> (Bound, Vec<Diagnostic>) {
         }
     }
     checks::same_vrid(&bound.instances, &written, &mut sink);
+    super::lvs::check(config, &mut sink);
     (bound, sink.finish())
 }
 

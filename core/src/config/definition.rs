@@ -130,7 +130,12 @@ impl Definitions {
     }
 
     /// Counts octets; false, and reported once, when there are more than `room`.
-    pub(super) fn spend(&mut self, octets: usize, (place, room): (Span, usize), sink: &mut Sink) -> bool {
+    pub(super) fn spend(
+        &mut self,
+        octets: usize,
+        (place, room): (Span, usize),
+        sink: &mut Sink,
+    ) -> bool {
         self.spent = self.spent.saturating_add(octets);
         if self.spent > room && !self.exhausted {
             self.exhausted = true;

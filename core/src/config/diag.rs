@@ -308,6 +308,11 @@ impl Sink {
         &self.places
     }
 
+    /// Remembers the text of a file.
+    pub(super) fn keep_text(&mut self, file: u16, text: &Arc<str>) {
+        Arc::make_mut(&mut self.places).set_text(file, text);
+    }
+
     /// True once reading must not go on.
     pub(super) const fn stopped(&self) -> bool {
         self.stopped

@@ -86,7 +86,8 @@ pub(super) fn takes_block(outer: &str, word: &str) -> bool {
     }
 }
 
-/// True if `word` opens a block of the top level and has no other meaning further in.
+/// True if `word` opens a block of the top level and has no other meaning further in, as `track_file`
+/// has.
 pub(super) fn begins_top_block(word: &str) -> bool {
     let opens = holds(TOP_BLOCKS, word) || catalogue::takes_block("", word);
     opens && !matches!(word, "track_file" | "SSL")
@@ -182,7 +183,6 @@ const TOP_HARMLESS: &[&str] = &[];
 
 /// Words of the top level that keep the daemon from starting.
 const TOP_REFUSED: &[&str] = &[
-    "SSL",
     "bfd_instance",
     "interface_up_down_delays",
     "linkbeat_interfaces",
@@ -191,8 +191,6 @@ const TOP_REFUSED: &[&str] = &[
     "static_routes",
     "static_rules",
     "track_group",
-    "virtual_server",
-    "virtual_server_group",
     "vrrp_script",
     "vrrp_sync_group",
     "vrrp_track_process",
@@ -305,7 +303,6 @@ const HARMLESS_WITH_VALUE: &[&str] = &[
 
 /// Words of the top level that open a block.
 const TOP_BLOCKS: &[&str] = &[
-    "SSL",
     "bfd_instance",
     "garp_group",
     "interface_up_down_delays",
@@ -314,8 +311,6 @@ const TOP_BLOCKS: &[&str] = &[
     "static_routes",
     "static_rules",
     "track_group",
-    "virtual_server",
-    "virtual_server_group",
     "vrrp_instance",
     "vrrp_script",
     "vrrp_sync_group",

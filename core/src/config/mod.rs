@@ -18,22 +18,29 @@ pub mod bound;
 mod bundle;
 pub mod catalogue;
 mod checks;
+pub mod cluster;
 mod code;
 pub mod command;
 mod definition;
 mod diag;
 pub mod dumps;
+mod elsewhere;
+mod foreign;
 #[doc(hidden)]
 pub mod fuzzing;
 mod global;
+mod hints;
+mod improve;
 mod include;
 mod keywords;
 mod lexer;
 mod lines;
+pub mod lvs;
 mod made;
 mod page;
 mod place;
 mod processes;
+pub mod receiving;
 pub mod reloading;
 mod repeat;
 mod row;
@@ -57,10 +64,11 @@ pub use diag::{
     Class, Diagnostic, EXIT_CONFIG, EXIT_NO_CONFIG, EXIT_TEST_ERROR, EXIT_TEST_FATAL,
     EXIT_TEST_SECURITY, Related, Severity, Span, Spanned, check_exit_code, start_exit_code,
 };
+pub use elsewhere::{Checked, check, check_parsed};
 pub use global::{
-    BufferPolicy, Chains, Dbus, ExtraInterfaces, Fifo, Fifos, Firewall, FlushOnStop, GlobalDefs,
-    IncludeCheck, Lvs, Mail, Named, NamedSets, ReceiveBuffers, Recipients, ScriptUser, Scripts,
-    SmtpServer, Snmp, SyncDaemon, Timeouts,
+    Chains, Dbus, ExtraInterfaces, Fifo, Fifos, Firewall, FlushOnStop, GlobalDefs, IncludeCheck,
+    Lvs, Mail, Named, NamedSets, Recipients, ScriptUser, Scripts, SmtpServer, Snmp, SyncDaemon,
+    Timeouts,
 };
 pub use place::Places;
 pub use processes::{ChildProcess, Processes, is_file_name, mask};
@@ -95,11 +103,15 @@ pub struct Config {
     pub instances: Vec<Instance>,
     /// `track_file` blocks in the order of the file.
     pub track_files: Vec<TrackFile>,
+    /// The load balancer.
+    pub lvs: lvs::Lvs,
 }
 
 impl Rows for Config {
     fn rows() -> &'static [Row<Self>] {
         rows! { Config:
+            "SSL" => (lvs::read_ssl, lvs::show_ssl): Kind::Block(""), Refused, "",
+                "The certificates of SSL_GET.";
             "child_wait_time" => global.child_wait_time:
                 Kind::WholeSeconds { min: 0, max: u32::MAX }, Built, "5",
                 "How long the parent waits for its children to end before it kills them.";
@@ -125,12 +137,21 @@ impl Rows for Config {
                 }
             ): Kind::Soft(&Kind::Text), Built, "",
                 "Network namespace that the daemon runs in.";
-            "net_namespace_ipvs" => global.net_namespace_ipvs: Kind::Other("[NAME]"), Refused, "",
+            "net_namespace_ipvs" => (
+                |config, _, found, sink| config.global.processes.read_ipvs_namespace(found, sink),
+                |config, head, page| config.global.processes.show_ipvs_namespace(head, page)
+            ): Kind::Other("[NAME]"), Built, "",
                 "Network namespace of the IPVS table; alone that of the host.";
             "track_file" => track_files: Kind::Block("NAME"), Refused, "",
                 "A file whose number changes priorities and weights.";
             "use_pid_dir" => global.processes.use_pid_dir: Kind::Flag, Built, "",
                 "Pid files stand in a directory of their own.";
+            "virtual_server" => (lvs::read_server, lvs::show_servers):
+                Kind::Block("ADDRESS [PORT]|fwmark N|group NAME"), Refused, "",
+                "A service that is spread over real servers.";
+            "virtual_server_group" => (lvs::read_group, lvs::show_groups):
+                Kind::Block("NAME"), Refused, "",
+                "Addresses and marks that are one service.";
             "vrrp_track_file" = "track_file" => track_files: Kind::Block("NAME"), Refused, "",
                 "The old name of track_file.";
         }
@@ -190,6 +211,10 @@ fn parse_text(file: &str, text: FileText, sources: &mut dyn Sources) -> (Config,
         file: file.to_owned(),
         ..Config::default()
     };
+    if let Some(what) = foreign::recognise(&text.text) {
+        foreign::report(&what, &text.text, &mut sink);
+        return (config, sink.finish());
+    }
     let mut names = BTreeMap::new();
     let lexer = Lexer::new(file, text, sources, &mut sink);
     let mut reader = Reader::new(lexer);
@@ -201,14 +226,21 @@ fn parse_text(file: &str, text: FileText, sources: &mut dyn Sources) -> (Config,
     }
     drop(reader);
     config.places = Arc::clone(sink.places());
-    (config, sink.finish())
+    let found = config.places.improved(sink.finish());
+    (config, found)
 }
 
 /// Both steps: [`parse`], and [`bind`] unless a missing value has ended the reading.
 ///
 /// The findings of both come in the order of the text; the two exit codes may be asked of them.
 pub fn load(file: &str, text: &str, facts: &HostFacts) -> (bound::Bound, Vec<Diagnostic>) {
-    bind_parsed(parse(file, text), facts)
+    bind_parsed(parse(file, text), facts, false)
+}
+
+/// The same for a text that was good when the daemon took it in: an interface that is missing by now
+/// is one that may come back, whatever `dynamic_interfaces` says.
+pub fn load_again(file: &str, text: &str, facts: &HostFacts) -> (bound::Bound, Vec<Diagnostic>) {
+    bind_parsed(parse(file, text), facts, true)
 }
 
 /// As [`load`], from [`parse_sources`].
@@ -217,20 +249,25 @@ pub fn load_sources(
     sources: &mut dyn Sources,
     facts: &HostFacts,
 ) -> (bound::Bound, Vec<Diagnostic>) {
-    bind_parsed(parse_sources(file, sources), facts)
+    bind_parsed(parse_sources(file, sources), facts, false)
 }
 
-/// The second step, for what the first one has returned.
+/// The second step, for what the first one has returned; `again` as in [`load_again`].
 pub fn bind_parsed(
-    (config, mut found): (Config, Vec<Diagnostic>),
+    (mut config, mut found): (Config, Vec<Diagnostic>),
     facts: &HostFacts,
+    again: bool,
 ) -> (bound::Bound, Vec<Diagnostic>) {
     if check_exit_code(&found) == EXIT_CONFIG {
         return (bound::Bound::default(), found);
     }
-    let (bound, more) = bind(&config, facts);
+    let written = config.global.dynamic_interfaces;
+    config.global.dynamic_interfaces = written || again;
+    let (mut bound, more) = bind(&config, facts);
+    bound.global.dynamic_interfaces = written;
     found.extend(more);
     config.places.sort(&mut found);
+    let found = config.places.improved(found);
     (bound, found)
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::diag::{Diagnostic, Related, Span, quoted};
+use super::improve;
 use crate::limits;
 
 /// What the numbers in a [`Span`] stand for.
@@ -12,6 +13,8 @@ pub struct Places {
     pub files: Vec<String>,
     /// Places in definitions, by [`Span::origin`] less one.
     origins: Vec<(Arc<str>, Span)>,
+    /// The texts of the files, by [`Span::file`].
+    texts: Vec<Arc<str>>,
 }
 
 impl Places {
@@ -20,6 +23,7 @@ impl Places {
         Self {
             files: vec![file.to_owned()],
             origins: Vec::new(),
+            texts: Vec::new(),
         }
     }
 
@@ -34,6 +38,17 @@ impl Places {
             self.files.push(name.to_owned());
         }
         u16::try_from(number).ok()
+    }
+
+    /// Remembers the text of a file.
+    pub(super) fn set_text(&mut self, file: u16, text: &Arc<str>) {
+        let file = usize::from(file);
+        if self.texts.len() <= file {
+            self.texts.resize(file + 1, Arc::default());
+        }
+        if let Some(slot) = self.texts.get_mut(file) {
+            *slot = Arc::clone(text);
+        }
     }
 
     /// The number of a new place in the definition of `name`.
@@ -61,6 +76,14 @@ impl Places {
             column: u32::from(place.column),
             text: format!("this is where {} has it from", quoted(&format!("${name}"))),
         }]
+    }
+
+    /// Findings of which those that are about one mistake are joined, as far as the text is at hand.
+    pub(super) fn improved(&self, found: Vec<Diagnostic>) -> Vec<Diagnostic> {
+        improve::improve(found, |file| {
+            let number = self.files.iter().position(|name| name == file)?;
+            self.texts.get(number).map(|text| &**text)
+        })
     }
 
     /// Puts findings into the order of the files, and within each of its text.

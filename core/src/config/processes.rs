@@ -38,6 +38,9 @@ pub struct Processes {
     pub net_namespace: Option<String>,
     /// `namespace_with_ipsets`; no version of the kernel that this runs on needs it.
     pub namespace_with_ipsets: bool,
+    /// `net_namespace_ipvs`: where load balancing is set up; without a name the host's own. Nothing
+    /// is balanced yet, so it is only shown.
+    pub net_namespace_ipvs: Option<Option<String>>,
     /// `umask`, unless the command line has one; permission bits only.
     pub umask: Option<u16>,
     /// `random_seed`: the seed of the machine's generator; unpredictable where there is none.
@@ -66,6 +69,7 @@ impl Default for Processes {
             instance: None,
             net_namespace: None,
             namespace_with_ipsets: false,
+            net_namespace_ipvs: None,
             umask: None,
             random_seed: None,
             tmp_config_directory: None,
@@ -143,6 +147,24 @@ impl Processes {
             );
             sink.error(word.span, message)
                 .help("write a short name without a slash");
+        }
+    }
+
+    /// `net_namespace_ipvs`.
+    pub(super) fn read_ipvs_namespace(&mut self, found: &Statement, sink: &mut Sink) {
+        match (&self.net_namespace_ipvs, optional(found, sink)) {
+            (None, name) => self.net_namespace_ipvs = Some(name.map(|word| word.text.clone())),
+            (Some(_), Some(word)) => second(word, found, sink),
+            (Some(_), None) => {}
+        }
+    }
+
+    /// `net_namespace_ipvs`.
+    pub(super) fn show_ipvs_namespace(&self, head: &Head, page: &mut Page) {
+        if let Some(name) = &self.net_namespace_ipvs {
+            let mut words = vec![head.word];
+            words.extend(name.as_deref());
+            page.line(&words);
         }
     }
 

@@ -157,6 +157,14 @@ pub(super) struct Row<B: 'static> {
     pub(super) show: fn(&B, &Head, &mut Page),
 }
 
+impl<B> Clone for Row<B> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<B> Copy for Row<B> {}
+
 /// A field of a block: reads the statements of its word, and shows itself as such.
 pub(super) trait Field {
     /// Reads one statement. What is wrong with it is reported; the field is then as it was.

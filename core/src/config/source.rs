@@ -58,6 +58,10 @@ pub trait Sources {
     fn seed(&mut self) -> u64;
     /// What `@ID` lines are compared with and `${_INSTANCE}` stands for.
     fn config_id(&mut self) -> String;
+    /// True if whatever an `include` does not find is an error, whatever its own word is.
+    fn check_all(&mut self) -> bool {
+        false
+    }
     /// Octets that definitions and repetitions may make.
     fn room(&self) -> usize {
         limits::EXPANDED
@@ -70,7 +74,9 @@ pub struct Nothing;
 
 impl Sources for Nothing {
     fn read(&mut self, _path: &str) -> Result<FileText, Unreadable> {
-        Err(Unreadable::Error("a single text includes nothing".to_owned()))
+        Err(Unreadable::Error(
+            "a single text includes nothing".to_owned(),
+        ))
     }
 
     fn glob(&mut self, _pattern: &str) -> Vec<String> {
@@ -114,6 +120,8 @@ pub struct Bundle {
     pub seed: u64,
     /// What `@ID` is compared with.
     pub config_id: String,
+    /// See [`Sources::check_all`].
+    pub check_all: bool,
 }
 
 impl Bundle {
@@ -175,6 +183,10 @@ impl Sources for Bundle {
     fn config_id(&mut self) -> String {
         self.config_id.clone()
     }
+
+    fn check_all(&mut self) -> bool {
+        self.check_all
+    }
 }
 
 /// True if `name` matches a pattern of `*` and `?`, neither of which stands for a `/`.
@@ -219,6 +231,7 @@ impl<S: Sources> Recorder<S> {
             directory: sources.directory(),
             seed: sources.seed(),
             config_id: sources.config_id(),
+            check_all: sources.check_all(),
             ..Bundle::default()
         };
         Self { sources, bundle }
@@ -265,6 +278,10 @@ impl<S: Sources> Sources for Recorder<S> {
 
     fn config_id(&mut self) -> String {
         self.bundle.config_id.clone()
+    }
+
+    fn check_all(&mut self) -> bool {
+        self.bundle.check_all
     }
 }
 

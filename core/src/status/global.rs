@@ -6,6 +6,7 @@ use super::text::Seconds;
 use crate::config::Processes;
 use crate::config::bound::Global;
 use crate::config::dumps::Defaults;
+use crate::config::receiving::Policy;
 use crate::config::reloading::{Marker, Reloading};
 use crate::ids::Version;
 
@@ -33,7 +34,7 @@ const SNMP: &str = " SNMP vrrp disabled\n SNMP checker disabled\n SNMP RFCv2 dis
 const OTHER_BUFFERS: &str = " process_monitor_rcv_bufs = 0\n process_monitor_rcv_bufs_force = 0\n \
     lvs_netlink_cmd_rcv_bufs = 0\n lvs_netlink_cmd_rcv_bufs_force = 0\n \
     lvs_netlink_monitor_rcv_bufs = 0\n lvs_netlink_monitor_rcv_bufs_force = 0\n rs_init_notifies = \
-    0\n no_checker_emails = 0\n rx_bufs_multiples = 3\n";
+    0\n no_checker_emails = 0\n";
 
 /// Writes the section with its title.
 pub(super) fn write(global: &Global, facts: &Facts, out: &mut dyn Write) -> fmt::Result {
@@ -44,7 +45,12 @@ pub(super) fn write(global: &Global, facts: &Facts, out: &mut dyn Write) -> fmt:
     }
     let namespace = facts.namespace.as_deref().unwrap_or("(default)");
     writeln!(out, " Network namespace = {namespace}")?;
-    writeln!(out, " Network namespace ipvs = (main namespace)")?;
+    let namespace = match &global.processes.net_namespace_ipvs {
+        None => "(main namespace)",
+        Some(None) => "(default)",
+        Some(Some(name)) => name,
+    };
+    writeln!(out, " Network namespace ipvs = {namespace}")?;
     if let Some(instance) = &facts.instance {
         writeln!(out, " Instance name = {instance}")?;
     }
@@ -94,6 +100,14 @@ pub(super) fn write(global: &Global, facts: &Facts, out: &mut dyn Write) -> fmt:
         writeln!(out, " vrrp_netlink_{name}_rcv_bufs_force = {force}")?;
     }
     out.write_str(OTHER_BUFFERS)?;
+    match global.receiving.policy {
+        None => {}
+        Some(Policy::Mtu) => writeln!(out, " rx_bufs_policy = MTU")?,
+        Some(Policy::Advert) => writeln!(out, " rx_bufs_policy = ADVERT")?,
+        Some(Policy::Octets(octets)) => writeln!(out, " rx_bufs_size = {octets}")?,
+    }
+    let multiples = global.receiving.multiples;
+    writeln!(out, " rx_bufs_multiples = {multiples}")?;
     writeln!(out, " umask = 0{:o}", facts.umask)?;
     if !global.startup_delay.is_zero() {
         writeln!(out, " vrrp_startup_delay = {}", global.startup_delay)?;
@@ -210,5 +224,7 @@ fn write_announcements(global: &Global, defaults: &Defaults, out: &mut dyn Write
         Version::V2 => 2,
         Version::V3 => 3,
     };
-    writeln!(out, " VRRP default protocol version = {version}")
+    writeln!(out, " VRRP default protocol version = {version}")?;
+    // No table of it is used, so there are no counters either.
+    writeln!(out, " nftables without counters")
 }

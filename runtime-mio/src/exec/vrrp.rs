@@ -704,14 +704,26 @@ impl VrrpExecutor {
             && let Some(wish) = talk.next_wish()
         {
             match wish {
-                Wish::Reload { n, text } => match &mut self.reloads {
-                    Some(reloads) => reloads.ask(n, text, &self.hands.bound),
+                Wish::Prepare { n, text } => {
+                    if let Some(reloads) = &mut self.reloads {
+                        reloads.prepare(n, text, &self.hands.bound);
+                    }
+                }
+                Wish::Forget { n } => {
+                    if let Some(reloads) = &mut self.reloads {
+                        reloads.forget(n, &self.hands.bound);
+                    }
+                }
+                Wish::Reload { n, prepared, text } => match &mut self.reloads {
+                    Some(reloads) => reloads.ask(n, prepared, text, &self.hands.bound),
                     None => talk.reloaded(n, Outcome::Restart, ""),
                 },
                 Wish::Ask { n, what } => self.answers.ask(n, &what, talk),
                 Wish::Leave => self.on_parent_gone(machine, out),
             }
         }
+        // What was prepared may be wanted now.
+        self.reload(machine, out);
         if let (Some(node), Some(talk)) = (machine.node(), &self.parent) {
             self.answers.step(node, talk);
         }
@@ -739,7 +751,12 @@ impl VrrpExecutor {
                     self.save(number, "pre", machine);
                     let now = clock::now();
                     machine.handle(VrrpEvent::Reload { number, bound }, now, out);
-                    self.hands.settle(machine, out, now);
+                    // Adverts and addresses first, then the log.
+                    self.hands.act_and_answer(machine, out, now);
+                    for line in fresh.lines {
+                        log::info!("{line}");
+                    }
+                    self.hands.tell(machine.next_timeout().map(|(at, _)| at));
                 }
                 Err(why) => {
                     log::error!("The configuration in force stays: {why}");

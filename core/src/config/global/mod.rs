@@ -4,9 +4,8 @@ mod parts;
 mod rows;
 
 pub use parts::{
-    BufferPolicy, Chains, Dbus, ExtraInterfaces, Fifo, Fifos, Firewall, FlushOnStop, IncludeCheck,
-    Lvs, Mail, Named, NamedSets, ReceiveBuffers, Recipients, ScriptUser, Scripts, SmtpServer, Snmp,
-    SyncDaemon, Timeouts,
+    Chains, Dbus, ExtraInterfaces, Fifo, Fifos, Firewall, FlushOnStop, IncludeCheck, Lvs, Mail,
+    Named, NamedSets, Recipients, ScriptUser, Scripts, SmtpServer, Snmp, SyncDaemon, Timeouts,
 };
 
 use std::fmt::Display;
@@ -18,6 +17,7 @@ use super::diag::{Class, Severity, Sink, Span, quoted};
 use super::dumps::Dumps;
 use super::page::Page;
 use super::processes::Processes;
+use super::receiving::Receiving;
 use super::reloading::Reloading;
 use super::row::{self, Head, Row, Rows};
 use super::statement::{optional, value};
@@ -89,8 +89,6 @@ pub struct GlobalDefs {
     pub netlink_monitor_rcv_bufs: Option<u32>,
     /// `vrrp_netlink_monitor_rcv_bufs_force`.
     pub netlink_monitor_rcv_bufs_force: bool,
-    /// `net_namespace_ipvs`, a word of the top level.
-    pub net_namespace_ipvs: Option<Named>,
     /// `disable_local_igmp`.
     pub disable_local_igmp: bool,
     /// `log_unknown_vrids`.
@@ -102,7 +100,7 @@ pub struct GlobalDefs {
     /// `vrrp_garp_extra_if`.
     pub garp_extra_if: Option<ExtraInterfaces>,
     /// The words `vrrp_rx_bufs_..`.
-    pub rx_buffers: ReceiveBuffers,
+    pub receiving: Receiving,
     /// `process_monitor_rcv_bufs`, in octets.
     pub process_monitor_rcv_bufs: Option<u32>,
     /// `process_monitor_rcv_bufs_force`.

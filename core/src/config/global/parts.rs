@@ -288,49 +288,6 @@ impl Scalar for ExtraInterfaces {
     }
 }
 
-/// Sizes of the receive buffers for adverts.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct ReceiveBuffers {
-    /// `vrrp_rx_bufs_policy`.
-    pub policy: Option<BufferPolicy>,
-    /// `vrrp_rx_bufs_multiplier`, at least 1.
-    pub multiplier: Option<u32>,
-}
-
-/// `vrrp_rx_bufs_policy`.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub enum BufferPolicy {
-    /// By the largest packet of the interface.
-    Mtu,
-    /// By the size of an advert.
-    Advert,
-    /// So many octets.
-    Octets(u32),
-}
-
-impl Scalar for BufferPolicy {
-    fn read(_head: &Head, found: &Statement, sink: &mut Sink) -> Option<Self> {
-        let word = found.arguments().first()?;
-        match word.text.as_str() {
-            "MTU" => Some(Self::Mtu),
-            "ADVERT" => Some(Self::Advert),
-            _ => {
-                let range = 0..=u64::from(u32::MAX);
-                let octets = units::number(word, range, Garbage::Refuse, IGNORED, sink)?;
-                u32::try_from(octets).ok().map(Self::Octets)
-            }
-        }
-    }
-
-    fn show(&self, head: &Head, page: &mut Page) {
-        match self {
-            Self::Mtu => page.line(&[head.word, "MTU"]),
-            Self::Advert => page.line(&[head.word, "ADVERT"]),
-            Self::Octets(octets) => page.line(&[head.word, &octets.to_string()]),
-        }
-    }
-}
-
 /// Where rules of the firewall stand.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Firewall {
@@ -648,7 +605,6 @@ impl Scalar for IncludeCheck {
 }
 
 plain_fields!(
-    BufferPolicy,
     Chains,
     ExtraInterfaces,
     Fifo,

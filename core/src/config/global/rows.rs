@@ -418,11 +418,11 @@ pub(super) const ROWS: &[Row<GlobalDefs>] = rows! { GlobalDefs:
     "vrrp_rt_priority" => (|g, _, f, s| processes::read_rt(&mut g.processes.vrrp, f, s), |g, h, p| Field::show(&g.processes.vrrp.rt_priority, h, p)):
         Kind::Soft(&Kind::Other("1..99")), Built, "",
         "Real-time priority of the VRRP child; the nearest in range counts.";
-    "vrrp_rx_bufs_multiplier" => rx_buffers.multiplier:
-        Kind::Soft(&Kind::number(1, U32)), Harmless, "3",
+    "vrrp_rx_bufs_multiplier" => (|g, h, f, s| g.receiving.read_multiples(h, f, s), |g, h, p| g.receiving.show_multiples(h, p)):
+        Kind::Soft(&Kind::number(1, U32)), Built, "3",
         "How many adverts of each instance a receive buffer holds.";
-    "vrrp_rx_bufs_policy" => rx_buffers.policy:
-        Kind::Soft(&Kind::Other("MTU|ADVERT|OCTETS")), Harmless, "",
+    "vrrp_rx_bufs_policy" => (|g, _, f, s| g.receiving.read_policy(f, s), |g, h, p| g.receiving.show_policy(h, p)):
+        Kind::Soft(&Kind::Other("MTU|ADVERT|OCTETS")), Built, "",
         "Size of the receive buffers: by the largest packet of the interface, by the size of an advert, or so many octets.";
     "vrrp_skip_check_adv_addr" => skip_check_adv_addr:
         Kind::Bool, Built, "",

@@ -664,7 +664,10 @@ const NOT_BUILT: &[Case] = &[
         5,
     ),
     (
-        Whole("virtual_server 10.0.0.1 80 {\nreal_server 10.0.0.2 80 {\n}\n}"),
+        Whole(
+            "virtual_server 10.0.0.1 80 {\nlb_algo rr\nlb_kind NAT\nprotocol TCP\n\
+             real_server 10.0.0.2 80 {\n}\n}",
+        ),
         &["1:1 refused `virtual_server`"],
         5,
     ),

@@ -393,7 +393,7 @@ fn numbers_times_and_choices_keep_to_their_ranges() {
             let text = skeleton.with(written(&word), &value);
             let shown = match head.kind {
                 // One value may have several words.
-                Kind::Choice(_) => String::new(),
+                Kind::Choice(_) => shown_as.to_owned(),
                 _ => format!("{shown_as} {value}"),
             };
             if let Some(why) = unsettled(&text) {

@@ -15,7 +15,8 @@ use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::{Phase, VrrpNode, virtual_addresses_of, watchers_of};
+use super::around::{Place, interfaces, watchers_of};
+use super::{Phase, VrrpNode, configured_sources_of};
 use crate::config::bound::{Bound, InstanceConfig};
 use crate::ids::{Family, IfIndex, InstanceId};
 use crate::kernel::AddressKey;
@@ -60,6 +61,7 @@ impl VrrpNode {
     pub(super) fn on_reload(&mut self, bound: Arc<Bound>, now: Instant, out: &mut Out<VrrpAction>) {
         match self.phase {
             Phase::Stopping | Phase::Stopped => return,
+            Phase::Running if self.stop_asked => return,
             Phase::Waiting | Phase::Running => {}
         }
         if *bound == *self.bound {
@@ -77,7 +79,7 @@ impl VrrpNode {
             .gone()
             .map(|id| self.instances[id.0 as usize].slot)
             .collect();
-        self.take_over(&former, &matching);
+        let touched = self.take_over(&former, &matching);
         self.remember_anew(&former, &matching, slots, now, out);
         let orphans = self
             .announcements
@@ -90,7 +92,7 @@ impl VrrpNode {
         self.reload.former = Some(former);
         self.reload.untidy = true;
         self.reload.removed.clear();
-        self.look_at_sources_anew(now, out);
+        self.look_at_sources_anew(&touched, now, out);
     }
 
     /// Those that are gone: every farewell before anything else.
@@ -134,8 +136,43 @@ impl VrrpNode {
         self.on_reload_remember((&fresh, gone), changed, now, out);
     }
 
-    /// Puts the table into the order of the configuration that is now in force.
-    fn take_over(&mut self, former: &Bound, matching: &Matching) {
+    /// Puts the table into the order of the configuration that is now in force, and queues what is
+    /// new or changed. Returns the places of virtual addresses that may have come or gone.
+    fn take_over(&mut self, former: &Bound, matching: &Matching) -> BTreeSet<Place> {
+        let mut touched = BTreeSet::new();
+        for id in matching.gone() {
+            let config = Some(former.instance(id));
+            self.virtual_addresses.exchange(config, None, &mut touched);
+        }
+        let in_place =
+            matching.keeps_numbers() && former.instances.len() == self.bound.instances.len();
+        if !in_place {
+            self.reorder(matching);
+        }
+        let mut same_interfaces = in_place;
+        for ((id, config), instance) in self.bound.iter().zip(&mut self.instances) {
+            let predecessor = matching.predecessor(id);
+            let before = predecessor.map(|id| former.instance(id));
+            if before.is_some_and(|former| !has_changed(former, config)) {
+                continue;
+            }
+            if let Some(former) = before {
+                instance.take_settings(former, config);
+                same_interfaces &= interfaces(former) == interfaces(config);
+            }
+            let after = Some(config);
+            self.virtual_addresses.exchange(before, after, &mut touched);
+            let former = predecessor;
+            self.reload.waiting.push_back(Work { id, former });
+        }
+        if !same_interfaces {
+            self.watchers = watchers_of(&self.bound);
+        }
+        self.configured_sources = configured_sources_of(&self.bound);
+        touched
+    }
+
+    fn reorder(&mut self, matching: &Matching) {
         let before = std::mem::take(&mut self.instances);
         let mut before: Vec<Option<Instance>> = before.into_iter().map(Some).collect();
         for (id, config) in self.bound.iter() {
@@ -143,18 +180,6 @@ impl VrrpNode {
             let kept = predecessor.and_then(|id| before.get_mut(id.0 as usize)?.take());
             let mut instance = kept.unwrap_or_else(|| Instance::new(id, config));
             instance.id = id;
-            let changed = match predecessor.map(|id| former.instance(id)) {
-                None => true,
-                Some(former) if has_changed(former, config) => {
-                    instance.take_settings(former, config);
-                    true
-                }
-                Some(_) => false,
-            };
-            if changed {
-                let former = predecessor;
-                self.reload.waiting.push_back(Work { id, former });
-            }
             self.instances.push(instance);
         }
         if !matching.keeps_numbers() {
@@ -164,25 +189,23 @@ impl VrrpNode {
             self.announcements.renumber(matching);
             self.addresses.renumber(matching);
         }
-        self.watchers = watchers_of(&self.bound);
     }
 
-    /// Which addresses are virtual has changed, and with it, perhaps, what adverts of others are
-    /// sent from.
-    fn look_at_sources_anew(&mut self, now: Instant, out: &mut Out<VrrpAction>) {
-        let fresh = virtual_addresses_of(&self.bound);
-        let before = std::mem::replace(&mut self.virtual_addresses, fresh);
-        let changed: BTreeSet<(IpAddr, u8)> = before
-            .symmetric_difference(&self.virtual_addresses)
-            .copied()
-            .collect();
-        if changed.is_empty() {
+    /// Which addresses are virtual may have changed at the places `touched`, and with it, perhaps,
+    /// what adverts of others are sent from.
+    fn look_at_sources_anew(
+        &mut self,
+        touched: &BTreeSet<Place>,
+        now: Instant,
+        out: &mut Out<VrrpAction>,
+    ) {
+        if touched.is_empty() {
             return;
         }
         let keys: Vec<AddressKey> = self
             .links
             .keys()
-            .filter(|key| changed.contains(&(key.addr, key.prefix)))
+            .filter(|key| touched.contains(&(key.addr, key.prefix)))
             .collect();
         let places: BTreeSet<(IfIndex, Family)> = keys
             .iter()
