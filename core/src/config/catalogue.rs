@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use super::Config;
 use super::global::{GlobalDefs, Recipients};
+use super::language;
 use super::lvs::{
     BfdCheck, DnsCheck, FileCheck, Get, MiscCheck, PingCheck, RealServer, SmtpCheck, SmtpHost, Ssl,
     TcpCheck, UdpCheck, Url, VirtualServer, VirtualServerGroup,
@@ -74,10 +75,16 @@ const BLOCKS: &[BlockEntry] = &[
 /// The words that stand within lines: options of addresses, routes and rules, what follows a name in
 /// a block of lines, and what is neither a word of a block nor part of one, as `include`.
 pub fn line_words() -> &'static [BlockEntry] {
-    &[BlockEntry {
-        path: "global_defs/notification_email",
-        heads: || vec![Recipients::HEAD],
-    }]
+    &[
+        BlockEntry {
+            path: "",
+            heads: || language::HEADS.to_vec(),
+        },
+        BlockEntry {
+            path: "global_defs/notification_email",
+            heads: || vec![Recipients::HEAD],
+        },
+    ]
 }
 
 fn heads<B: Rows>() -> Vec<Head> {

@@ -33,6 +33,7 @@ mod hints;
 mod improve;
 mod include;
 mod keywords;
+mod language;
 mod lexer;
 mod lines;
 pub mod lvs;

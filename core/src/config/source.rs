@@ -122,6 +122,8 @@ pub struct Bundle {
     pub config_id: String,
     /// See [`Sources::check_all`].
     pub check_all: bool,
+    /// See [`Sources::room`]; 0 for as much as elsewhere. Not handed on.
+    pub room: usize,
 }
 
 impl Bundle {
@@ -186,6 +188,14 @@ impl Sources for Bundle {
 
     fn check_all(&mut self) -> bool {
         self.check_all
+    }
+
+    fn room(&self) -> usize {
+        if self.room == 0 {
+            limits::EXPANDED
+        } else {
+            self.room
+        }
     }
 }
 
