@@ -74,6 +74,9 @@ pub const EXPANDED_LINE: usize = 8_192;
 /// lines fit, exponential definitions end soon.
 pub const EXPANDED: usize = 128 << 20;
 
+/// The same for a text that is read alone, by a test or a simulation.
+pub const EXPANDED_ALONE: usize = 2 << 20;
+
 /// Times that one prefix repeats its line.
 pub const REPETITIONS: u64 = 1_000_000;
 
@@ -82,7 +85,7 @@ pub const WORK_DEPTH: usize = 64;
 
 /// Words of one block of the top level: 200,000 servers of twelve lines in one virtual server fit
 /// twice.
-pub const BLOCK_WORDS: usize = 16_000_000;
+pub const BLOCK_WORDS: usize = if cfg!(test) { 200_000 } else { 16_000_000 };
 
 /// Diagnostics kept for one configuration: what comes after is counted, not kept.
 pub const DIAGNOSTICS: usize = 1_000;

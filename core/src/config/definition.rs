@@ -4,6 +4,7 @@
 //! at again, so a definition may use others, also ones that come later; names that are not defined
 //! stay as they are. A value may have several lines, and is then used at the end of a line.
 
+use super::code::Code;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -15,6 +16,9 @@ use crate::rng::Rng;
 
 /// The largest of the random numbers if none is said.
 const RANDOM_MAX: u64 = 32_767;
+
+/// What a line costs besides its octets.
+pub(super) const LINE_COST: usize = 32;
 
 /// One line of a value.
 #[derive(Clone, Debug)]
@@ -126,16 +130,21 @@ impl Definitions {
         self.random = Some(Rng::new(seed));
     }
 
-    /// Counts octets; false, and reported once, when there were too many.
-    pub(super) fn spend(&mut self, octets: usize, place: Span, sink: &mut Sink) -> bool {
+    /// Counts octets; false, and reported once, when there are more than `room`.
+    pub(super) fn spend(
+        &mut self,
+        octets: usize,
+        (place, room): (Span, usize),
+        sink: &mut Sink,
+    ) -> bool {
         self.spent = self.spent.saturating_add(octets);
-        if self.spent > limits::EXPANDED && !self.exhausted {
+        if self.spent > room && !self.exhausted {
             self.exhausted = true;
             let message = format!(
                 "definitions and repetitions make more than {} MiB of text; nothing more is put in",
-                limits::EXPANDED >> 20
+                room >> 20
             );
-            sink.fatal(place, message).help(
+            sink.fatal(place, message).code(Code::LongText).help(
                 "look for definitions that use each other several times, and for long ranges",
             );
         }
@@ -176,12 +185,13 @@ impl Definitions {
                 let shown = quoted(&format!("${name}"));
                 let message = format!("{shown} has several lines, and something stands behind it");
                 sink.error(place, message)
+                    .code(Code::BadDefinition)
                     .help("it is not replaced; write what follows it on a line of its own");
                 at = to;
                 continue;
             }
             let depth = made.piece_at(from).map_or(0, |piece| piece.depth) + 1;
-            if !self.fits(made, (&name, depth), &lines, place, sink) {
+            if !self.fits(made, (&name, depth), &lines, (place, sources.room()), sink) {
                 return Put::Bad;
             }
             any = true;
@@ -214,7 +224,7 @@ impl Definitions {
         made: &Made,
         (name, depth): (&str, usize),
         lines: &[Line],
-        place: Span,
+        (place, room): (Span, usize),
         sink: &mut Sink,
     ) -> bool {
         if depth > limits::DEFINITION_DEPTH {
@@ -234,11 +244,11 @@ impl Definitions {
                 "with its definitions this line has more than {} octets; it is ignored",
                 limits::EXPANDED_LINE
             );
-            sink.error(place, message);
+            sink.error(place, message).code(Code::LongLine);
             return false;
         }
-        let octets = lines.iter().map(|line| line.text.len() + 16).sum();
-        self.spend(octets, place, sink)
+        let octets = lines.iter().map(|line| line.text.len() + LINE_COST).sum();
+        self.spend(octets, (place, room), sink)
     }
 
     fn value(
@@ -272,7 +282,9 @@ impl Definitions {
                 Some(value) => Value::Text(value.replace(['\n', '\r', '\0'], " ")),
                 None => {
                     let message = format!("the environment has no {}", quoted(name));
-                    sink.error(place, message).help("the empty text is used");
+                    sink.error(place, message)
+                        .code(Code::UnknownName)
+                        .help("the empty text is used");
                     Value::Text(String::new())
                 }
             },
