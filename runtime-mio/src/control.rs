@@ -245,7 +245,7 @@ impl Client {
         let has_ended = self.listen(now)?;
         if self.is_busy && has_ended {
             // One that only has no more to say still reads; one that is gone gives its place up.
-            self.stream.write(&[])?;
+            let _nothing = self.stream.write(&[])?;
         }
         if self.is_busy || self.is_answered {
             return Ok(());

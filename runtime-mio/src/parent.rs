@@ -392,6 +392,7 @@ fn watch(
     let findings = Findings::default();
     let desk = desk(options, &processes, Rc::clone(&findings))?;
     let around = Around {
+        vrrp_stays: options.keep_vips && text.terms.wanted.contains(Kind::Vrrp),
         processes,
         reloading: text.global.reloading.clone(),
         usual_marker: places.reload_file(),
@@ -409,7 +410,7 @@ fn watch(
         planner: planner(options.clone()),
     });
     let code = daemon::run(&mut machine, &mut executor);
-    if matches!(code, Ok(exit::NORMAL)) {
+    if matches!(code, Ok(exit::NORMAL)) && !options.keep_vips {
         executor.leave();
     }
     // Its socket stands among the files.
@@ -422,6 +423,8 @@ fn watch(
 
 /// What surrounds the reading of a new text.
 struct Around {
+    /// The VRRP child stays even if nothing is left for it: one that leaves by `-V` removes nothing.
+    vrrp_stays: bool,
     /// The words that cannot change.
     processes: Processes,
     /// The words about reloads that are in force.
@@ -469,7 +472,12 @@ fn read_config(
             findings.replace(cannot_change(word) + "\n");
             return None;
         }
-        let terms = Terms::new(wanted(&options, &loaded.bound), &loaded.bound);
+        let mut wanted = wanted(&options, &loaded.bound);
+        if around.vrrp_stays {
+            wanted = wanted.with(Kind::Vrrp);
+        }
+        around.vrrp_stays = options.keep_vips && wanted.contains(Kind::Vrrp);
+        let terms = Terms::new(wanted, &loaded.bound);
         known = loaded.diagnostics;
         around.reloading = loaded.bound.global.reloading.clone();
         around.alarm = Alarm::follow(around.alarm.take(), &around.reloading);

@@ -32,7 +32,7 @@ pub(crate) fn help() -> String {
     _ = writeln!(text, "\nWithout -f the configuration is {CONFIG_FILE}.");
     _ = writeln!(
         text,
-        "* not built yet: told in the log and ignored; -T and -s are refused"
+        "* not built yet: told in the log and ignored; -T is refused"
     );
     text
 }

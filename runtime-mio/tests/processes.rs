@@ -383,6 +383,33 @@ fn a_child_that_is_stopped_is_replaced() {
     assert_eq!(daemon.wait().code(), Some(0));
 }
 
+/// From now on every look of the process at its sources comes back at once with nothing: its loop turns and
+/// turns, and hears nobody. None where that cannot be done from outside.
+fn spin(pid: u32) -> Option<Child> {
+    let mut command = Command::new("strace");
+    command.args(["-qq", "-o", "/dev/null", "-p", &pid.to_string()]);
+    command.args(["-e", "trace=epoll_wait,epoll_pwait"]);
+    command.args(["-e", "inject=epoll_wait,epoll_pwait:retval=0"]);
+    command.stderr(Stdio::null()).spawn().ok()
+}
+
+#[test]
+fn a_child_in_an_endless_loop_is_replaced() {
+    let mut daemon = Daemon::start_with("loop", WATCHED, &["-n"]);
+    sleep(Duration::from_millis(1_100));
+    let first = daemon.child();
+    let Some(mut strace) = spin(first) else {
+        eprintln!("skipped: nothing here makes a process loop from outside");
+        return;
+    };
+    daemon.wait_for_log("has not answered for 0.2 s: killed");
+    let second = successor(&daemon, first);
+    assert!(!alive(first) && alive(second));
+    _ = strace.wait();
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait().code(), Some(0));
+}
+
 #[test]
 fn a_child_that_hangs_again_and_again_is_started_with_pauses() {
     let mut daemon = Daemon::start_with("hung-twice", WATCHED, &["-n"]);
@@ -657,4 +684,27 @@ fn in_the_background_the_caller_returns_and_the_pid_file_names_the_daemon() {
         assert!(log.contains(line), "{name}: {log}");
     }
     _ = fs::remove_dir_all(&place);
+}
+
+/// Each option of 2.2.7 does what it says, or the log says that it does not.
+#[test]
+fn options_without_an_effect_are_told() {
+    let place = place("ignored");
+    let options = ["-I", "-x", "-A", "unix:/x", "-e", "-D", "-R"];
+    let mut process = command(&place, &options).spawn().expect("the binary runs");
+    // There is no configuration, so it ends at once.
+    let status = process.wait().expect("it ends");
+    assert_eq!(status.code(), Some(6));
+    let log = fs::read_to_string(place.join("log")).expect("a log");
+    for (option, what) in [
+        ("dont-release-ipvs", "leave the IPVS table"),
+        ("snmp", "start SNMP"),
+        ("snmp-agent-socket", "choose the SNMP master agent"),
+        ("all-config", "make an unreadable included file an error"),
+    ] {
+        let told = format!("Option --{option} would {what}");
+        assert_eq!(log.matches(&told).count(), 1, "{told}: {log}");
+    }
+    assert_eq!(log.matches("so it is ignored").count(), 4, "{log}");
+    fs::remove_dir_all(&place).expect("ours");
 }

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use relevo_tests::lab::{Daemon, Host, Lab, Program, Result, need, run, wait_until};
+use relevo_tests::lab::{
+    Capture, Daemon, Host, Lab, Options, Program, Result, need, run, wait_until,
+};
 use relevo_tests::skip;
 
 /// What a busy machine may add to anything.
@@ -120,4 +122,46 @@ fn a_client_asks_when_no_more_files_can_be_opened() {
         let (code, text) = plan(host)?;
         check(code == Some(0), || format!("{code:?}: {text}"))
     });
+}
+
+/// With `-V` the end of the daemon is silent and leaves everything, and the next start goes on with it.
+#[test]
+fn an_end_that_leaves_everything_and_a_start_that_goes_on() {
+    if let Some(reason) = need::end_to_end() {
+        skip!("{reason}");
+    }
+    let lab = Lab::new(&["a"]).unwrap();
+    let capture = Capture::start(&lab).unwrap();
+    let host = lab.host("a");
+    let text = instance("ONE", "eth0", "10.0.0.100/24").replace("int 0.1", "int 0.5");
+    let address = [10, 0, 0, 100].into();
+    let options = || Options {
+        extra: &["-V", "-d"],
+        ..Options::default()
+    };
+    let relevo = Program::relevo().unwrap();
+    let mut daemon = Daemon::start_with(host, &relevo, &text, options()).unwrap();
+    let told = (|| {
+        wait_log(&daemon, "(ONE) Entering MASTER STATE")?;
+        // The data dump of 2.2.7, as it is in the log.
+        for line in [
+            "------< Global definitions >------",
+            "   Virtual Router ID = 51",
+            "------< Interfaces >------",
+        ] {
+            wait_log(&daemon, line)?;
+        }
+        let code = daemon.stop(SLACK)?;
+        check(code == 0, || format!("exit code {code}"))?;
+        check(host.holds(address)?, || "the address is gone".to_owned())?;
+        daemon = Daemon::start_with(host, &relevo, &text, options())?;
+        wait_log(&daemon, "(ONE) resumes as MASTER")?;
+        check(host.holds(address)?, || "the address is gone".to_owned())?;
+        let farewells = capture.adverts(0).into_iter();
+        let farewells = farewells.filter(|(_, advert)| advert.priority == 0).count();
+        check(farewells == 0, || format!("{farewells} farewells"))
+    })();
+    if let Err(error) = told {
+        panic!("{error}\n{}", daemon.log());
+    }
 }

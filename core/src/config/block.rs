@@ -9,6 +9,7 @@
 //! early, which gives words a meaning that nobody wrote. A word that begins a block of the top level
 //! ends whatever is still open before it.
 
+use super::code::Code;
 use super::diag::{Class, Severity, Sink, Span, quoted};
 use super::keywords;
 use super::lexer::{Lexer, Line, Token, Word};
@@ -161,6 +162,7 @@ impl<'s> Reader<'s> {
                 quoted(keyword)
             );
             sink.report(Severity::Error, Class::MissingBraceOpen, span, message)
+                .code(Code::MissingOpenBrace)
                 .help("write `{` at the end of this line");
             self.open(Some(line), span, sink);
             return None;
@@ -210,6 +212,7 @@ impl<'s> Reader<'s> {
                 limits::CONFIG_DEPTH
             );
             sink.error(open, message)
+                .code(Code::DeepNesting)
                 .help("check the braces before this line");
             self.skip_block(sink);
             return;
@@ -298,6 +301,7 @@ impl<'s> Reader<'s> {
                 name.map_or(frame.open, |word| word.span),
                 message,
             )
+            .code(Code::MissingCloseBrace)
             .help("write the missing `}`");
         }
     }

@@ -74,6 +74,9 @@ pub struct Global {
     /// No word but the option `-X`, so never set by binding: a virtual address goes with the
     /// mastership even if it was there before.
     pub release_vips: bool,
+    /// No word but the option `-V`, so never set by binding: at the end of the daemon nothing is said
+    /// and nothing removed.
+    pub keep_vips: bool,
 }
 
 /// Interfaces whose announcements wait for each other.

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use super::bound::Bound;
 use super::code::Code;
 use super::diag::{Diagnostic, EXIT_CONFIG, Sink, check_exit_code};
-use super::{Config, HostFacts, bind, parse};
+use super::source::Sources;
+use super::{Config, HostFacts, bind, parse, parse_sources};
 
 /// A text that was checked.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -24,7 +25,12 @@ pub fn check(file: &str, text: &str, facts: &HostFacts) -> Checked {
     check_parsed(parse(file, text), facts)
 }
 
-/// The same for what [`super::parse_sources`] has returned.
+/// The same for a file and what it includes.
+pub fn check_sources(file: &str, sources: &mut dyn Sources, facts: &HostFacts) -> Checked {
+    check_parsed(parse_sources(file, sources), facts)
+}
+
+/// The same for what [`parse_sources`] has returned.
 pub fn check_parsed((config, mut found): (Config, Vec<Diagnostic>), facts: &HostFacts) -> Checked {
     if check_exit_code(&found) == EXIT_CONFIG {
         return Checked {

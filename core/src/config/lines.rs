@@ -5,6 +5,7 @@
 //! of a definition. So nothing is made before it is needed, and a file that includes itself or a
 //! range of a billion costs what has been read of it.
 
+use super::code::Code;
 use std::sync::Arc;
 
 use super::definition::{self, Definitions, LINE_COST, Line, Put};
@@ -132,6 +133,7 @@ impl<'s> Reading<'s> {
         };
         let message = "this is not UTF-8; what is not is read as U+FFFD";
         sink.note(span, message)
+            .code(Code::NotUtf8)
             .help("save the file as UTF-8 if it is more than a comment");
     }
 
@@ -221,6 +223,7 @@ impl<'s> Reading<'s> {
             limits::CONFIG_LINE
         );
         sink.error(place, message)
+            .code(Code::LongLine)
             .help("break it into several lines");
     }
 
@@ -275,6 +278,7 @@ impl<'s> Reading<'s> {
                 limits::WORK_DEPTH
             );
             sink.error(place, message)
+                .code(Code::BadRepetition)
                 .help("look for a definition that uses itself");
             return None;
         }
@@ -373,7 +377,8 @@ impl<'s> Reading<'s> {
         let place = made.place(0, end);
         match read {
             Err(why) => {
-                sink.error(place, format!("{why}; the line is ignored"));
+                sink.error(place, format!("{why}; the line is ignored"))
+                    .code(Code::BadRepetition);
             }
             Ok((values, _)) if values.is_endless() => {
                 let message = format!(
@@ -381,14 +386,14 @@ impl<'s> Reading<'s> {
                     values.count(),
                     limits::REPETITIONS
                 );
-                sink.error(place, message);
+                sink.error(place, message).code(Code::BadRepetition);
             }
             Ok(_) if self.work.len() >= limits::WORK_DEPTH => {
                 let message = format!(
                     "repetitions stand in each other more than {} deep; the line is ignored",
                     limits::WORK_DEPTH
                 );
-                sink.error(place, message);
+                sink.error(place, message).code(Code::BadRepetition);
             }
             Ok((values, end)) => {
                 let rest = made.rest(end);

@@ -43,28 +43,7 @@ pub(super) fn write(global: &Global, facts: &Facts, out: &mut dyn Write) -> fmt:
     if let Some(directory) = &global.reloading.save_dir {
         writeln!(out, " Config save dir = {directory}")?;
     }
-    let namespace = facts.namespace.as_deref().unwrap_or("(default)");
-    writeln!(out, " Network namespace = {namespace}")?;
-    let namespace = match &global.processes.net_namespace_ipvs {
-        None => "(main namespace)",
-        Some(None) => "(default)",
-        Some(Some(name)) => name,
-    };
-    writeln!(out, " Network namespace ipvs = {namespace}")?;
-    if let Some(instance) = &facts.instance {
-        writeln!(out, " Instance name = {instance}")?;
-    }
-    let processes = &global.processes;
-    for (what, name) in [
-        ("Parent", &processes.name),
-        ("VRRP", &processes.vrrp.name),
-        ("LVS", &processes.checkers.name),
-        ("BFD", &processes.bfd.name),
-    ] {
-        if let Some(name) = name {
-            writeln!(out, " {what} process name = {name}")?;
-        }
-    }
+    write_names(global, facts, out)?;
     writeln!(out, " Router ID = {}", global.router_id)?;
     out.write_str(SMTP)?;
     write_reloading(&global.reloading, out)?;
@@ -91,6 +70,48 @@ pub(super) fn write(global: &Global, facts: &Facts, out: &mut dyn Write) -> fmt:
     writeln!(out, " VRRP strict mode = {}", defaults.strict)?;
     write_processes(&global.processes, out)?;
     out.write_str(SNMP)?;
+    write_buffers(global, out)?;
+    writeln!(out, " umask = 0{:o}", facts.umask)?;
+    if !global.startup_delay.is_zero() {
+        writeln!(out, " vrrp_startup_delay = {}", global.startup_delay)?;
+    }
+    let vrrp = &global.processes.vrrp;
+    if let (false, Some(priority)) = (facts.parent, vrrp.rt_priority) {
+        let limit = vrrp.rlimit_rttime.as_micros();
+        writeln!(out, " current realtime priority = {priority}")?;
+        writeln!(out, " current realtime time limit = {limit}")?;
+    }
+    Ok(())
+}
+
+/// Where the daemon runs, and how it and its processes are called.
+fn write_names(global: &Global, facts: &Facts, out: &mut dyn Write) -> fmt::Result {
+    let namespace = facts.namespace.as_deref().unwrap_or("(default)");
+    writeln!(out, " Network namespace = {namespace}")?;
+    let namespace = match &global.processes.net_namespace_ipvs {
+        None => "(main namespace)",
+        Some(None) => "(default)",
+        Some(Some(name)) => name,
+    };
+    writeln!(out, " Network namespace ipvs = {namespace}")?;
+    if let Some(instance) = &facts.instance {
+        writeln!(out, " Instance name = {instance}")?;
+    }
+    let processes = &global.processes;
+    for (what, name) in [
+        ("Parent", &processes.name),
+        ("VRRP", &processes.vrrp.name),
+        ("LVS", &processes.checkers.name),
+        ("BFD", &processes.bfd.name),
+    ] {
+        if let Some(name) = name {
+            writeln!(out, " {what} process name = {name}")?;
+        }
+    }
+    Ok(())
+}
+
+fn write_buffers(global: &Global, out: &mut dyn Write) -> fmt::Result {
     for (name, buffer) in [
         ("cmd", global.netlink_commands),
         ("monitor", global.netlink_monitor),
@@ -107,18 +128,7 @@ pub(super) fn write(global: &Global, facts: &Facts, out: &mut dyn Write) -> fmt:
         Some(Policy::Octets(octets)) => writeln!(out, " rx_bufs_size = {octets}")?,
     }
     let multiples = global.receiving.multiples;
-    writeln!(out, " rx_bufs_multiples = {multiples}")?;
-    writeln!(out, " umask = 0{:o}", facts.umask)?;
-    if !global.startup_delay.is_zero() {
-        writeln!(out, " vrrp_startup_delay = {}", global.startup_delay)?;
-    }
-    let vrrp = &global.processes.vrrp;
-    if let (false, Some(priority)) = (facts.parent, vrrp.rt_priority) {
-        let limit = vrrp.rlimit_rttime.as_micros();
-        writeln!(out, " current realtime priority = {priority}")?;
-        writeln!(out, " current realtime time limit = {limit}")?;
-    }
-    Ok(())
+    writeln!(out, " rx_bufs_multiples = {multiples}")
 }
 
 /// What happens around a reload. A new text is always checked before it; the original does so only

@@ -432,6 +432,9 @@ impl VrrpNode {
             }
             Phase::Stopping | Phase::Stopped => return,
         }
+        if self.bound.global.keep_vips {
+            return self.leave_everything(now, out);
+        }
         self.phase = Phase::Stopping;
         self.end_reload();
         for index in 0..self.instances.len() {
@@ -445,6 +448,19 @@ impl VrrpNode {
             }
         }
         self.farewells = Some(0);
+        self.sum_up_discards(now, out);
+    }
+
+    /// The end with `-V`: addresses stay, and so does what a successor needs to know of them. One
+    /// that comes soon goes on as master.
+    fn leave_everything(&mut self, now: Instant, out: &mut Out<VrrpAction>) {
+        self.phase = Phase::Stopped;
+        self.sum_up_discards(now, out);
+        out.push(VrrpAction::Note(Note::Stopped));
+        out.push(VrrpAction::Exit(0));
+    }
+
+    fn sum_up_discards(&mut self, now: Instant, out: &mut Out<VrrpAction>) {
         for instance in &mut self.instances {
             instance.sum_up_discards(true, now, out);
         }

@@ -249,6 +249,7 @@ fn read(path: &Path, text: OwnedFd, running: &Bound) -> Result<Bound, String> {
     // The start is over.
     bound.global.startup_delay = running.global.startup_delay;
     bound.global.release_vips = running.global.release_vips;
+    bound.global.keep_vips = running.global.keep_vips;
     Ok(bound)
 }
 

@@ -127,6 +127,10 @@ pub(crate) struct VrrpExecutor {
     schedule: Option<Schedule>,
     /// News about addresses are logged.
     tells_addresses: bool,
+    /// The configuration is logged when it has come into force.
+    tells_configuration: bool,
+    /// It has to be: the first picture of the kernel is complete, or a reload.
+    owes_configuration: bool,
     hands: Hands,
 }
 
@@ -379,7 +383,7 @@ impl Hands {
         &mut self,
         machine: &mut M,
         out: &mut Out<VrrpAction>,
-        now: Instant,
+        mut now: Instant,
     ) {
         self.carry_out(out);
         self.flush();
@@ -388,6 +392,12 @@ impl Hands {
             let Some(feedback) = self.feedback.pop_front() else {
                 return;
             };
+            // The kernel opens sockets and joins groups under a lock that every network namespace shares,
+            // and may have kept us waiting: whether a mastership can be gone on with is asked of the
+            // present.
+            if matches!(feedback, Feedback::Socket(..)) {
+                now = now.max(clock::now());
+            }
             machine.handle(feedback.into_event(), now, out);
             self.carry_out(out);
             if self.feedback.is_empty() {
@@ -413,6 +423,8 @@ impl VrrpExecutor {
             parent: setup.parent,
             schedule: None,
             tells_addresses: false,
+            tells_configuration: false,
+            owes_configuration: false,
             reloads: None,
             hands: Hands {
                 registry: None,
@@ -522,7 +534,7 @@ impl VrrpExecutor {
         let tells_addresses = self.tells_addresses;
         let Self { monitor, hands, .. } = self;
         let now = clock::now();
-        let mut again = false;
+        let (mut again, mut whole) = (false, false);
         let drained = monitor.read(&mut |event| {
             if tells_addresses {
                 tell_address(&event);
@@ -537,6 +549,7 @@ impl VrrpExecutor {
                 again = true;
                 return;
             }
+            whole |= event == KernelEvent::DumpEnd;
             machine.handle(VrrpEvent::Kernel(event), now, out);
             hands.carry_out(out);
         })?;
@@ -547,6 +560,9 @@ impl VrrpExecutor {
             hands.io.rejoin();
         }
         hands.settle(machine, out, now);
+        if whole {
+            self.show_configuration(machine);
+        }
         Ok(drained)
     }
 
@@ -611,6 +627,22 @@ impl VrrpExecutor {
     /// Logs the kernel's news about addresses from now on.
     pub(crate) fn tell_addresses(&mut self) {
         self.tells_addresses = true;
+    }
+
+    /// Logs the configuration once the kernel's first picture is complete, and after each reload.
+    pub(crate) fn tell_configuration(&mut self) {
+        self.tells_configuration = true;
+        self.owes_configuration = true;
+    }
+
+    fn show_configuration<M: VrrpMachine>(&mut self, machine: &M) {
+        if let Some(node) = machine.node()
+            && std::mem::take(&mut self.owes_configuration)
+        {
+            let io = &self.hands.io;
+            self.dumps
+                .log(node, |socket| io.get(socket).map(|(fd, _)| fd));
+        }
     }
 
     /// Lets `schedule` decide what to do about lateness.
@@ -774,6 +806,8 @@ impl VrrpExecutor {
             && let Some(n) = reloads.finished(machine.is_reloading(), &self.hands.bound)
         {
             self.save(n, "post", machine);
+            self.owes_configuration = self.tells_configuration;
+            self.show_configuration(machine);
             if let Some(talk) = &mut self.parent {
                 talk.reloaded(n, Outcome::Applied, "");
             }
@@ -910,6 +944,10 @@ impl<M: VrrpMachine> Executor<M> for VrrpExecutor {
         if let Some(schedule) = &mut self.schedule {
             schedule.on_late(by);
         }
+    }
+
+    fn is_orphan(&self) -> bool {
+        self.parent.as_ref().is_some_and(Talk::is_orphan)
     }
 
     fn exit_code(&self) -> Option<u8> {

@@ -189,7 +189,7 @@ impl VrrpNode {
 
     /// Works the conditions of operation of `id` out afresh and acts on what they are now.
     pub(super) fn look(&mut self, id: InstanceId, now: Instant, out: &mut Out<VrrpAction>) {
-        if self.phase != Phase::Running || !self.may_start(id) {
+        if self.phase != Phase::Running || !self.may_start(id) || self.is_dismissed(id) {
             return;
         }
         let source = self.attach(id, out);

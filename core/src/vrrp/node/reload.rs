@@ -1,7 +1,7 @@
 //! A new configuration in a running machine: only what differs is carried out.
 //!
-//! Virtual routers are matched by what they are on the wire ([`Matching`]). In one call, which
-//! passes over all of them, those that are gone say farewell, the table is put into the order of
+//! Virtual routers are matched by what they are on the wire ([`Matching`]). Those that are gone say
+//! farewell, a slice of them in each call; then, in one call, the table is put into the order of
 //! the new configuration, and every number in timers, sockets, announcements and holders with it;
 //! [`VrrpAction::InForce`] stands between what speaks of the old numbers and what speaks of the
 //! new. Whatever did not change is left alone: no deadline, socket, address or line of it.
@@ -21,6 +21,7 @@ use crate::config::bound::{Bound, InstanceConfig};
 use crate::ids::{Family, IfIndex, InstanceId};
 use crate::kernel::AddressKey;
 use crate::kernel::links::Unsourced;
+use crate::limits::TIMERS;
 use crate::machine::Out;
 use crate::time::{Duration, Instant};
 use crate::vrrp::event::VrrpAction;
@@ -30,6 +31,8 @@ use crate::vrrp::plan::Matching;
 /// What a new configuration has left to do.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Reload {
+    /// The new configuration, as long as farewells are to be said before it comes into force.
+    incoming: Option<Incoming>,
     /// The configuration before, as long as something of the new one is left to do.
     former: Option<Arc<Bound>>,
     /// Virtual routers that are new or changed.
@@ -49,6 +52,15 @@ type Subnet = (IfIndex, u32, u8);
 /// So long after a removal its consequences are told of.
 const CONSEQUENCES: Duration = Duration::from_secs(1);
 
+/// A configuration that is about to come into force.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Incoming {
+    bound: Arc<Bound>,
+    matching: Matching,
+    /// Of those before this number, whoever is gone has said farewell.
+    next: u32,
+}
+
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 struct Work {
     id: InstanceId,
@@ -64,40 +76,39 @@ impl VrrpNode {
             Phase::Running if self.stop_asked => return,
             Phase::Waiting | Phase::Running => {}
         }
-        if *bound == *self.bound {
+        if self.reload.incoming.is_none() && *bound == *self.bound {
             return;
         }
         // What an earlier one has left to add: the new comparison is with the whole of it.
-        while !self.reload.waiting.is_empty() {
+        while self.reload.incoming.is_some() || !self.reload.waiting.is_empty() {
+            self.dismiss(usize::MAX, now, out);
             self.apply_next(now, out);
         }
         let matching = Matching::of(&self.bound, &bound);
-        self.dismiss(&matching, now, out);
-        let former = std::mem::replace(&mut self.bound, bound);
-        out.push(VrrpAction::InForce(Arc::clone(&self.bound)));
-        let slots: Vec<u32> = matching
-            .gone()
-            .map(|id| self.instances[id.0 as usize].slot)
-            .collect();
-        let touched = self.take_over(&former, &matching);
-        self.remember_anew(&former, &matching, slots, now, out);
-        let orphans = self
-            .announcements
-            .reload(&self.bound, now, &self.links, &mut self.timers);
-        for key in orphans {
-            for id in self.addresses.holders(key) {
-                self.with(id, now, out, |instance, ctx| instance.announce_all(1, ctx));
-            }
+        let few_go = matching.gone().nth(TIMERS).is_none();
+        self.reload.incoming = Some(Incoming {
+            bound,
+            matching,
+            next: 0,
+        });
+        // Many farewells are queued work.
+        if few_go {
+            self.dismiss(usize::MAX, now, out);
         }
-        self.reload.former = Some(former);
-        self.reload.untidy = true;
-        self.reload.removed.clear();
-        self.look_at_sources_anew(&touched, now, out);
     }
 
-    /// Those that are gone: every farewell before anything else.
-    fn dismiss(&mut self, matching: &Matching, now: Instant, out: &mut Out<VrrpAction>) {
-        let gone: Vec<InstanceId> = matching.gone().collect();
+    /// Those that are gone, at most `budget` of them: their farewells, before anything else of the
+    /// new configuration. It comes into force behind the last. Returns how many there were.
+    fn dismiss(&mut self, budget: usize, now: Instant, out: &mut Out<VrrpAction>) -> usize {
+        let Some(incoming) = &mut self.reload.incoming else {
+            return 0;
+        };
+        let left = incoming.matching.gone().filter(|id| id.0 >= incoming.next);
+        let gone: Vec<InstanceId> = left.take(budget).collect();
+        let is_last = gone.len() < budget;
+        if let Some(last) = gone.last() {
+            incoming.next = last.0 + 1;
+        }
         for &id in &gone {
             self.with(id, now, out, |instance, ctx| {
                 instance.release_mastership(ctx);
@@ -111,6 +122,45 @@ impl VrrpNode {
             });
             self.reload.departing.extend(held);
         }
+        if is_last && let Some(incoming) = self.reload.incoming.take() {
+            self.put_in_force(incoming.bound, &incoming.matching, now, out);
+        }
+        gone.len()
+    }
+
+    /// True if a virtual router is gone with the configuration that is about to come into force.
+    pub(super) fn is_dismissed(&self, id: InstanceId) -> bool {
+        let incoming = self.reload.incoming.as_ref();
+        incoming.is_some_and(|it| id.0 < it.next && it.matching.successor(id).is_none())
+    }
+
+    fn put_in_force(
+        &mut self,
+        bound: Arc<Bound>,
+        matching: &Matching,
+        now: Instant,
+        out: &mut Out<VrrpAction>,
+    ) {
+        let former = std::mem::replace(&mut self.bound, bound);
+        out.push(VrrpAction::InForce(Arc::clone(&self.bound)));
+        let slots: Vec<u32> = matching
+            .gone()
+            .map(|id| self.instances[id.0 as usize].slot)
+            .collect();
+        let touched = self.take_over(&former, matching);
+        self.remember_anew(&former, matching, slots, now, out);
+        let orphans = self
+            .announcements
+            .reload(&self.bound, now, &self.links, &mut self.timers);
+        for key in orphans {
+            for id in self.addresses.holders(key) {
+                self.with(id, now, out, |instance, ctx| instance.announce_all(1, ctx));
+            }
+        }
+        self.reload.former = Some(former);
+        self.reload.untidy = true;
+        self.reload.removed.clear();
+        self.look_at_sources_anew(&touched, now, out);
     }
 
     /// A successor shall know what is in force. Other numbers are for whoever stamps adverts.
@@ -253,8 +303,11 @@ impl VrrpNode {
         if !self.reload_is_under_way() {
             return 0;
         }
-        let mut used = 0;
         let begin = out.len();
+        let mut used = self.dismiss(budget.min(TIMERS), now, out);
+        if self.reload.incoming.is_some() {
+            return used;
+        }
         while used < budget && !self.reload.waiting.is_empty() {
             let before = out.len();
             self.apply_next(now, out);
@@ -298,12 +351,15 @@ impl VrrpNode {
 
     /// True from a new configuration until everything that it asks for is done and answered.
     pub(super) fn reload_is_under_way(&self) -> bool {
-        self.reload.former.is_some()
+        self.reload.former.is_some() || self.reload.incoming.is_some()
     }
 
     /// True if a step of the reload can be taken now.
     pub(super) fn reload_may_go_on(&self) -> bool {
-        self.reload_is_under_way() && (!self.reload.waiting.is_empty() || self.has_answers())
+        let may_go_on = || {
+            self.reload.incoming.is_some() || !self.reload.waiting.is_empty() || self.has_answers()
+        };
+        self.reload_is_under_way() && may_go_on()
     }
 
     /// Nothing that the new configuration added is awaited: no address, and no socket, whose
@@ -314,6 +370,7 @@ impl VrrpNode {
 
     /// The daemon ends: what was to be removed at the end of a reload is removed now.
     pub(super) fn end_reload(&mut self) {
+        self.reload.incoming = None;
         self.reload.waiting.clear();
         self.reload.former = None;
         for key in std::mem::take(&mut self.reload.departing) {
