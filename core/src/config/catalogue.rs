@@ -4,13 +4,21 @@
 use std::sync::OnceLock;
 
 use super::Config;
+use super::announcement::AnnouncementGroup;
+use super::authentication::{AuthHmac, Authentication};
+use super::bfd::BfdInstance;
 use super::global::{GlobalDefs, Recipients};
+use super::instance_words::Peer;
+use super::link_watch::{LinkDelays, Linkbeat};
 use super::lvs::{
     BfdCheck, DnsCheck, FileCheck, Get, MiscCheck, PingCheck, RealServer, SmtpCheck, SmtpHost, Ssl,
     TcpCheck, UdpCheck, Url, VirtualServer, VirtualServerGroup,
 };
 use super::row::{Head, Rows};
-use super::track::TrackFile;
+use super::sync_group::{SyncGroup, TrackGroup};
+use super::track::{TrackFile, Tracked};
+use super::tracker::{TrackProcess, VrrpScript};
+use super::vrrp_instance::Instance;
 
 /// A block and its words.
 #[derive(Copy, Clone, Debug)]
@@ -52,6 +60,15 @@ const BLOCKS: &[BlockEntry] = &[
     BlockEntry::of::<Config>(""),
     BlockEntry::of::<GlobalDefs>("global_defs"),
     BlockEntry::of::<TrackFile>("track_file"),
+    BlockEntry::of::<Instance>("vrrp_instance"),
+    BlockEntry::of::<Authentication>("vrrp_instance/authentication"),
+    BlockEntry::of::<AuthHmac>("vrrp_instance/auth_hmac"),
+    BlockEntry::of::<SyncGroup>("vrrp_sync_group"),
+    BlockEntry::of::<VrrpScript>("vrrp_script"),
+    BlockEntry::of::<TrackProcess>("vrrp_track_process"),
+    BlockEntry::of::<TrackGroup>("track_group"),
+    BlockEntry::of::<AnnouncementGroup>("garp_group"),
+    BlockEntry::of::<BfdInstance>("bfd_instance"),
     BlockEntry::of::<Ssl>("SSL"),
     BlockEntry::of::<VirtualServerGroup>("virtual_server_group"),
     BlockEntry::of::<VirtualServer>("virtual_server"),
@@ -74,10 +91,44 @@ const BLOCKS: &[BlockEntry] = &[
 /// The words that stand within lines: options of addresses, routes and rules, what follows a name in
 /// a block of lines, and what is neither a word of a block nor part of one, as `include`.
 pub fn line_words() -> &'static [BlockEntry] {
-    &[BlockEntry {
-        path: "global_defs/notification_email",
-        heads: || vec![Recipients::HEAD],
-    }]
+    &[
+        BlockEntry {
+            path: "global_defs/notification_email",
+            heads: || vec![Recipients::HEAD],
+        },
+        BlockEntry {
+            path: "interface_up_down_delays",
+            heads: || vec![LinkDelays::HEAD],
+        },
+        BlockEntry {
+            path: "linkbeat_interfaces",
+            heads: || vec![Linkbeat::HEAD],
+        },
+        BlockEntry {
+            path: "vrrp_instance/track_bfd",
+            heads: || Tracked::heads("track_bfd"),
+        },
+        BlockEntry {
+            path: "vrrp_instance/track_file",
+            heads: || Tracked::heads("track_file"),
+        },
+        BlockEntry {
+            path: "vrrp_instance/track_interface",
+            heads: || Tracked::heads("track_interface"),
+        },
+        BlockEntry {
+            path: "vrrp_instance/track_process",
+            heads: || Tracked::heads("track_process"),
+        },
+        BlockEntry {
+            path: "vrrp_instance/track_script",
+            heads: || Tracked::heads("track_script"),
+        },
+        BlockEntry {
+            path: "vrrp_instance/unicast_peer",
+            heads: Peer::heads,
+        },
+    ]
 }
 
 fn heads<B: Rows>() -> Vec<Head> {

@@ -54,7 +54,8 @@ pub(super) fn apply(
     state(config, instance, sink);
     if config.auth != Auth::None {
         let message = "strict mode knows no authentication; it is left out";
-        let span = instance.authentication.pass.unwrap_or(instance.span);
+        let span = instance.authentication.as_ref().and_then(|it| it.pass());
+        let span = span.unwrap_or(instance.span);
         sink.error(span, message)
             .code(Code::StrictForbids)
             .help("remove the block `authentication`, on all routers alike");
@@ -70,7 +71,7 @@ pub(super) fn apply(
     config.owner_ignore_adverts = true;
     if matches!(config.destination, Destination::Unicast(_)) && multicast {
         let message = "strict mode has no unicast where the interface can send to groups";
-        let span = instance.unicast.unwrap_or(instance.span);
+        let span = instance.transport.unicast.unwrap_or(instance.span);
         sink.fatal(span, message)
             .code(Code::StrictForbids)
             .help("remove `unicast_peer`, or write `strict_mode off`");
@@ -90,7 +91,7 @@ fn state(config: &mut InstanceConfig, instance: &Instance, sink: &mut Sink) {
     } else {
         "BACKUP"
     };
-    let span = instance.state.as_ref().map_or(instance.span, |s| s.span);
+    let span = instance.state.0.as_ref().map_or(instance.span, |s| s.span);
     let message =
         format!("in strict mode `state MASTER` and priority 255 go together; {used} is used");
     sink.error(span, message)
@@ -105,14 +106,21 @@ fn announcements(
     (instance, global): (&Instance, &GlobalDefs),
     sink: &mut Sink,
 ) {
-    let repeats = [&instance.garp, &global.garp].map(|words| words.lower_prio_repeat);
+    let repeats = [&instance.garp, &global.garp].map(|words| words.lower_prio_repeat.as_ref());
     let dropped = [
         (
-            repeats.into_iter().flatten().next().unwrap_or(0) > 0,
+            repeats
+                .into_iter()
+                .flatten()
+                .next()
+                .is_some_and(|repeat| repeat.value > 0),
             "`garp_lower_prio_repeat`",
         ),
         (
-            instance.lower_prio_no_advert == Some(false),
+            instance
+                .lower_prio_no_advert
+                .as_ref()
+                .is_some_and(|it| !it.value),
             "`lower_prio_no_advert off`",
         ),
         (config.higher_prio_send_advert, "`higher_prio_send_advert`"),
@@ -128,8 +136,8 @@ fn announcements(
 }
 
 fn accept(config: &InstanceConfig, instance: &Instance, asked: Span, sink: &mut Sink) {
-    let mut accepts = instance.accept.is_some();
-    if let (Some(span), Version::V2) = (instance.accept, config.version) {
+    let mut accepts = instance.accepts().is_some();
+    if let (Some(span), Version::V2) = (instance.accepts(), config.version) {
         let message = "version 2 has no `accept` in strict mode; it is dropped";
         sink.error(span, message)
             .code(Code::StrictForbids)

@@ -233,10 +233,6 @@ pub(super) fn set<T>(slot: &mut Option<T>, value: Option<T>) {
     }
 }
 
-pub(super) fn boolean(found: &Statement, sink: &mut Sink) -> Option<bool> {
-    units::boolean(optional(found, sink), sink)
-}
-
 /// 2 or 3.
 pub(super) fn version(found: &Statement, sink: &mut Sink) -> Option<Version> {
     let word = value(found, sink)?;
@@ -260,11 +256,4 @@ fn show_version(version: Option<Version>, head: &Head, page: &mut Page) {
         Version::V3 => 3,
     });
     show_text(number, head, page);
-}
-
-/// Adverts that may be missed.
-pub(super) fn down_timer_adverts(found: &Statement, sink: &mut Sink) -> Option<u8> {
-    let word = value(found, sink)?;
-    let count = units::number(word, 1..=100, Garbage::Cut, IGNORED, sink)?;
-    u8::try_from(count).ok()
 }
