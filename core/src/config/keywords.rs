@@ -300,15 +300,14 @@ mod tests {
 
     #[test]
     fn a_word_has_one_standing() {
-        let mut all: Vec<_> = Place::Top
-            .tables()
-            .into_iter()
-            .flat_map(|(t, _)| t)
-            .collect();
-        let count = all.len();
-        all.sort();
-        all.dedup();
-        assert_eq!(all.len(), count);
+        {
+            let place = Place::Top;
+            let mut all: Vec<_> = place.tables().into_iter().flat_map(|(t, _)| t).collect();
+            let count = all.len();
+            all.sort();
+            all.dedup();
+            assert_eq!(all.len(), count, "{place:?}");
+        }
     }
 
     #[test]

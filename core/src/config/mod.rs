@@ -120,6 +120,8 @@ pub struct Config {
     pub instances: Vec<Instance>,
     /// `track_file` blocks in the order of the file.
     pub track_files: Vec<TrackFile>,
+    /// The load balancer.
+    pub lvs: lvs::Lvs,
     /// `vrrp_sync_group` blocks in the order of the file.
     pub sync_groups: Vec<SyncGroup>,
     /// `track_group` blocks in the order of the file.
@@ -136,8 +138,6 @@ pub struct Config {
     pub linkbeats: Lines<Linkbeat>,
     /// `linkbeat_use_polling`.
     pub linkbeat_use_polling: Option<Span>,
-    /// The load balancer.
-    pub lvs: lvs::Lvs,
 }
 
 impl Rows for Config {
@@ -330,8 +330,7 @@ pub fn bind_parsed(
 fn read_top(config: &mut Config, found: &Statement, sink: &mut Sink) {
     if row::find::<Config>(found.keyword()).is_some() {
         row::read_line(config, "", found, sink);
-        return;
+    } else {
+        _ = statement::is_built(Place::Top, found, sink);
     }
-    // Words whose rows are still to come: what they say is read nowhere.
-    statement::is_built(Place::Top, found, sink);
 }

@@ -398,10 +398,10 @@ impl Scalar for FileWeight {
             value: i32::try_from(value).ok()?,
             reverse: false,
         };
-        for word in options {
+        if let Some(word) = options.first() {
             match word.text.as_str() {
                 "reverse" => weight.reverse = true,
-                "noreverse" => weight.reverse = false,
+                "noreverse" => {}
                 other => {
                     let message = format!("{} is not known behind a weight", quoted(other));
                     sink.error(word.span, message)
@@ -409,6 +409,10 @@ impl Scalar for FileWeight {
                         .help("only `reverse` may stand here");
                 }
             }
+        }
+        if let Some(word) = options.get(1) {
+            let message = format!("{} and what follows it is ignored", quoted(&word.text));
+            sink.note(word.span, message);
         }
         Some(weight)
     }

@@ -48,6 +48,7 @@ pub(super) use ssl::{read_ssl, show_ssl};
 pub(super) use virtual_server::{read_server, show_servers};
 
 use super::block::Statement;
+use super::code::Code;
 use super::diag::{Class, Severity, Sink, quoted};
 use super::global::IGNORED;
 use super::lexer::Word;
@@ -115,6 +116,29 @@ impl Scalar for Box<str> {
         page.line(&[head.word, self]);
     }
 }
+
+/// A name that SNMP shows: one word.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SnmpName(pub Box<str>);
+
+impl Scalar for SnmpName {
+    fn read(_head: &Head, found: &Statement, sink: &mut Sink) -> Option<Self> {
+        let (name, rest) = found.arguments().split_first()?;
+        if let Some(word) = rest.first() {
+            let message = format!("{} is a word too many; {IGNORED}", quoted(&word.text));
+            sink.error(word.span, message)
+                .help("put a name with blanks into double quotes");
+            return None;
+        }
+        Some(Self(name.text.as_str().into()))
+    }
+
+    fn show(&self, head: &Head, page: &mut Page) {
+        page.line(&[head.word, &self.0]);
+    }
+}
+
+plain_fields!(SnmpName);
 
 /// `rows` sorted by word, for blocks that share some of their words with others.
 const fn sorted<B: 'static, const N: usize>(rows: &[Row<B>]) -> [Row<B>; N] {
@@ -232,6 +256,21 @@ fn quiet_error<'s>(
     sink: &'s mut Sink,
 ) -> &'s mut super::diag::Diagnostic {
     sink.report(Severity::Error, Class::Ok, word.span, message)
+}
+
+/// A word without its value, where the original says nothing; true if it is.
+fn quietly_missing(head: &Head, found: &Statement, sink: &mut Sink) -> bool {
+    let missing = found.arguments().is_empty();
+    if let Some(word) = found.words.first().filter(|_| missing) {
+        let message = format!(
+            "`{}` needs a value, and none follows it; {IGNORED}",
+            head.word
+        );
+        quiet_error(word, message, sink)
+            .code(Code::MissingValue)
+            .help(format!("write {} {}", head.word, head.kind.synopsis()));
+    }
+    missing
 }
 
 #[cfg(test)]

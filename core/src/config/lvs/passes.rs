@@ -341,41 +341,88 @@ fn group_of(config: &Config, server: &VirtualServer, sink: &mut Sink) {
             .help("define the group, or correct its name");
         return;
     };
-    let addresses = group.entries.iter().filter_map(|entry| match entry {
-        GroupEntry::Addresses(it) => Some(it),
-        GroupEntry::Fwmark { .. } => None,
-    });
-    let all_ports = addresses.clone().any(|it| it.port == 0);
-    port_needs_persistence(server, all_ports, sink);
-    if addresses.count() == 0 {
-        mark_only(server, group, sink);
-    } else if server.protocol.is_none() {
-        missing_protocol(server.span, sink);
+    let members = Members::of(group, server.service_family());
+    port_needs_persistence(server, members.all_ports, sink);
+    if members.ports.is_empty() && !members.marks {
+        let message = format!(
+            "the group {} has no member of the family of the real servers, {}",
+            quoted(name),
+            server.service_family()
+        );
+        sink.note(server.span, message)
+            .help("give the group addresses of that family, or use TUN");
+    }
+    match server.protocol {
+        Some(_) if members.marks_only => no_protocol(server.span, sink),
+        None if !members.ports.is_empty() => missing_protocol(server.span, sink),
+        _ => {}
+    }
+    group_ports(server, &members, sink);
+}
+
+/// What a group means to a service of one family.
+struct Members {
+    /// Ports of its addresses.
+    ports: Vec<u16>,
+    /// One of them has none.
+    all_ports: bool,
+    /// It has a mark of the family.
+    marks: bool,
+    /// And nothing else at all.
+    marks_only: bool,
+}
+
+impl Members {
+    fn of(group: &VirtualServerGroup, family: Family) -> Self {
+        let mut members = Self {
+            ports: Vec::new(),
+            all_ports: false,
+            marks: false,
+            marks_only: true,
+        };
+        for entry in &group.entries {
+            let (of, port) = match entry {
+                GroupEntry::Addresses(it) => (Family::of(it.first), Some(it.port)),
+                GroupEntry::Fwmark { family: None, .. } => (family, None),
+                GroupEntry::Fwmark {
+                    family: Some(IpFamily::Inet),
+                    ..
+                } => (Family::V4, None),
+                GroupEntry::Fwmark {
+                    family: Some(IpFamily::Inet6),
+                    ..
+                } => (Family::V6, None),
+            };
+            members.marks_only &= port.is_none() && of == family;
+            if of == family {
+                members.marks |= port.is_none();
+                members.all_ports |= port == Some(0);
+                members.ports.extend(port);
+            }
+        }
+        members
     }
 }
 
-/// A group of marks is like a mark.
-fn mark_only(server: &VirtualServer, group: &VirtualServerGroup, sink: &mut Sink) {
-    let is_v6 = |entry: &GroupEntry| {
-        matches!(
-            entry,
-            GroupEntry::Fwmark {
-                family: Some(IpFamily::Inet6),
-                ..
-            }
-        )
-    };
-    if server.protocol.is_some() && !group.entries.iter().any(is_v6) {
-        no_protocol(server.span, sink);
-    }
-    let is_wrong = |served: Served<'_>| {
-        served.real.port != 0 && !matches!(served.forwarding(), Forwarding::Nat)
-    };
-    if server.served().any(is_wrong) {
-        let message = "the ports of the real servers do not count: a mark has none, and only NAT changes ports";
+/// As [`ports`], for each member of a group.
+fn group_ports(server: &VirtualServer, members: &Members, sink: &mut Sink) {
+    let not_nat = |served: &Served<'_>| !matches!(served.forwarding(), Forwarding::Nat);
+    let ports = server.served().filter(not_nat).map(|it| it.real.port);
+    let written: Vec<u16> = ports.filter(|port| *port != 0).collect();
+    if members.marks && !written.is_empty() {
+        let message = "the ports of the real servers do not count for the marks of the group: only NAT changes ports";
         sink.error(server.span, message)
             .code(Code::UnusedWord)
             .help("write the real servers without ports");
+        return;
+    }
+    let differs = |port: &&u16| members.ports.iter().any(|it| it != *port);
+    if let Some(port) = written.iter().find(differs) {
+        let message = format!(
+            "the port {port} of a real server is not that of each address of the group: only NAT changes ports"
+        );
+        sink.error(server.span, message)
+            .help("write the real servers without ports, or use NAT");
     }
 }
 

@@ -9,11 +9,11 @@ use super::super::lexer::Word;
 use super::super::page::Page;
 use super::super::row::{Head, Kind, Row, Rows};
 use super::super::units::{self, Garbage};
-use super::checkers::{Checkers, read_checker, show_checkers};
+use super::checkers::{Checker, Checkers, read_checker, show_checkers};
 use super::forward::{self, Forwarding};
 use super::probe::{ANY_TIME, CONNECT_TIME, SOME_TIME};
 use super::script::Script;
-use super::{Blank, Rare, sorted_rows};
+use super::{Blank, Rare, SnmpName, sorted_rows};
 use crate::time::Duration;
 
 /// `real_server`.
@@ -63,7 +63,7 @@ pub struct RealServerMore {
     /// `virtualhost`.
     pub virtualhost: Option<Box<str>>,
     /// `snmp_name`.
-    pub snmp_name: Option<Box<str>>,
+    pub snmp_name: Option<SnmpName>,
 }
 
 impl Blank for RealServerMore {
@@ -147,8 +147,24 @@ impl Rows for RealServer {
 }
 
 fn read_check(block: &mut RealServer, head: &Head, found: &Statement, sink: &mut Sink) {
-    let checker = read_checker(block.address, head, found, sink);
-    block.checkers.extend(checker);
+    let Some(checker) = read_checker(block.address, head, found, sink) else {
+        return;
+    };
+    if let Checker::Bfd(new) = &checker
+        && let Some(name) = &new.name
+        && block
+            .checkers
+            .iter()
+            .any(|known| known.follows(&name.value))
+    {
+        let message = format!(
+            "this server follows the session {} already; the check is left out",
+            quoted(&name.value)
+        );
+        sink.error(name.span, message).help("remove one of the two");
+        return;
+    }
+    block.checkers.push(checker);
 }
 
 /// The first of their rows writes all of them, in their order.

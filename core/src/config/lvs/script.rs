@@ -7,6 +7,7 @@ use super::super::diag::{Sink, Spanned, quoted};
 use super::super::page::Page;
 use super::super::row::{Field, Head, plain_fields};
 use super::super::scalar::Scalar;
+use super::quietly_missing;
 
 /// Who a program is run as.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -88,7 +89,10 @@ impl Scalar for Script {
 pub struct Pattern(pub Box<str>);
 
 impl Scalar for Pattern {
-    fn read(_head: &Head, found: &Statement, sink: &mut Sink) -> Option<Self> {
+    fn read(head: &Head, found: &Statement, sink: &mut Sink) -> Option<Self> {
+        if quietly_missing(head, found, sink) {
+            return None;
+        }
         let mut words = words(found, sink)?.into_iter();
         let text = words.next()?;
         if let Some(word) = words.next() {

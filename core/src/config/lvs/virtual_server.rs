@@ -17,7 +17,7 @@ use super::probe::{ANY_TIME, CONNECT_TIME, SOME_TIME};
 use super::real::{RealServer, service};
 use super::scheduler::{Scheduling, read_flag, read_scheduler, show_flag, show_scheduler};
 use super::script::Script;
-use super::{passes, show_one, text_of, word_of};
+use super::{SnmpName, passes, show_one, text_of, word_of};
 use crate::ids::Family;
 use crate::time::Duration;
 
@@ -102,7 +102,7 @@ pub struct Tuning {
     /// `virtualhost`.
     pub virtualhost: Option<Box<str>>,
     /// `snmp_name`.
-    pub snmp_name: Option<Box<str>>,
+    pub snmp_name: Option<SnmpName>,
 }
 
 /// What is served while there is no quorum.
