@@ -9,6 +9,7 @@ use super::authentication::{AuthHmac, Authentication};
 use super::bfd::BfdInstance;
 use super::global::{GlobalDefs, Recipients};
 use super::instance_words::Peer;
+use super::language;
 use super::link_watch::{LinkDelays, Linkbeat};
 use super::lvs::{
     BfdCheck, DnsCheck, FileCheck, Get, MiscCheck, PingCheck, RealServer, SmtpCheck, SmtpHost, Ssl,
@@ -92,6 +93,10 @@ const BLOCKS: &[BlockEntry] = &[
 /// a block of lines, and what is neither a word of a block nor part of one, as `include`.
 pub fn line_words() -> &'static [BlockEntry] {
     &[
+        BlockEntry {
+            path: "",
+            heads: || language::HEADS.to_vec(),
+        },
         BlockEntry {
             path: "global_defs/notification_email",
             heads: || vec![Recipients::HEAD],

@@ -30,7 +30,8 @@ pub fn check_sources(file: &str, sources: &mut dyn Sources, facts: &HostFacts) -
     check_parsed(parse_sources(file, sources), facts)
 }
 
-fn check_parsed((config, mut found): (Config, Vec<Diagnostic>), facts: &HostFacts) -> Checked {
+/// The same for what [`parse_sources`] has returned.
+pub fn check_parsed((config, mut found): (Config, Vec<Diagnostic>), facts: &HostFacts) -> Checked {
     if check_exit_code(&found) == EXIT_CONFIG {
         return Checked {
             config,
@@ -65,7 +66,7 @@ fn unchecked(config: &Config, bound: &Bound, facts: &HostFacts) -> Vec<Diagnosti
     if unknown.is_empty() || config.global.dynamic_interfaces {
         return Vec::new();
     }
-    let mut sink = Sink::new(&config.file);
+    let mut sink = Sink::at(&config.places);
     let first = config.instances.iter().find_map(|it| {
         let interface = it.interface.as_ref()?;
         unknown

@@ -87,18 +87,24 @@ impl std::fmt::Debug for Reading<'_> {
 impl<'s> Reading<'s> {
     /// Nothing is open yet.
     pub(super) fn new(sources: &'s mut dyn Sources) -> Self {
+        let checks = if sources.check_all() {
+            Checks::ALL
+        } else {
+            Checks::default()
+        };
         Self {
             sources,
             work: Vec::new(),
             definitions: Definitions::default(),
             defining: None,
-            checks: Checks::default(),
+            checks,
             config_id: None,
         }
     }
 
     /// Reads on in `file`, whose number is `number`, and then where it was.
     pub(super) fn open(&mut self, path: String, file: FileText, number: u16, sink: &mut Sink) {
+        sink.keep_text(number, &file.text);
         if let Some(at) = file.replaced {
             Self::tell_replaced(&file, at, number, sink);
         }

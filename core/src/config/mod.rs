@@ -36,6 +36,7 @@ mod improve;
 mod include;
 mod instance_words;
 mod keywords;
+mod language;
 mod lexer;
 mod lines;
 mod link_watch;
@@ -76,7 +77,7 @@ pub use diag::{
     Class, Diagnostic, EXIT_CONFIG, EXIT_NO_CONFIG, EXIT_TEST_ERROR, EXIT_TEST_FATAL,
     EXIT_TEST_SECURITY, Related, Severity, Span, Spanned, check_exit_code, start_exit_code,
 };
-pub use elsewhere::{Checked, check, check_sources};
+pub use elsewhere::{Checked, check, check_parsed, check_sources};
 pub use global::{
     Chains, Dbus, ExtraInterfaces, Fifo, Fifos, Firewall, FlushOnStop, GlobalDefs, IncludeCheck,
     Lvs, Mail, Named, NamedSets, Recipients, ScriptUser, Scripts, SmtpServer, Snmp, SyncDaemon,
@@ -270,7 +271,6 @@ fn parse_text(file: &str, text: FileText, sources: &mut dyn Sources) -> (Config,
         foreign::report(&what, &text.text, &mut sink);
         return (config, sink.finish());
     }
-    sink.keep_text(&text.text);
     let lexer = Lexer::new(file, text, sources, &mut sink);
     let mut reader = Reader::new(lexer);
     while let Some(found) = reader.next_statement(&mut sink) {

@@ -20,6 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::catalogue::{self, BlockEntry};
 use super::super::dump;
+use super::super::source::Bundle;
 use super::*;
 
 const FILES: &[(&str, &str)] = &[
@@ -187,14 +188,21 @@ fn skeletons() -> BTreeMap<String, Skeleton> {
 
 /// What is wrong with a text, apart from what this version does not build and old names of words.
 fn wrong(text: &str) -> Vec<String> {
-    let (_, found) = parse("f", text);
+    let (_, found) = read_with_files(text);
     let harmless = [Code::NotBuilt, Code::Renamed, Code::Deprecated];
     let wrong = found.iter().filter(|it| !harmless.contains(&it.code));
     wrong.map(|it| it.message.clone()).collect()
 }
 
+/// Reads a text that may include a file.
+fn read_with_files(text: &str) -> (Config, Vec<Diagnostic>) {
+    let mut bundle = Bundle::single("f", text).with("/included", "use_pid_dir\n");
+    bundle.environment.insert("HOME".into(), Some("/".into()));
+    parse_sources("f", &mut bundle)
+}
+
 fn dumped(text: &str) -> String {
-    dump(&parse("f", text).0, false)
+    dump(&read_with_files(text).0, false)
 }
 
 /// The words of a text with one blank between them, so that one may be found in another.
