@@ -4,6 +4,7 @@
 use super::Config;
 use super::row::{Head, Rows};
 use super::track::TrackFile;
+use super::{address_line, route_line, rule_line, static_lines};
 
 /// A block and its words.
 #[derive(Copy, Clone, Debug)]
@@ -46,7 +47,32 @@ pub fn blocks() -> &'static [BlockEntry] {
 /// The words that stand within lines: options of addresses, routes and rules, what follows a name in
 /// a block of lines, and what is neither a word of a block nor part of one, as `include`.
 pub fn line_words() -> &'static [BlockEntry] {
-    &[]
+    &[
+        BlockEntry {
+            path: "address_line",
+            heads: address_line::heads,
+        },
+        BlockEntry {
+            path: "route_line",
+            heads: route_line::heads,
+        },
+        BlockEntry {
+            path: "rule_line",
+            heads: rule_line::heads,
+        },
+        BlockEntry {
+            path: "static_ipaddress",
+            heads: static_lines::address_heads,
+        },
+        BlockEntry {
+            path: "static_routes",
+            heads: static_lines::route_heads,
+        },
+        BlockEntry {
+            path: "static_rules",
+            heads: static_lines::rule_heads,
+        },
+    ]
 }
 
 fn heads<B: Rows>() -> Vec<Head> {

@@ -93,7 +93,8 @@ pub(super) fn takes_block(outer: &str, word: &str) -> bool {
 
 /// True if `word` opens a block of the top level and has no other meaning further in.
 pub(super) fn begins_top_block(word: &str) -> bool {
-    holds(TOP_BLOCKS, word) && !matches!(word, "track_file" | "SSL")
+    let opens = holds(TOP_BLOCKS, word) || catalogue::takes_block("", word);
+    opens && !matches!(word, "track_file" | "SSL")
 }
 
 /// The one of `candidates` that `word` was probably meant to be: at most a third of it is wrong.
@@ -207,9 +208,6 @@ const TOP_REFUSED: &[&str] = &[
     "linkbeat_interfaces",
     "linkbeat_use_polling",
     "net_namespace_ipvs",
-    "static_ipaddress",
-    "static_routes",
-    "static_rules",
     "track_group",
     "virtual_server",
     "virtual_server_group",
@@ -484,9 +482,6 @@ const TOP_BLOCKS: &[&str] = &[
     "global_defs",
     "interface_up_down_delays",
     "linkbeat_interfaces",
-    "static_ipaddress",
-    "static_routes",
-    "static_rules",
     "track_group",
     "virtual_server",
     "virtual_server_group",

@@ -10,7 +10,7 @@
 //! The language is keepalived's. Where this differs, it is to be safer: the block of an unknown word
 //! is skipped whole, and a word that is not built yet stops the start instead of being left out.
 
-mod addresses;
+mod address_line;
 mod announcement;
 mod bind;
 mod block;
@@ -25,12 +25,17 @@ pub mod fuzzing;
 mod global;
 mod keywords;
 mod lexer;
+mod line;
 mod page;
 mod processes;
 pub mod reloading;
+mod route_encap;
+mod route_line;
 mod row;
+mod rule_line;
 mod scalar;
 mod statement;
+mod static_lines;
 mod strict;
 #[cfg(test)]
 mod tests;
@@ -38,7 +43,7 @@ mod track;
 mod units;
 mod vrrp_instance;
 
-pub use addresses::AddressEntry;
+pub use address_line::{AddressEntry, Lifetime};
 pub use announcement::AnnouncementWords;
 pub use bind::{HostFacts, InterfaceFact, bind};
 pub use code::Code;
@@ -47,8 +52,15 @@ pub use diag::{
     Span, Spanned, check_exit_code, start_exit_code,
 };
 pub use global::GlobalDefs;
+pub use line::{Named, Prefix, Realms};
 pub use processes::{ChildProcess, Processes, is_file_name, mask};
+pub use route_encap::{Encap, Tunnel4, Tunnel6};
+pub use route_line::{
+    Lockable, NextHop, Placing, Preference, Propagation, RouteLine, RouteType, TcpTime,
+};
 pub use row::{Head, Kind, Lines, Names, Standing};
+pub use rule_line::{Action, Between, Ending, Mark, RuleLine, RulePreference, Selector};
+pub use static_lines::Static;
 pub use track::{InitFile, TrackFile, Weight};
 pub use units::Garbage;
 pub use vrrp_instance::{Authentication, InitialState, Instance};
@@ -74,11 +86,23 @@ pub struct Config {
     pub instances: Vec<Instance>,
     /// `track_file` blocks in the order of the file.
     pub track_files: Vec<TrackFile>,
+    /// `static_ipaddress`.
+    pub static_addresses: Lines<Static<AddressEntry>>,
+    /// `static_routes`.
+    pub static_routes: Lines<Static<RouteLine>>,
+    /// `static_rules`.
+    pub static_rules: Lines<Static<RuleLine>>,
 }
 
 impl Rows for Config {
     fn rows() -> &'static [Row<Self>] {
         rows! { Config:
+            "static_ipaddress" => static_addresses: Kind::Lines("ADDRESS"), Refused, "",
+                "Addresses that stay on the host whoever is master.";
+            "static_routes" => static_routes: Kind::Lines("ROUTE"), Refused, "",
+                "Routes that stay on the host whoever is master.";
+            "static_rules" => static_rules: Kind::Lines("RULE"), Refused, "",
+                "Rules of routing that stay on the host whoever is master.";
             "track_file" => track_files: Kind::Block("NAME"), Refused, "",
                 "A file whose number changes priorities and weights.";
             "vrrp_track_file" = "track_file" => track_files: Kind::Block("NAME"), Refused, "",

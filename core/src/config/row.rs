@@ -527,7 +527,11 @@ pub(super) fn own_name(found: &Statement, sink: &mut Sink) -> Option<Spanned<Str
         sink.error(found.span(), message).help(help);
         return None;
     };
-    if let Some(first) = sink.first_use(found.keyword(), &name.text, name.span) {
+    let kind = match find::<super::Config>(found.keyword()) {
+        Some(row) if !row.head.synonym_of.is_empty() => row.head.synonym_of,
+        _ => found.keyword(),
+    };
+    if let Some(first) = sink.first_use(kind, &name.text, name.span) {
         let line = first.line;
         let name_shown = quoted(&name.text);
         let message = format!(

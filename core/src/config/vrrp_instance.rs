@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::addresses::{self, AddressEntry};
+use super::address_line::{self, AddressEntry};
 use super::announcement::AnnouncementWords;
 use super::block::Statement;
 use super::bound::{ChecksumStyle, PeerTtl};
@@ -621,7 +621,7 @@ fn read_address(line: &Statement, sink: &mut Sink) -> Option<AddressEntry> {
     if line.is_unexpanded() {
         return None;
     }
-    addresses::read(&line.words, sink)
+    address_line::read(&line.words, sink)
 }
 
 fn addr_of(entry: &AddressEntry) -> IpAddr {

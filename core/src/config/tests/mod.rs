@@ -2,6 +2,8 @@
 
 mod any;
 mod cases;
+mod generated;
+mod lines;
 mod processes;
 mod rows;
 mod words;
