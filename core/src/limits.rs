@@ -54,5 +54,38 @@ pub const CONFIG_LINE: usize = 1024;
 /// stack on a hostile one.
 pub const CONFIG_DEPTH: usize = 32;
 
+/// Files that one configuration is read from.
+pub const CONFIG_FILES: usize = 10_000;
+
+/// Files that include each other, one in the other.
+pub const INCLUDE_DEPTH: usize = 16;
+
+/// Patterns that the braces of one include may stand for.
+pub const INCLUDE_PATTERNS: usize = 1_000;
+
+/// Definitions that use each other, one in the other: a definition that uses itself is noticed here.
+pub const DEFINITION_DEPTH: usize = 32;
+
+/// Octets of one line of configuration with its definitions put in: wide enough for any real one,
+/// short enough that putting in thousands costs little.
+pub const EXPANDED_LINE: usize = 8_192;
+
+/// Octets of a whole configuration that definitions and repetitions make: 200,000 servers of twelve
+/// lines fit, exponential definitions end soon.
+pub const EXPANDED: usize = 128 << 20;
+
+/// The same for a text that is read alone, by a test or a simulation.
+pub const EXPANDED_ALONE: usize = 2 << 20;
+
+/// Times that one prefix repeats its line.
+pub const REPETITIONS: u64 = 1_000_000;
+
+/// Repetitions and definitions of several lines, one in the other.
+pub const WORK_DEPTH: usize = 64;
+
+/// Words of one block of the top level: 200,000 servers of twelve lines in one virtual server fit
+/// twice.
+pub const BLOCK_WORDS: usize = 16_000_000;
+
 /// Diagnostics kept for one configuration: what comes after is counted, not kept.
 pub const DIAGNOSTICS: usize = 1_000;

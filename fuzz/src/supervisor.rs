@@ -8,6 +8,7 @@
 //! - one `ReadConfig` at a time, each answered text comes into force;
 //! - after an order to stop nothing new is started but what tidies up, once for each kind, and when
 //!   every child has been reaped there is one `Exit`, and nothing behind it;
+//! - addresses are let go of while no child runs that may hold them;
 //! - deadlines lie in the future after `handle_timeout`, and the same stream at another time of the
 //!   clock does the same.
 
@@ -342,6 +343,10 @@ impl<'a> Player<'a> {
                     "all is not well"
                 );
             }
+            SupervisorAction::LetGo => {
+                let holds = |life: &(Kind, Life)| life.0 == Kind::Vrrp;
+                assert!(!self.alive.values().any(holds), "taken from a child");
+            }
             SupervisorAction::Signal { child, signal } => self.check_signal(*child, *signal),
             SupervisorAction::ReadConfig => {
                 assert!(
@@ -462,6 +467,7 @@ fn terms(wanted: Kinds, choice: u8) -> Terms {
         hello_interval,
         child_wait_time,
         settled_after: hello_interval * 10,
+        patience: [Duration::ZERO, Duration::from_secs(1)][usize::from(choice & 1)],
     }
 }
 

@@ -7,6 +7,7 @@ use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use relevo_core::config::bound::Bound;
 use relevo_core::config::{Processes, start_exit_code};
 use relevo_core::journal::Secrets;
 use relevo_core::supervisor::Kind;
@@ -213,7 +214,7 @@ fn vrrp(
     let mut text = Vec::new();
     File::from(process::inherited(inheritance.text)?).read_to_end(&mut text)?;
     let parent = Talk::new(process::inherited(inheritance.parent)?);
-    let loaded = configuration::from_bytes(&options.config_file, text)?;
+    let loaded = configuration::checked_before(&options.config_file, text)?;
     let namespace = namespace::wanted(options, &loaded.text)?;
     let processes = &loaded.bound.global.processes;
     let places = Places::new(processes, namespace.as_deref());
@@ -226,12 +227,7 @@ fn vrrp(
         return Ok(code);
     }
     let pid_file = pid_file(options.vrrp_pid_file.as_deref(), &places);
-    let mut bound = loaded.bound;
-    bound.global.release_vips = options.release_vips;
-    if inheritance.reloaded {
-        bound.global.startup_delay = Duration::ZERO;
-    }
-    let bound = Arc::new(bound);
+    let bound = Arc::new(with_options(loaded.bound, options, inheritance));
     let processes = bound.global.processes.clone();
     let seed = processes
         .random_seed
@@ -257,6 +253,9 @@ fn vrrp(
     if options.address_monitoring {
         executor.tell_addresses();
     }
+    if options.dump_conf {
+        executor.tell_configuration();
+    }
     // Last, so that what was needed to get here is locked too, and was not done in a hurry.
     executor.run_by(Schedule::apply("vrrp", &processes.vrrp, &processes));
     // A parent that is gone already shows when the loop looks at its socket.
@@ -268,6 +267,16 @@ fn vrrp(
     });
     drop(pid_file);
     Ok(code)
+}
+
+/// What the command line adds to the configuration.
+fn with_options(mut bound: Bound, options: &Options, inheritance: Inheritance) -> Bound {
+    bound.global.release_vips = options.release_vips;
+    bound.global.keep_vips = options.keep_vips;
+    if inheritance.reloaded {
+        bound.global.startup_delay = Duration::ZERO;
+    }
+    bound
 }
 
 /// Makes the process what its configuration says it should be, as far as that has to come before

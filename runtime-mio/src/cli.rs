@@ -60,6 +60,10 @@ pub(crate) struct Options {
     pub(crate) ignore_sigint: bool,
     /// `-X`: virtual addresses go with the mastership even if they were there before.
     pub(crate) release_vips: bool,
+    /// `-V`: at the end nothing is said and nothing removed.
+    pub(crate) keep_vips: bool,
+    /// `-d`: the configuration is logged.
+    pub(crate) dump_conf: bool,
     /// `-a`: the kernel's news about addresses are logged.
     pub(crate) address_monitoring: bool,
     /// `-m`, or `-M`.
@@ -98,6 +102,8 @@ impl Default for Options {
             vrrp_pid_file: None,
             namespace: None,
             release_vips: false,
+            keep_vips: false,
+            dump_conf: false,
             address_monitoring: false,
             core_dump: false,
             core_pattern: None,
@@ -234,6 +240,8 @@ impl Reader {
             Name::VrrpPid => options.vrrp_pid_file = path(value),
             Name::Namespace => options.namespace = value,
             Name::ReleaseVips => options.release_vips = true,
+            Name::DontReleaseVrrp => options.keep_vips = true,
+            Name::DumpConf => options.dump_conf = true,
             Name::AddressMonitoring => options.address_monitoring = true,
             Name::CoreDump => options.core_dump = true,
             Name::CoreDumpPattern => {
@@ -247,9 +255,7 @@ impl Reader {
             Name::IgnoreSigint => options.ignore_sigint = true,
             // The processes that these concern do not exist yet, and the log file needs no flush.
             Name::NoBfd | Name::CheckersPid | Name::BfdPid | Name::FlushLogFile => {}
-            Name::DontReleaseVrrp
-            | Name::DontReleaseIpvs
-            | Name::DumpConf
+            Name::DontReleaseIpvs
             | Name::Snmp
             | Name::SnmpAgentSocket
             | Name::AllConfig

@@ -6,10 +6,9 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::cli::{Options, Report};
 use crate::control::place;
 use crate::control::protocol::{GREETING, Head, Request};
-use crate::{exit, parent};
+use crate::{check, exit};
 
 /// How long a daemon may take to say anything; it takes its time for a reload.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -20,17 +19,19 @@ Usage: relevo status [--json]     how the daemon and its virtual routers are
                                   with --plan say what would change, and change nothing
        relevo plan                the same as reload --plan
        relevo journal             the last inputs of the VRRP process, as a trace
-       relevo check FILE          what is wrong with a configuration
-Each with --instance NAME and --namespace NAME (as in the daemon's configuration) or --socket PATH
+       relevo check FILE...       what is wrong with configurations (see relevo check --help)
+       relevo explain [CODE]      what a finding means and how to mend it
+The first four with --instance NAME and --namespace NAME (as in the daemon's configuration) or --socket PATH
 (or RELEVO_SOCKET=PATH in the environment) for another daemon than the usual one.
-Exit status: 0 if all is well, 1 if not.
+Exit status: 0 if all is well, 1 if not; of check see there.
 ";
 
 /// What the words ask for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Command {
     Ask { request: Request, socket: PathBuf },
-    Check(PathBuf),
+    Check(check::Wish),
+    Explain(Vec<OsString>),
     Help,
 }
 
@@ -44,7 +45,8 @@ pub(crate) fn run(words: &[OsString]) -> Option<u8> {
             Ok(code) => code,
             Err(text) => complain(&text),
         },
-        Ok(Command::Check(file)) => check(file),
+        Ok(Command::Check(wish)) => check::run(&wish),
+        Ok(Command::Explain(codes)) => check::explain(&codes),
         Ok(Command::Help) => {
             _ = io::stdout().write_all(USAGE.as_bytes());
             exit::NORMAL
@@ -65,7 +67,8 @@ fn read(first: &OsStr, rest: &[OsString]) -> Option<Result<Command, String>> {
         "reload" => Request::Reload,
         "plan" => Request::Plan,
         "journal" => Request::Journal,
-        "check" => return Some(read_check(rest)),
+        "check" => return Some(check::read(rest).map(Command::Check)),
+        "explain" => return Some(Ok(Command::Explain(rest.to_vec()))),
         _ => return None,
     };
     let (mut socket, mut namespace, mut instance) = (None, None, None);
@@ -105,31 +108,6 @@ fn read(first: &OsStr, rest: &[OsString]) -> Option<Result<Command, String>> {
         (None, namespace, instance) => place::path(namespace.as_deref(), instance.as_deref()),
     };
     Some(Ok(Command::Ask { request, socket }))
-}
-
-fn read_check(rest: &[OsString]) -> Result<Command, String> {
-    match rest {
-        [word] if word == "--help" || word == "-h" => Ok(Command::Help),
-        [file] => Ok(Command::Check(file.into())),
-        _ => Err("check wants one file".to_owned()),
-    }
-}
-
-/// As `-t`, but it says when all is well, and a file that cannot be read is not.
-fn check(file: PathBuf) -> u8 {
-    if let Err(error) = std::fs::File::open(&file) {
-        return complain(&format!("{}: {error}", file.display()));
-    }
-    let name = file.display().to_string();
-    let options = Options {
-        config_file: file,
-        ..Options::default()
-    };
-    let code = parent::test_configuration(&options, &Report::Stderr);
-    if code == exit::NORMAL {
-        _ = writeln!(io::stdout(), "{name}: good");
-    }
-    code
 }
 
 /// Asks, prints the answer, and returns the exit code; an error is what to complain about.
@@ -256,8 +234,10 @@ mod tests {
         assert_eq!(named, Path::new("/run/keepalived/relevo_blue.sock"));
         let named = asks(&["journal", "--namespace=red", "--instance=blue"]).1;
         assert_eq!(named, Path::new("/run/keepalived/red/relevo_blue.sock"));
-        let file = Command::Check("a.conf".into());
-        assert_eq!(command(&["check", "a.conf"]), Some(Ok(file)));
+        let checks = |words: &[&str]| matches!(command(words), Some(Ok(Command::Check(_))));
+        assert!(checks(&["check", "a.conf"]) && checks(&["check", "--help"]));
+        let codes = Command::Explain(vec!["a".into()]);
+        assert_eq!(command(&["explain", "a"]), Some(Ok(codes)));
         assert_eq!(command(&["status", "--help"]), Some(Ok(Command::Help)));
     }
 
@@ -270,7 +250,7 @@ mod tests {
             &["status", "--socket"],
             &["status", "--instance"],
             &["check"],
-            &["check", "a", "b"],
+            &["check", "a=b"],
         ] {
             assert!(matches!(command(words), Some(Err(_))), "{words:?}");
         }

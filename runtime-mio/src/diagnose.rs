@@ -1,6 +1,8 @@
 //! Diagnostics for people: one line that says everything, then the place in the text.
 
+use std::fmt::Write;
 use std::io::{self, IsTerminal};
+use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Patch, Renderer, Snippet};
 use relevo_core::config::{Diagnostic, Severity};
@@ -17,7 +19,14 @@ pub(crate) enum Style {
 impl Style {
     /// What suits stderr.
     pub(crate) fn of_stderr() -> Self {
-        if io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
+        Self::of(&io::stderr())
+    }
+
+    /// What suits `stream`: colours on a terminal, unless NO_COLOR is set to something
+    /// (no-color.org).
+    pub(crate) fn of(stream: &impl IsTerminal) -> Self {
+        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        if stream.is_terminal() && !refused {
             Self::Terminal
         } else {
             Self::Plain
@@ -28,11 +37,20 @@ impl Style {
 /// The whole report: for each diagnostic the line `FILE:LINE:COLUMN: severity: message`, the place
 /// in `text`, and what can be done.
 pub(crate) fn render(text: &str, diagnostics: &[Diagnostic], style: Style) -> String {
+    render_all(&|_| Some(text), diagnostics, style)
+}
+
+/// The same for findings in several files, whose texts `text_of` has by their names.
+pub(crate) fn render_all<'t>(
+    text_of: &dyn Fn(&str) -> Option<&'t str>,
+    diagnostics: &[Diagnostic],
+    style: Style,
+) -> String {
     let mut report = String::new();
     for diagnostic in diagnostics {
         report.push_str(&headline(diagnostic));
-        report.push('\n');
-        if let Some(snippet) = snippet(text, diagnostic, style) {
+        _ = writeln!(report, " [{}]", diagnostic.code);
+        if let Some(snippet) = snippet(text_of, diagnostic, style) {
             report.push_str(&snippet);
             report.push('\n');
         }
@@ -54,29 +72,40 @@ pub(crate) fn headline(diagnostic: &Diagnostic) -> String {
 }
 
 /// The lines of the text that it is about; `None` if it is about no place in this text.
-fn snippet(text: &str, diagnostic: &Diagnostic, style: Style) -> Option<String> {
-    let span = diagnostic.span.clone();
-    // A place at the very end of the text has nothing to be shown.
-    text.get(span.clone()).filter(|_| span.start < text.len())?;
-    // Only the lines around it: the renderer looks at all of its source.
-    let start = text[..span.start]
-        .rfind('\n')
-        .map_or(0, |newline| newline + 1);
-    let end = text[span.end..]
-        .find('\n')
-        .map_or(text.len(), |newline| span.end + newline);
-    let source = &text[start..end];
-    let within = span.start - start..span.end - start;
-    let line = text[..start].matches('\n').count() + 1;
+fn snippet<'t>(
+    text_of: &dyn Fn(&str) -> Option<&'t str>,
+    diagnostic: &Diagnostic,
+    style: Style,
+) -> Option<String> {
+    let lines = Lines::around(text_of(&diagnostic.file)?, diagnostic.span.clone())?;
     let level = match diagnostic.severity {
         Severity::Deprecated | Severity::Warning => Level::WARNING,
         Severity::Error | Severity::Refused | Severity::Fatal => Level::ERROR,
     };
     let mut place = Group::with_level(level).element(
-        Snippet::source(source)
-            .line_start(line)
-            .annotation(AnnotationKind::Primary.span(within.clone())),
+        Snippet::source(lines.source)
+            .line_start(lines.number)
+            .annotation(AnnotationKind::Primary.span(lines.within.clone())),
     );
+    for related in diagnostic.related.iter().take(RELATED) {
+        let other = text_of(&related.file);
+        if let Some(lines) = other.and_then(|text| Lines::around(text, related.span.clone())) {
+            place = place.element(
+                Snippet::source(lines.source)
+                    .line_start(lines.number)
+                    .path(related.file.as_str())
+                    .annotation(
+                        AnnotationKind::Context
+                            .span(lines.within)
+                            .label(related.text.as_str()),
+                    ),
+            );
+        }
+    }
+    if let Some(more) = diagnostic.related.len().checked_sub(RELATED + 1) {
+        let text = format!("and {} more places", more + 1);
+        place = place.element(Level::NOTE.message(text));
+    }
     if let Some(help) = &diagnostic.help {
         place = place.element(Level::HELP.message(help.as_str()));
     }
@@ -86,9 +115,9 @@ fn snippet(text: &str, diagnostic: &Diagnostic, style: Style) -> Option<String> 
             Level::HELP
                 .secondary_title("perhaps this was meant")
                 .element(
-                    Snippet::source(source)
-                        .line_start(line)
-                        .patch(Patch::new(within, suggestion.as_str())),
+                    Snippet::source(lines.source)
+                        .line_start(lines.number)
+                        .patch(Patch::new(lines.within, suggestion.as_str())),
                 ),
         );
     }
@@ -97,6 +126,36 @@ fn snippet(text: &str, diagnostic: &Diagnostic, style: Style) -> Option<String> 
         Style::Plain => Renderer::plain(),
     };
     Some(renderer.render(&groups))
+}
+
+/// Second places that are shown; the rest is counted.
+const RELATED: usize = 3;
+
+/// Whole lines around a place: the renderer looks at all of its source.
+struct Lines<'t> {
+    source: &'t str,
+    /// Of the first one, from 1.
+    number: usize,
+    /// The place in them.
+    within: Range<usize>,
+}
+
+impl<'t> Lines<'t> {
+    /// `None` if there is no such place in `text`, or nothing to be shown at it, as at its very end.
+    fn around(text: &'t str, span: Range<usize>) -> Option<Self> {
+        text.get(span.clone()).filter(|_| span.start < text.len())?;
+        let start = text[..span.start]
+            .rfind('\n')
+            .map_or(0, |newline| newline + 1);
+        let end = text[span.end..]
+            .find('\n')
+            .map_or(text.len(), |newline| span.end + newline);
+        Some(Self {
+            source: &text[start..end],
+            number: text[..start].matches('\n').count() + 1,
+            within: span.start - start..span.end - start,
+        })
+    }
 }
 
 #[cfg(test)]

@@ -5,12 +5,13 @@
 //!   `core_dump`: how they are called and how they run; `memory`: what outlives them
 //! - `daemon`: the loop that each of them runs; `exec`: an executor for each machine
 //! - `netlink`, `vrrp_io`, `arp_io`: the kernel and the wire; `sys`: system calls
-//! - `configuration`, `host_facts`, `diagnose`: the file, and what is wrong with it
+//! - `configuration`, `host_facts`, `diagnose`, `check`: the file, and what is wrong with it
 //! - `logger`, `syslog`: lines to whoever reads them, off the loop
 //!
 //! A library only so that the decoders can be fuzzed; its one entry is [`main`].
 
 mod arp_io;
+mod check;
 mod child;
 mod cli;
 mod clock;
@@ -26,6 +27,7 @@ mod exit;
 #[doc(hidden)]
 pub mod fuzzing;
 mod host_facts;
+mod leftovers;
 mod logger;
 mod memory;
 mod namespace;

@@ -24,14 +24,15 @@ use std::sync::atomic::{Ordering, compiler_fence};
 
 use relevo_core::ids::InstanceId;
 use relevo_core::machine::Out;
-use relevo_core::time::Instant;
+use relevo_core::time::{Duration, Instant};
 use relevo_core::vrrp::VrrpAction;
 use relevo_core::vrrp::snapshot::{RECORD_LEN, Records};
 
 use crate::clock;
 use crate::places::{self, make_directory};
-use crate::sys::lock;
-use crate::sys::shared::{SharedWords, anonymous_file, effective_user};
+use crate::sys::process::user;
+use crate::sys::shared::{SharedWords, anonymous_file};
+use crate::sys::{self, lock};
 
 /// The first word of the file: its kind and the version of its layout.
 const MAGIC: u64 = u64::from_le_bytes(*b"RELEVO\x00\x01");
@@ -49,6 +50,11 @@ const SLOT: usize = STAMPS + 2;
 
 /// Octets of a page: the file grows by whole ones.
 const PAGE: usize = 4_096;
+
+/// A child whose parent was killed has the lock until it has left, and so long a new daemon waits. It
+/// leaves within a few hundredths of a second.
+const LOCK_WAIT: Duration = Duration::from_secs(1);
+const LOCK_NAP: Duration = Duration::from_millis(10);
 
 /// More slots than any configuration has: the file does not grow for ever.
 const SLOTS_MAX: usize = 1 << 20;
@@ -97,7 +103,7 @@ impl MemoryFile {
         if !data.is_file() {
             return refuse("it is not a regular file");
         }
-        if data.uid() != effective_user() {
+        if data.uid() != user() {
             return refuse("it belongs to another user");
         }
         if data.mode() & 0o077 != 0 {
@@ -106,8 +112,12 @@ impl MemoryFile {
         if data.nlink() != 1 {
             return refuse("it has more than one name");
         }
-        if !lock::try_lock(&file)? {
-            return refuse("another daemon uses it");
+        let limit = clock::now() + LOCK_WAIT;
+        while !lock::try_lock(&file)? {
+            if clock::now() >= limit {
+                return refuse("another daemon uses it");
+            }
+            sys::nap(LOCK_NAP);
         }
         let path = Some(path.to_owned());
         let memory = Self { file, path };
@@ -151,7 +161,12 @@ impl MemoryFile {
 /// runs several daemons on a host gives each its own.
 pub(crate) fn path(vrrp_pid_file: Option<&Path>) -> PathBuf {
     match vrrp_pid_file {
-        Some(file) => file.with_extension("memory"),
+        Some(file) if file.extension() == Some("pid".as_ref()) => file.with_extension("memory"),
+        Some(file) => {
+            let mut name = file.as_os_str().to_owned();
+            name.push(".memory");
+            name.into()
+        }
         None => Path::new(places::OWN).join("relevo_vrrp.memory"),
     }
 }

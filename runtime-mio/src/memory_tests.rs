@@ -237,3 +237,28 @@ fn adverts_are_stamped_when_they_have_left() {
     let (at, adverts) = stamps(&kept);
     assert!(at >= before && adverts == 2, "{at} {adverts}");
 }
+
+#[test]
+fn each_pid_file_has_a_memory_of_its_own() {
+    let of = |file: &str| path(Some(Path::new(file)));
+    assert_eq!(of("/run/vrrp.pid"), Path::new("/run/vrrp.memory"));
+    assert_eq!(of("/run/vrrp.a"), Path::new("/run/vrrp.a.memory"));
+    assert_eq!(of("/run/vrrp"), Path::new("/run/vrrp.memory"));
+    assert_ne!(of("/run/vrrp.a"), of("/run/vrrp.b"));
+}
+
+/// The child of a killed parent holds the file while it says farewell.
+#[test]
+fn one_that_is_about_to_leave_is_waited_for() {
+    let folder = folder("wait");
+    let path = folder.join("x.memory");
+    let before = MemoryFile::open(&path).expect("a file");
+    let leaving = std::thread::spawn(move || {
+        sys::nap(Duration::from_millis(100));
+        drop(before);
+    });
+    let after = MemoryFile::open(&path).expect("a file");
+    assert!(after.path.is_some(), "it is the one in memory");
+    leaving.join().expect("it left");
+    fs::remove_dir_all(&folder).expect("ours");
+}

@@ -386,9 +386,7 @@ impl Row {
     /// What this version leaves undone; `None` if the option works.
     pub(crate) const fn left_undone(&self) -> Option<&'static str> {
         Some(match self.name {
-            Name::DontReleaseVrrp => "leave the virtual addresses in place at exit",
             Name::DontReleaseIpvs => "leave the IPVS table in place at exit",
-            Name::DumpConf => "log the configuration at start",
             Name::Snmp => "start SNMP",
             Name::SnmpAgentSocket => "choose the SNMP master agent",
             Name::AllConfig => "make an unreadable included file an error",
@@ -408,6 +406,8 @@ impl Row {
             | Name::LogFile
             | Name::FlushLogFile
             | Name::Umask
+            | Name::DontReleaseVrrp
+            | Name::DumpConf
             | Name::DontRespawn
             | Name::DontFork
             | Name::Pid

@@ -78,11 +78,11 @@ pub(crate) fn test_configuration(options: &Options, report: &Report) -> u8 {
             let code = check_exit_code(&diagnostics);
             (diagnose::render(&text, &diagnostics, style), code)
         }
-        // The original's code, which scripts may rely on; so the text has to make it plain.
+        // The original passes such a test, which lets a typing error through.
         Err(error) => {
             let path = path.display();
             let text = format!("{path}: {error}: nothing was read, so NOTHING WAS CHECKED\n");
-            (text, exit::NORMAL)
+            (text, exit::NO_CONFIG)
         }
     };
     let written = match report {
@@ -382,6 +382,7 @@ fn watch(
     let findings = Findings::default();
     let desk = desk(options, &processes, Rc::clone(&findings))?;
     let around = Around {
+        vrrp_stays: options.keep_vips && text.terms.wanted.contains(Kind::Vrrp),
         processes,
         reloading: text.global.reloading.clone(),
         usual_marker: places.reload_file(),
@@ -399,7 +400,7 @@ fn watch(
         planner: planner(options.clone()),
     });
     let code = daemon::run(&mut machine, &mut executor);
-    if matches!(code, Ok(exit::NORMAL)) {
+    if matches!(code, Ok(exit::NORMAL)) && !options.keep_vips {
         executor.leave();
     }
     // Its socket stands among the files.
@@ -412,6 +413,8 @@ fn watch(
 
 /// What surrounds the reading of a new text.
 struct Around {
+    /// The VRRP child stays even if nothing is left for it: one that leaves by `-V` removes nothing.
+    vrrp_stays: bool,
     /// The words that cannot change.
     processes: Processes,
     /// The words about reloads that are in force.
@@ -428,11 +431,16 @@ fn read_config(
     mut around: Around,
     findings: Findings,
 ) -> ReadConfig {
-    Box::new(move || {
+    Box::new(move |early| {
         let _marked = Marked::set(&around.reloading.marker, &around.usual_marker);
         let path = &options.config_file;
-        let loaded = match configuration::load(path) {
-            Ok(loaded) => loaded,
+        let read = configuration::read(path).and_then(|text| {
+            let file = text_file(&text, &around.processes)?;
+            early(&file);
+            Ok((file, configuration::from_text(path, text)?))
+        });
+        let (file, loaded) = match read {
+            Ok(read) => read,
             Err(error) => {
                 log::error!("{}: {error}", path.display());
                 findings.replace(format!("{}: {error}\n", path.display()));
@@ -454,24 +462,21 @@ fn read_config(
             findings.replace(cannot_change(word) + "\n");
             return None;
         }
-        match text_file(&loaded.text, &around.processes) {
-            Ok(file) => {
-                let terms = Terms::new(wanted(&options, &loaded.bound), &loaded.bound);
-                known = loaded.diagnostics;
-                around.reloading = loaded.bound.global.reloading.clone();
-                around.alarm = Alarm::follow(around.alarm.take(), &around.reloading);
-                let global = loaded.bound.global;
-                Some(Text {
-                    file,
-                    terms,
-                    global,
-                })
-            }
-            Err(error) => {
-                log::error!("The new configuration cannot be handed on: {error}");
-                None
-            }
+        let mut wanted = wanted(&options, &loaded.bound);
+        if around.vrrp_stays {
+            wanted = wanted.with(Kind::Vrrp);
         }
+        around.vrrp_stays = options.keep_vips && wanted.contains(Kind::Vrrp);
+        let terms = Terms::new(wanted, &loaded.bound);
+        known = loaded.diagnostics;
+        around.reloading = loaded.bound.global.reloading.clone();
+        around.alarm = Alarm::follow(around.alarm.take(), &around.reloading);
+        let global = loaded.bound.global;
+        Some(Text {
+            file,
+            terms,
+            global,
+        })
     })
 }
 

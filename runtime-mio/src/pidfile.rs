@@ -9,7 +9,8 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::sys::{lock, process};
+use crate::places::is_own_file;
+use crate::sys::lock;
 
 /// Files that may be swapped under our hands before it looks deliberate.
 const ATTEMPTS: usize = 16;
@@ -42,7 +43,7 @@ impl PidFile {
     pub(crate) fn acquire(path: &Path) -> Result<Self, Refused> {
         for _ in 0..ATTEMPTS {
             let mut file = open(path)?;
-            if !is_ours(&file)? {
+            if !is_own_file(&file)? {
                 let what = "the file is not a plain one of our own";
                 return Err(io::Error::new(io::ErrorKind::PermissionDenied, what).into());
             }
@@ -107,12 +108,6 @@ pub(crate) fn number_in(text: &str) -> Option<u32> {
     text.trim().parse().ok().filter(|&pid| pid > 0)
 }
 
-/// True if writing into `file` can hurt nobody else: a plain file of this user, with one name.
-fn is_ours(file: &File) -> io::Result<bool> {
-    let data = file.metadata()?;
-    Ok(data.is_file() && data.nlink() <= 1 && data.uid() == process::user())
-}
-
 /// True if `path` still names the open `file`.
 fn is_at(file: &File, path: &Path) -> bool {
     let identity = |data: fs::Metadata| (data.dev(), data.ino());
@@ -135,6 +130,7 @@ fn is_original(pid: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::process;
 
     fn path(name: &str) -> PathBuf {
         let path = std::env::temp_dir().join(format!("relevo-{name}-{}.pid", std::process::id()));

@@ -1,14 +1,17 @@
 //! Where the daemon's files are and how its processes are called: one place for the names that
 //! depend on `use_pid_dir`, `instance` and the network namespace.
 
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::{fs, io::ErrorKind};
 
 use relevo_core::config::Processes;
 use relevo_core::status::data::Facts;
 use relevo_core::supervisor::Kind;
+
+use crate::sys::process;
 
 /// Where files of running programs are.
 const RUN: &str = "/run";
@@ -137,6 +140,12 @@ pub(crate) fn make_directory(path: &Path) -> io::Result<()> {
         }
         Err(error) => Err(error),
     }
+}
+
+/// True if writing into `file` can hurt nobody else: a plain file of this user, with one name.
+pub(crate) fn is_own_file(file: &File) -> io::Result<bool> {
+    let data = file.metadata()?;
+    Ok(data.is_file() && data.nlink() <= 1 && data.uid() == process::user())
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use relevo_core::config::reloading::{Marker, Reloading};
 
+use crate::places::is_own_file;
+
 /// A file that is there as long as this value.
 pub(crate) struct Marked {
     path: PathBuf,
@@ -53,14 +55,15 @@ pub(crate) fn report(reloading: &Reloading, text: &str) {
     }
 }
 
-/// Never through a link, and never something that would wait for a reader.
+/// Never through a link, never something that would wait for a reader, and never a file of somebody
+/// else's, who could read what is written there.
 fn plain_file(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
     let file = options.mode(0o600).custom_flags(flags).open(path)?;
-    if file.metadata()?.is_file() {
+    if is_own_file(&file)? {
         Ok(file)
     } else {
-        Err(io::Error::other("it is no plain file"))
+        Err(io::Error::other("it is not a plain file of our own"))
     }
 }
 
@@ -105,6 +108,24 @@ mod tests {
         };
         report(&reloading, "x");
         assert!(Marked::set(&Marker::Usual, &link).is_none());
+        assert_eq!(fs::read_to_string(&target).expect("read"), "mine");
+        // Nor into what somebody else has put there, or calls by another name.
+        let other = here.join("other");
+        fs::hard_link(&target, &other).expect("another name");
+        let reloading = Reloading {
+            check_log: Some(other.display().to_string()),
+            ..Reloading::default()
+        };
+        report(&reloading, "x");
+        fs::remove_file(&other).expect("removed");
+        if crate::sys::process::user() == 0 {
+            std::os::unix::fs::chown(&target, Some(65_534), None).expect("we are root");
+            let reloading = Reloading {
+                check_log: Some(target.display().to_string()),
+                ..Reloading::default()
+            };
+            report(&reloading, "x");
+        }
         assert_eq!(fs::read_to_string(&target).expect("read"), "mine");
         let log = here.join("log");
         let reloading = Reloading {

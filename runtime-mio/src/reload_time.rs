@@ -4,8 +4,9 @@
 //! blank or `T`) it is that moment once. Local time, or UTC with a `Z` behind it. A thread of the
 //! parent looks at the file once a second while the word is configured.
 
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -102,7 +103,12 @@ fn watch(path: &Path, repeat: bool, stop: &AtomicBool) {
 
 fn read(path: &Path) -> io::Result<String> {
     let mut text = String::new();
-    File::open(path)?.take(LENGTH).read_to_string(&mut text)?;
+    // A pipe must not hold the thread for ever.
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path)?;
+    file.take(LENGTH).read_to_string(&mut text)?;
     Ok(text)
 }
 

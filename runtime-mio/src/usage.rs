@@ -32,7 +32,7 @@ pub(crate) fn help() -> String {
     _ = writeln!(text, "\nWithout -f the configuration is {CONFIG_FILE}.");
     _ = writeln!(
         text,
-        "* not built yet: told in the log and ignored; -T and -s are refused"
+        "* not built yet: told in the log and ignored; -T is refused"
     );
     text
 }
@@ -56,5 +56,19 @@ mod tests {
             assert_eq!(listed, 1, "{name}");
         }
         assert!(text.lines().all(|line| line.len() <= 110), "{text}");
+    }
+
+    #[test]
+    fn every_option_stands_in_the_manual() {
+        let page = include_str!("../man/relevo.8").replace("\\-", "-");
+        let options = page.split_once(".SH OPTIONS").expect("options").1;
+        let options = options.split_once(".SH ").expect("an end").0;
+        let listed: Vec<&str> = options
+            .split([' ', '"', '\n', '=', '[', '\\'])
+            .filter(|word| word.starts_with("--"))
+            .collect();
+        let rows = TABLE.iter().filter(|row| !row.help.is_empty());
+        let known: Vec<String> = rows.map(|row| format!("--{}", row.long)).collect();
+        assert_eq!(listed, known);
     }
 }

@@ -7,7 +7,9 @@
 //! | octet | from | message | number | rest | descriptor |
 //! |---|---|---|---|---|---|
 //! | H | parent | hello | of the hello | - | - |
-//! | C | parent | reload | of the reload | - | the text |
+//! | P | parent | prepare | of the text | - | the text |
+//! | F | parent | forget | of the text | - | - |
+//! | C | parent | reload | of the reload | the number of the text | the text |
 //! | A | parent | ask | of the question | what is asked | - |
 //! | R | child | ready | 0 | - | - |
 //! | h | child | here | of the hello | - | - |
@@ -39,11 +41,25 @@ pub(crate) enum ToChild<'a> {
         /// Its number.
         n: u64,
     },
+    /// The text in the descriptor that comes along is being checked and may be in force soon:
+    /// whoever reads it now need not do so then. [`Reload`](Self::Reload) or
+    /// [`Forget`](Self::Forget) follows.
+    Prepare {
+        /// The number of the text.
+        n: u64,
+    },
+    /// The text of this number will never be in force.
+    Forget {
+        /// The number of the text.
+        n: u64,
+    },
     /// The text in the descriptor that comes along is in force from now on. Answered by
     /// [`FromChild::Reloaded`].
     Reload {
         /// Its number.
         n: u64,
+        /// The number of the text; it may have been prepared under it.
+        text: u64,
     },
     /// A question. Answered by [`FromChild::Told`].
     Ask {
@@ -144,7 +160,12 @@ impl<'a> ToChild<'a> {
     pub(crate) fn encode(&self, into: &mut Vec<u8>) {
         match *self {
             Self::Hello { n } => header(b'H', n, into),
-            Self::Reload { n } => header(b'C', n, into),
+            Self::Prepare { n } => header(b'P', n, into),
+            Self::Forget { n } => header(b'F', n, into),
+            Self::Reload { n, text } => {
+                header(b'C', n, into);
+                into.extend_from_slice(&text.to_be_bytes());
+            }
             Self::Ask { n, what } => {
                 header(b'A', n, into);
                 into.extend_from_slice(what.get(..REST_MAX).unwrap_or(what));
@@ -156,7 +177,13 @@ impl<'a> ToChild<'a> {
     pub(crate) fn decode(packet: &'a [u8]) -> Result<Self, Unreadable> {
         match split(packet)? {
             (b'H', n, []) => Ok(Self::Hello { n }),
-            (b'C', n, []) => Ok(Self::Reload { n }),
+            (b'P', n, []) => Ok(Self::Prepare { n }),
+            (b'F', n, []) => Ok(Self::Forget { n }),
+            (b'C', n, text) => {
+                let text = text.try_into().map(u64::from_be_bytes);
+                let text = text.map_err(|_| Unreadable)?;
+                Ok(Self::Reload { n, text })
+            }
             (b'A', n, what) => Ok(Self::Ask { n, what }),
             _ => Err(Unreadable),
         }
@@ -280,9 +307,14 @@ mod tests {
     use super::*;
     use crate::sys::memfd;
 
-    const FROM_PARENT: [ToChild<'_>; 4] = [
+    const FROM_PARENT: [ToChild<'_>; 6] = [
         ToChild::Hello { n: 1 },
-        ToChild::Reload { n: u64::MAX },
+        ToChild::Prepare { n: 2 },
+        ToChild::Forget { n: 3 },
+        ToChild::Reload {
+            n: u64::MAX,
+            text: 7,
+        },
         ToChild::Ask { n: 3, what: b"" },
         ToChild::Ask {
             n: 4,
@@ -387,7 +419,7 @@ mod tests {
         parent
             .tell_child(&ToChild::Hello { n: 1 }, None)
             .expect("sent");
-        let reload = ToChild::Reload { n: 2 };
+        let reload = ToChild::Reload { n: 2, text: 1 };
         parent
             .tell_child(&reload, Some(text.as_fd()))
             .expect("sent");

@@ -170,11 +170,11 @@ fn findings_are_appended_to_the_file_that_was_named() {
 }
 
 #[test]
-fn a_test_of_a_missing_file_passes_but_says_plainly_that_it_is_none() {
+fn a_test_of_a_missing_file_fails_and_says_that_it_is_none() {
     let place = Place::new("missing");
     for path in [place.path("missing.conf"), place.path("")] {
         let output = relevo(&["-t", "-f", &path]);
-        assert_eq!(code(&output), Some(0));
+        assert_eq!(code(&output), Some(6));
         let told = stderr(&output);
         assert!(
             told.starts_with(&path) && told.contains("NOTHING WAS CHECKED"),

@@ -387,12 +387,13 @@ fn a_child_that_is_stopped_is_replaced() {
 fn a_child_that_hangs_again_and_again_is_started_with_pauses() {
     let mut daemon = Daemon::start_with("hung-twice", WATCHED, &["-n"]);
     let mut child = daemon.child();
-    for pause in ["starts again in 1 s", "starts again in 2 s"] {
+    // Each time one is started that only tidies up, and another one after the pause.
+    for (pause, starts) in [("starts again in 1 s", 3), ("starts again in 2 s", 5)] {
         kill(child, "STOP");
         daemon.wait_for_log(pause);
+        daemon.wait_for_log_times("Starting VRRP child process", starts);
         child = successor(&daemon, child);
     }
-    daemon.wait_for_log_times("Starting VRRP child process", 3);
     daemon.signal("TERM");
     assert_eq!(daemon.wait().code(), Some(0));
 }
@@ -656,4 +657,27 @@ fn in_the_background_the_caller_returns_and_the_pid_file_names_the_daemon() {
         assert!(log.contains(line), "{name}: {log}");
     }
     _ = fs::remove_dir_all(&place);
+}
+
+/// Each option of 2.2.7 does what it says, or the log says that it does not.
+#[test]
+fn options_without_an_effect_are_told() {
+    let place = place("ignored");
+    let options = ["-I", "-x", "-A", "unix:/x", "-e", "-D", "-R"];
+    let mut process = command(&place, &options).spawn().expect("the binary runs");
+    // There is no configuration, so it ends at once.
+    let status = process.wait().expect("it ends");
+    assert_eq!(status.code(), Some(6));
+    let log = fs::read_to_string(place.join("log")).expect("a log");
+    for (option, what) in [
+        ("dont-release-ipvs", "leave the IPVS table"),
+        ("snmp", "start SNMP"),
+        ("snmp-agent-socket", "choose the SNMP master agent"),
+        ("all-config", "make an unreadable included file an error"),
+    ] {
+        let told = format!("Option --{option} would {what}");
+        assert_eq!(log.matches(&told).count(), 1, "{told}: {log}");
+    }
+    assert_eq!(log.matches("so it is ignored").count(), 4, "{log}");
+    fs::remove_dir_all(&place).expect("ours");
 }

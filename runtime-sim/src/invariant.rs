@@ -60,6 +60,8 @@ pub enum Promise {
     NoPanic,
     /// A parent kills no daemon that gets processor time, and finds one that gets none.
     KillsTheHung,
+    /// While nobody runs, a host holds only what its next daemon may still go on with.
+    WaitsEmptyHanded,
     /// The configuration in force, given again, leads to no action.
     SameIsNothing,
 }
@@ -84,6 +86,7 @@ impl fmt::Display for Promise {
             Self::GoesOn => "a daemon that dies as master and is back in time goes on as one",
             Self::NoUnexpectedError => "no error without a cause",
             Self::KillsTheHung => "a parent kills a daemon that hangs, and no other",
+            Self::WaitsEmptyHanded => "nothing is held through a pause that a peer does not wait",
             Self::StopsClean => "a stopped daemon ends in time and leaves nothing behind",
             Self::Deterministic => "the same seed gives the same run",
             Self::ElectsTheRightOne => "without faults the right host is master",

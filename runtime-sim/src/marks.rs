@@ -59,6 +59,10 @@ pub struct Marks {
     pub hung: u64,
     /// A daemon started after one that ended in the middle of a reload.
     pub reload_cut_short: u64,
+    /// A parent waited before it started the next daemon.
+    pub pause: u64,
+    /// A parent removed addresses itself.
+    pub let_go: u64,
 }
 
 impl Marks {
@@ -76,7 +80,7 @@ impl Marks {
     }
 
     /// Further occurrences, for information.
-    pub fn further(&self) -> [(&'static str, u64); 20] {
+    pub fn further(&self) -> [(&'static str, u64); 22] {
         [
             ("power loss", self.power_loss),
             ("resumed as master", self.resumed_master),
@@ -98,6 +102,8 @@ impl Marks {
             ("reload of the same", self.reloaded_same),
             ("hung and killed", self.hung),
             ("reload cut short", self.reload_cut_short),
+            ("pause of a parent", self.pause),
+            ("let go by a parent", self.let_go),
         ]
     }
 
@@ -140,6 +146,8 @@ impl AddAssign for Marks {
         self.reloaded_same += other.reloaded_same;
         self.hung += other.hung;
         self.reload_cut_short += other.reload_cut_short;
+        self.pause += other.pause;
+        self.let_go += other.let_go;
     }
 }
 

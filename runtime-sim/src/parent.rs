@@ -4,14 +4,18 @@
 //! kills a daemon that gets no processor time. Now and then it comes late itself, as one that was
 //! stopped, and must then kill nobody.
 
+use relevo_core::config::bound::Bound;
 use relevo_core::ids::ChildId;
+use relevo_core::kernel::AddressKey;
 use relevo_core::machine::{Machine, Out};
 use relevo_core::rng::Rng;
 use relevo_core::supervisor::{
-    CHILD_WAIT_TIME, ChildSignal, Exit, Kind, Kinds, Settings, Supervisor, SupervisorAction,
-    SupervisorCommand, SupervisorEvent, Terms,
+    ChildSignal, Exit, Kind, Kinds, Settings, Supervisor, SupervisorAction, SupervisorCommand,
+    SupervisorEvent, SupervisorTimer, Terms,
 };
 use relevo_core::time::{Duration, Instant};
+use relevo_core::vrrp::event::VrrpEvent;
+use relevo_core::vrrp::leftovers::Leftovers;
 
 use crate::faults::{Fault, Planned};
 use crate::invariant::{Fact, Promise};
@@ -29,8 +33,15 @@ const FOUND_WITHIN: u64 = (2 + 8) * (1 + LATE_INTERVALS) + 1;
 const LATE_LOOKS: u64 = 20;
 const LATE_INTERVALS: u64 = 4;
 
+/// How often a daemon dies in a row, and the longest times between.
+const KILLS_MAX: u64 = 8;
+const KILL_GAPS_MILLIS: [u64; 5] = [1, 5, 200, 2_000, 4_000];
+
 /// How long ago a daemon that is killed may have got processor time again.
 const JUST_THAWED: Duration = Duration::from_millis(20);
+
+/// How long after it got processor time again a master may not have sent an advert yet.
+const JUST_STOOD: Duration = Duration::from_secs(10);
 
 /// The parent of one daemon.
 #[derive(Debug)]
@@ -47,16 +58,14 @@ pub struct Parent {
     exit: Option<u8>,
     /// When it looks round next, and under which number.
     planned: Option<(Instant, u64)>,
+    /// The daemon that died had got no processor time.
+    stood_still: bool,
 }
 
 impl Parent {
-    fn new(interval: Duration) -> Self {
-        let terms = Terms {
-            wanted: Kinds::NONE.with(Kind::Vrrp),
-            hello_interval: interval,
-            child_wait_time: CHILD_WAIT_TIME,
-            settled_after: (interval * 10).max(Duration::from_secs(1)),
-        };
+    fn new(interval: Duration, bound: &Bound) -> Self {
+        let wanted = Kinds::NONE.with(Kind::Vrrp);
+        let terms = Terms::with_hello(wanted, bound, interval);
         Self {
             machine: Supervisor::new(Settings {
                 terms,
@@ -70,6 +79,7 @@ impl Parent {
             told: false,
             exit: None,
             planned: None,
+            stood_still: false,
         }
     }
 }
@@ -92,7 +102,29 @@ pub(crate) fn add_parents(trial: &mut Trial) {
         let fault = Fault::Watch { host, interval };
         trial.schedule.push(Planned { at, fault, episode });
     }
+    if rng.chance(1, 3) {
+        kill_again_and_again(trial, &mut rng);
+    }
     trial.schedule.sort_by_key(|planned| planned.at);
+}
+
+/// A daemon dies again and again: in quick succession, or with time between to come back.
+fn kill_again_and_again(trial: &mut Trial, rng: &mut Rng) {
+    let next = trial.schedule.iter().map(|planned| planned.episode + 1);
+    let first = next.max().unwrap_or(0);
+    let host = rng.below(trial.spec.hosts.len() as u64) as usize;
+    let mut at = Instant::from_micros(rng.below(trial.heal_at.as_micros()));
+    for episode in first..first + rng.within(2, KILLS_MAX) as u32 {
+        let (power, after) = (false, None);
+        let fault = Fault::Crash { host, power, after };
+        trial.schedule.push(Planned { at, fault, episode });
+        let longest = rng.pick(&KILL_GAPS_MILLIS).copied().unwrap_or(1);
+        let least = longest / 2;
+        at += Duration::from_micros(rng.within(least * 1_000 + 1, longest * 1_000));
+        if at >= trial.heal_at {
+            return;
+        }
+    }
 }
 
 impl World {
@@ -114,7 +146,8 @@ impl World {
             return;
         };
         self.hosts[host].parents += 1;
-        self.hosts[host].parent = Some(Parent::new(interval));
+        let parent = Parent::new(interval, &self.hosts[host].bound);
+        self.hosts[host].parent = Some(parent);
         self.tell_parent(host, SupervisorEvent::Begin);
     }
 
@@ -135,9 +168,13 @@ impl World {
     /// The daemon is gone: the parent reaps it in a moment.
     pub(crate) fn reap_later(&mut self, host: usize) {
         let number = self.hosts[host].parents;
+        let here = &self.hosts[host];
+        let thawed = here.thawed.is_some_and(|at| self.now - at < JUST_STOOD);
+        let stood_still = here.frozen || thawed;
         let Some(parent) = &mut self.hosts[host].parent else {
             return;
         };
+        parent.stood_still = stood_still;
         let Some(child) = parent.child.take() else {
             return;
         };
@@ -157,6 +194,59 @@ impl World {
     pub(crate) fn reap(&mut self, host: usize, number: u64, child: ChildId, exit: Exit) {
         if self.hosts[host].parents == number {
             self.tell_parent(host, SupervisorEvent::Exited { child, exit });
+            self.check_empty_handed(host);
+        }
+    }
+
+    /// A pause begins in which nobody runs: what is left in the kernel must be what a successor may
+    /// still go on with when it is over.
+    fn check_empty_handed(&mut self, host: usize) {
+        let here = &self.hosts[host];
+        let parent = here.parent.as_ref();
+        let due = parent.and_then(|parent| parent.machine.next_timeout());
+        let Some((until, SupervisorTimer::Restart(_))) = due.filter(|_| here.process.is_none())
+        else {
+            return;
+        };
+        self.checker.marks.pause += 1;
+        // Nobody knows that it had stood still before it died.
+        if parent.is_some_and(|parent| parent.stood_still) {
+            return;
+        }
+        let cluster = std::rc::Rc::clone(&self.cluster);
+        for &member in cluster.on_host(host) {
+            let here = &self.hosts[host];
+            let member = &cluster.members[member];
+            let held = |key: &&AddressKey| here.kernel.holds(**key) && !here.tainted.contains(key);
+            let config = here.bound.instances.get(member.instance.0 as usize);
+            let records = here.memory.clone().records();
+            let in_time = config.is_some_and(|config| records.may_go_on(config, until));
+            if let Some(key) = member.vips.iter().find(held)
+                && !in_time
+            {
+                let text = format!("host {host} waits until {until:?} and holds {}", key.addr);
+                self.checker.fail(self.now, Promise::WaitsEmptyHanded, text);
+            }
+        }
+    }
+
+    /// The parent itself removes what a daemon has left.
+    fn let_go(&mut self, host: usize) {
+        self.checker.marks.let_go += 1;
+        self.fact(Fact::Forgotten(host));
+        let here = &mut self.hosts[host];
+        let mut left = Leftovers::default();
+        for told in here.kernel.dump() {
+            if let VrrpEvent::Kernel(event) = told.event() {
+                left.observe(&event);
+            }
+        }
+        let records = here.memory.clone().records();
+        for key in left.of(&here.bound, &records) {
+            let here = &mut self.hosts[host];
+            here.kernel.take(key);
+            here.tainted.remove(&key);
+            self.timeline_held(host, key);
         }
     }
 
@@ -230,6 +320,7 @@ impl World {
                 }
                 SupervisorAction::Note(note) => self.line(host, || format!("-- parent: {note}")),
                 SupervisorAction::Exit(_) => self.hosts[host].parent = None,
+                SupervisorAction::LetGo => self.let_go(host),
                 // Configurations are given to the machine itself, and no service manager watches.
                 SupervisorAction::Reload { .. }
                 | SupervisorAction::ReadConfig

@@ -25,6 +25,11 @@
 //! clock = 5s                    ; what its clock shows at the beginning
 //! drift = -100                  ; what its clock gains in a million
 //!
+//! [reload a 1]                  ; what `reload a 1` gives it; numbered 1, 2, .. for each host
+//! priority, interval, preempt, preempt-delay, extra, config   ; where it differs from [host a]
+//! name = VI_1                   ; of its virtual router
+//! vips = 10.0.0.101/24
+//!
 //! [client laptop]               ; sends a packet to each virtual address again and again
 //! ping = 100ms
 //!
@@ -49,7 +54,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use relevo_core::config::bound::{Bound, GarpConfig};
+use relevo_core::config::bound::{Bound, GarpConfig, InstanceConfig};
 use relevo_core::config::parse;
 use relevo_core::config::{HostFacts, InterfaceFact, Severity, bind};
 use relevo_core::ids::{Family, Version};
@@ -61,7 +66,8 @@ use crate::faults::{Fault, Names, Planned, parse_quality, parse_span};
 use crate::link::Quality;
 use crate::segment::Station;
 use crate::spec::{
-    ClientSpec, HostSpec, InstanceSpec, Pace, WorldSpec, address_global, address_v4, interface,
+    ClientSpec, HostSpec, InstanceSpec, Pace, Variant, WorldSpec, address_global, address_v4,
+    interface,
 };
 use crate::world::{Keep, World};
 
@@ -312,6 +318,17 @@ const HOST_KEYS: [&str; 10] = [
     "drift",
 ];
 
+const RELOAD_KEYS: [&str; 8] = [
+    "priority",
+    "interval",
+    "preempt",
+    "preempt-delay",
+    "extra",
+    "config",
+    "name",
+    "vips",
+];
+
 impl<'a> Reader<'a> {
     fn scenario(&self) -> Result<Scenario, String> {
         self.check_sections()?;
@@ -331,12 +348,14 @@ impl<'a> Reader<'a> {
         let usual = Pace::default();
         let schedule = self.events(&names)?;
         let paths = self.paths(&names)?;
+        let hosts: Vec<HostSpec> = hosts
+            .iter()
+            .map(|host| self.host(host, &common, &hosts))
+            .collect::<Result<_, _>>()?;
+        self.check_reloads(&hosts, &schedule)?;
         let spec = WorldSpec {
             segments: vec![base],
-            hosts: hosts
-                .iter()
-                .map(|host| self.host(host, &common, &hosts))
-                .collect::<Result<_, _>>()?,
+            hosts,
             clients: self.clients()?,
             pace: Pace {
                 order: cluster.read("order", usual.order, parse_span)?,
@@ -375,7 +394,7 @@ impl<'a> Reader<'a> {
             let right = match kind {
                 "cluster" | "expect" => words == 1,
                 "host" | "client" | "event" => words == 2,
-                "link" => words == 3,
+                "link" | "reload" => words == 3,
                 "default" => {
                     return Err("there are keys before the first [section]".into());
                 }
@@ -384,7 +403,7 @@ impl<'a> Reader<'a> {
             if !right {
                 return Err(format!(
                     "[{}] is no section: [cluster], [host NAME], [client NAME], [link FROM TO], \
-                     [event N], [expect]",
+                     [reload NAME N], [event N], [expect]",
                     section.name
                 ));
             }
@@ -425,10 +444,7 @@ impl<'a> Reader<'a> {
         all: &[HostText<'_>],
     ) -> Result<HostSpec, String> {
         let section = host.section;
-        let text = match section.get("config") {
-            Some(file) => (self.config)(file)?,
-            None => conf_text(host, common, all)?,
-        };
+        let first = self.bound(host, section, common, all)?;
         let start = section.read("start", Some(Instant::ZERO), |text| match text {
             "never" => Ok(None),
             _ => moment(text).map(Some),
@@ -438,8 +454,8 @@ impl<'a> Reader<'a> {
             return Err(format!("[{}] drift: at most 100000", section.name));
         }
         Ok(HostSpec {
-            bound: bound(&host.name, &text)?,
-            variants: Vec::new(),
+            variants: self.variants(host, &first, common, all)?,
+            bound: first,
             name: host.name.clone(),
             number: host.number,
             start,
@@ -449,6 +465,76 @@ impl<'a> Reader<'a> {
             },
             detects_duplicates: common.duplicates,
         })
+    }
+
+    /// The configuration that the keys of `section` make, or the file that they name.
+    fn bound(
+        &self,
+        host: &HostText<'_>,
+        section: &Section<'_>,
+        common: &Common,
+        all: &[HostText<'_>],
+    ) -> Result<Arc<Bound>, String> {
+        let text = match section.get("config") {
+            Some(file) => (self.config)(file)?,
+            None => conf_text(host, section, common, all)?,
+        };
+        bound(&host.name, &text)
+    }
+
+    /// What `host` may be given while it runs.
+    fn variants(
+        &self,
+        host: &HostText<'_>,
+        first: &Bound,
+        common: &Common,
+        all: &[HostText<'_>],
+    ) -> Result<Vec<Variant>, String> {
+        let mut variants = Vec::new();
+        let own = self.named("reload").filter_map(|(words, section)| {
+            let (name, number) = words.split_once(char::is_whitespace)?;
+            (name == host.name).then_some((number.trim(), section))
+        });
+        for (number, section) in own {
+            section.check(&RELOAD_KEYS)?;
+            if number != (variants.len() + 1).to_string() {
+                let next = variants.len() + 1;
+                return Err(format!("[{}]: number {next} comes next", section.name));
+            }
+            if host.section.get("config").is_some() && section.get("config").is_none() {
+                return Err(format!(
+                    "[{}] wants 'config', as its host has",
+                    section.name
+                ));
+            }
+            let pairs = [&section.pairs[..], &host.section.pairs[..]].concat();
+            let name = section.name;
+            let bound = self.bound(host, &Section { name, pairs }, common, all)?;
+            let order = order(first, &bound).ok_or_else(|| {
+                format!("[{name}] has a virtual router that its host does not begin with")
+            })?;
+            variants.push(Variant { bound, order });
+        }
+        Ok(variants)
+    }
+
+    /// Every `[reload ..]` is of a host, and every event speaks of one that is there.
+    fn check_reloads(&self, hosts: &[HostSpec], schedule: &[Planned]) -> Result<(), String> {
+        for (words, section) in self.named("reload") {
+            let name = words.split_whitespace().next().unwrap_or("");
+            if !hosts.iter().any(|host| host.name == name) {
+                return Err(format!("[{}]: no host '{name}'", section.name));
+            }
+        }
+        for planned in schedule {
+            if let Fault::Reload { host, variant } = planned.fault
+                && hosts[host].variant(variant).is_none()
+            {
+                let name = &hosts[host].name;
+                return Err(format!("there is no [reload {name} {variant}]"));
+            }
+        }
+        Ok(())
     }
 
     fn clients(&self) -> Result<Vec<ClientSpec>, String> {
@@ -523,9 +609,7 @@ impl<'a> Reader<'a> {
 }
 
 fn common(cluster: &Section<'_>) -> Result<Common, String> {
-    let vips = cluster.read("vips", vec![(IpAddr::from([10, 0, 0, 100]), 24)], |text| {
-        text.split_whitespace().map(vip).collect()
-    })?;
+    let vips = cluster.read("vips", vec![(IpAddr::from([10, 0, 0, 100]), 24)], vips)?;
     let version = cluster.read("version", Version::V3, |text| match text {
         "2" => Ok(Version::V2),
         "3" => Ok(Version::V3),
@@ -541,6 +625,21 @@ fn common(cluster: &Section<'_>) -> Result<Common, String> {
         extra: cluster.read("extra", Vec::new(), list)?,
         duplicates: cluster.read("duplicate-detection", false, yes_or_no)?,
     })
+}
+
+/// Which instance of `first` each instance of `other` is: the same on the wire.
+fn order(first: &Bound, other: &Bound) -> Option<Vec<usize>> {
+    let place = |config: &InstanceConfig| {
+        first.instances.iter().position(|was| {
+            (&was.interface, was.family, was.vrid)
+                == (&config.interface, config.family, config.vrid)
+        })
+    };
+    other.instances.iter().map(place).collect()
+}
+
+fn vips(text: &str) -> Result<Vec<(IpAddr, u8)>, String> {
+    text.split_whitespace().map(vip).collect()
 }
 
 fn vip(text: &str) -> Result<(IpAddr, u8), String> {
@@ -575,10 +674,14 @@ fn slowest(base: Quality, schedule: &[Planned], paths: &[(Station, Station, Qual
 }
 
 /// The configuration that the keys of a host make.
-fn conf_text(host: &HostText<'_>, common: &Common, all: &[HostText<'_>]) -> Result<String, String> {
-    let section = host.section;
-    let family = common
-        .vips
+fn conf_text(
+    host: &HostText<'_>,
+    section: &Section<'_>,
+    common: &Common,
+    all: &[HostText<'_>],
+) -> Result<String, String> {
+    let vips = section.read("vips", common.vips.clone(), vips)?;
+    let family = vips
         .first()
         .map_or(Family::V4, |(addr, _)| Family::of(*addr));
     let own = |number: u8| match family {
@@ -593,7 +696,7 @@ fn conf_text(host: &HostText<'_>, common: &Common, all: &[HostText<'_>]) -> Resu
     let mut extra = common.extra.clone();
     extra.extend(section.read("extra", Vec::new(), list)?);
     let spec = InstanceSpec {
-        name: "VI_1".into(),
+        name: section.get("name").unwrap_or("VI_1").into(),
         segment: 0,
         vrid: common.vrid,
         priority: section.read("priority", 100, number)?,
@@ -602,7 +705,7 @@ fn conf_text(host: &HostText<'_>, common: &Common, all: &[HostText<'_>]) -> Resu
         interval: section.read("interval", common.interval, parse_span)?,
         preempt: section.read("preempt", common.preempt, yes_or_no)?,
         preempt_delay: section.read("preempt-delay", Duration::ZERO, parse_span)?,
-        vips: common.vips.clone(),
+        vips,
         unicast,
         garp: GarpConfig::default(),
         announce_interval: Duration::ZERO,

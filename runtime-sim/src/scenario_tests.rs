@@ -70,6 +70,10 @@ fn mistakes_are_named() {
         ),
         ("[host b]", "[host b]\nextra = advert_int", "advert_int"),
         ("at = 3\n", "", "wants 'at'"),
+        ("power-off a", "reload a 1", "there is no [reload a 1]"),
+        ("[host b]", "[host b]\n[reload c 1]", "no host 'c'"),
+        ("[host b]", "[host b]\n[reload b 2]", "number 1 comes next"),
+        ("[host b]", "[host b]\n[reload b 1]\nvrid = 1", "'vrid'"),
         ("power-off a", "explode a", "no fault"),
         ("master at 2 = a", "master at 2 = z", "no host 'z'"),
         (
@@ -97,6 +101,26 @@ fn a_file_beside_the_scenario_configures_a_host() {
     let text = SMALL.replace("[host b]", "[host b]\nconfig = b.conf");
     let scenario = Scenario::read(&text, &|_| Ok(conf.into())).expect("sound");
     assert_eq!(scenario.spec.hosts[1].bound.instances[0].priority, 7);
+}
+
+#[test]
+fn a_host_is_given_another_configuration() {
+    let text = SMALL.replace(
+        "[client laptop]",
+        "[reload a 1]\npriority = 50\nname = other\nvips = 10.0.0.101/24\n\
+         [reload b 1]\nvips = 10.0.0.101/24\n[client laptop]",
+    );
+    let text = text.replace("power-off a", "reload a 1 | reload b 1");
+    let scenario = read(&text).expect("sound");
+    let variant = &scenario.spec.hosts[0].variants[0];
+    assert_eq!(variant.bound.instances[0].name, "other");
+    assert_eq!(variant.order, [0]);
+    let played = scenario.play(10).expect("sound");
+    assert_eq!(played.failures, Vec::<String>::new());
+    assert_eq!(played.world.checker().marks.reloaded, 2);
+    let scenario = read(&text.replace("master at 5 = b", "master at 5 = a")).expect("sound");
+    let played = scenario.play(10).expect("sound");
+    assert_eq!(played.failures.len(), 1, "a has the lower priority now");
 }
 
 /// What exploration builds directly is what the same words in a configuration file give.

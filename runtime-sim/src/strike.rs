@@ -1,5 +1,6 @@
 //! Carrying faults out.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use relevo_core::ids::Errno;
@@ -340,12 +341,8 @@ impl World {
                 continue;
             };
             let own = cluster.members[member].host == host;
-            let (address, on) = (
-                cluster.members[member].address,
-                cluster.members[member].ifindex,
-            );
-            if own && !self.hosts[host].kernel.has_address(on, address) {
-                // Sent from an address that is not its own any more: it may be anybody's.
+            if own && !self.sends_from(host, member, sample.src) {
+                // It may be anybody's.
                 continue;
             }
             let mut bad = if own {
@@ -362,6 +359,17 @@ impl World {
                 self.arrive(host, ifindex, &Rc::new(bad));
             }
         }
+    }
+
+    /// True if `addr` is what the machine of `host` has for the source of `member`: a reload may have
+    /// made another address of the interface the first one.
+    fn sends_from(&self, host: usize, member: usize, addr: IpAddr) -> bool {
+        let here = &self.cluster.members[member];
+        let process = self.hosts[host].process.as_ref();
+        let source = process.and_then(|process| process.node.source(here.instance));
+        here.present
+            && source == Some(addr)
+            && self.hosts[host].kernel.has_address(here.ifindex, addr)
     }
 
     fn take(&mut self, host: usize) {

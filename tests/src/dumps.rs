@@ -10,11 +10,7 @@ pub struct Apart {
 }
 
 /// Lines of keepalived's that are not there in ours.
-pub const LEFT_OUT: [Apart; 3] = [
-    Apart {
-        key: "nftables without counters",
-        why: "a feature that is not built",
-    },
+pub const LEFT_OUT: [Apart; 2] = [
     Apart {
         key: "libnftnl version",
         why: "a library that is not used",

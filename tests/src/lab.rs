@@ -7,6 +7,7 @@
 //! - [`Capture`]: what went over the wire, live; [`judge`]: what tshark thinks of it.
 //! - [`Client`]: a host that pings an address, and how long it got no answer.
 //! - [`forge`], [`spoil`], [`Attack`]: frames made by hand, right and wrong, and their sender.
+//! - [`News`]: what a kernel tells of its addresses, and for how long two had one at once.
 //! - [`Rhythm`]: how regular adverts were; [`soak`]: how long a test runs, and what a long one tells.
 //! - [`Flavour`], [`Pair`]: two routers of one protocol variant, the usual stage of a test.
 
@@ -21,6 +22,7 @@ mod host;
 pub mod judge;
 pub mod need;
 mod net;
+mod news;
 mod pair;
 mod rhythm;
 pub mod soak;
@@ -34,6 +36,7 @@ pub use daemon::{Daemon, Elsewhere, Options, Program, relevo, target_dir};
 pub use flavour::{Cast, Flavour};
 pub use host::Host;
 pub use net::Lab;
+pub use news::News;
 pub use pair::{Pair, Side, Who};
 pub use rhythm::Rhythm;
 

@@ -3,6 +3,7 @@
 
 pub mod dumps;
 pub mod lab;
+pub mod manual;
 pub mod one_host;
 pub mod skip;
 pub mod storm;

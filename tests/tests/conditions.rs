@@ -1,9 +1,10 @@
 //! Conditions of operation and the kernel's whims: interfaces, source addresses, sockets and
 //! virtual addresses that come late, change, go away or are refused.
 
-use relevo_core::config::bound::InstanceConfig;
+use relevo_core::config::bound::{Bound, InstanceConfig};
 use relevo_core::ids::{Errno, Family, IfIndex, InstanceId, Version};
 use relevo_core::kernel::{AddressKey, KernelEvent};
+use relevo_core::machine::Machine;
 use relevo_core::time::Duration;
 use relevo_core::vrrp::{Discard, Note, StateName};
 use relevo_tests::one_host::{
@@ -217,4 +218,21 @@ fn a_stop_before_the_first_picture_removes_leftovers_first() {
     let effects = host.settle();
     assert!(host.held().is_empty());
     assert!(effects.contains(&Effect::Exit(0)));
+}
+
+/// `-V`: nothing is said, nothing removed, and a successor may go on.
+#[test]
+fn one_that_is_told_to_leave_everything_does_so() {
+    let mut bound = Bound::default();
+    bound.global.keep_vips = true;
+    bound.instances.push(config(Version::V3, Family::V4));
+    let mut host = OneHost::with_bound(bound);
+    let effects = host.dump(&[link("eth0", ETH0)]);
+    host.open_sockets(&effects, Ok(()));
+    host.run_for(Duration::from_secs(5));
+    host.settle();
+    assert_eq!(host.state(), StateName::Master);
+    let effects = host.stop();
+    assert_eq!(effects, [Effect::Note(Note::Stopped), Effect::Exit(0)]);
+    assert!(!host.node.more());
 }

@@ -2,14 +2,12 @@
 //! A killed VRRP process moves nothing: its successor goes on as master beside a live keepalived, and what
 //! was left behind for too long goes at once. Read from the wire and from the kernel's news.
 
-use std::fs::{self, File};
-use std::path::PathBuf;
-use std::process::{Child, Stdio};
-use std::thread::sleep;
+use std::thread::{self, sleep};
 use std::time::Duration;
 
 use relevo_tests::lab::{
-    Daemon, Flavour, Pair, Program, Result, Rhythm, Who, ms, need, now_ns, run, soak, wait_until,
+    Daemon, Flavour, News, Pair, Program, Result, Rhythm, Who, ms, need, now_ns, run, soak,
+    wait_until,
 };
 use relevo_tests::skip;
 
@@ -22,51 +20,6 @@ const FAST: Flavour = Flavour {
 /// What a busy machine may add to anything.
 const SLACK: Duration = Duration::from_millis(700);
 
-/// Goes on writing down what the kernel of a host tells of addresses, until dropped.
-struct News {
-    child: Child,
-    path: PathBuf,
-}
-
-impl News {
-    fn of(pair: &Pair, who: Who) -> Result<Self> {
-        let host = &pair.side(who).host;
-        let path = host.dir.join("addresses.news");
-        let fail = |error: std::io::Error| error.to_string();
-        let file = File::create(&path).map_err(fail)?;
-        let child = host
-            .command("setpriv")
-            .args(["--pdeathsig", "KILL", "ip", "-o", "monitor", "address"])
-            .stdin(Stdio::null())
-            .stdout(file)
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(fail)?;
-        sleep(Duration::from_millis(300));
-        Ok(Self { child, path })
-    }
-
-    /// How often one of the addresses was removed, and how often added.
-    fn changes(&self, flavour: Flavour) -> (usize, usize) {
-        let text = fs::read_to_string(&self.path).unwrap_or_default();
-        let ours = |line: &&str| {
-            let all = flavour.virtual_addresses();
-            all.iter()
-                .any(|(addr, _)| line.contains(&format!(" {addr}/")))
-        };
-        let lines: Vec<&str> = text.lines().filter(ours).collect();
-        let removed = lines.iter().filter(|line| line.contains("Deleted")).count();
-        (removed, lines.len() - removed)
-    }
-}
-
-impl Drop for News {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 fn check(condition: bool, what: impl FnOnce() -> String) -> Result<()> {
     if condition { Ok(()) } else { Err(what()) }
 }
@@ -75,9 +28,14 @@ fn ns(time: Duration) -> i64 {
     i64::try_from(time.as_nanos()).unwrap_or(i64::MAX)
 }
 
-/// Relevo is master, keepalived listens.
-fn started(flavour: Flavour) -> Result<Pair> {
+/// Relevo is master, keepalived listens. The parent says hello so often, or as usual.
+fn started(flavour: Flavour, hello: Option<&str>) -> Result<Pair> {
     let mut pair = Pair::new(flavour, &Program::relevo()?, &Program::keepalived()?)?;
+    if let Some(hello) = hello {
+        let word = format!("global_defs {{\n    relevo_hello_interval {hello}\n");
+        let text = &mut pair.a.configuration;
+        *text = text.replacen("global_defs {\n", &word, 1);
+    }
     pair.a.start()?;
     let limit = flavour.master_down(Pair::HIGH) + Duration::from_secs(5);
     pair.wait_holders(true, false, limit)?;
@@ -109,120 +67,318 @@ fn adverts(pair: &Pair, since: i64) -> Vec<i64> {
 fn nothing_moved(pair: &Pair, news: &News, since: i64) -> Result<()> {
     let theirs = pair.adverts_of(Who::B, since);
     check(theirs.is_empty(), || format!("the peer spoke: {theirs:?}"))?;
-    let changes = news.changes(pair.flavour);
+    let changes = news.changes();
     check(changes == (0, 0), || {
         format!("(removed, added) = {changes:?} addresses")
     })?;
     pair.wait_holders(true, false, Duration::ZERO)
 }
 
-/// Kills the VRRP process at a moment of its interval that the round gives, long after the last time.
-fn kill_round(pair: &Pair, news: &News, round: u64) -> Result<i64> {
-    let interval = pair.flavour.interval();
-    let part = u32::try_from(round * 37 % 100).unwrap_or(0);
-    sleep((interval * 11).max(Duration::from_millis(1_500)) + interval * part / 100);
-    let since = now_ns();
-    let pid = daemon(pair)?.vrrp_pid()?;
-    kill(pid)?;
-    let at = pair.wait_advert(Who::A, since, interval * 3 + SLACK, |advert| {
-        advert.priority == Pair::HIGH
-    });
-    let at = at.map_err(|error| format!("round {round}: {error}"))?;
-    sleep(interval * 4);
-    nothing_moved(pair, news, since).map_err(|error| format!("round {round}: {error}"))?;
-    let new = daemon(pair)?.vrrp_pid()?;
-    check(new != pid, || format!("round {round}: no new process"))?;
-    let told = pair.capture.announcements(since);
-    let own = told.iter().filter(|(_, it)| it.mac == pair.a.host.mac());
-    let own = own.count();
-    check(own == 0, || format!("round {round}: {own} announcements"))?;
-    Ok(at - since)
+/// How the VRRP process is put out of work.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+enum Blow {
+    Kill,
+    Stop,
 }
 
-fn rounds(flavour: Flavour, count: u64) {
-    if let Some(reason) = need::keepalived() {
-        skip!("{reason}");
-    }
-    let told = |pair: &Pair, end: Result<()>| end.map_err(|e| format!("{e}\n{}", pair.report()));
-    let pair = started(flavour).expect("a pair");
-    let news = News::of(&pair, Who::A).expect("news");
-    let since = now_ns();
-    let mut worst = 0;
-    let play = |worst: &mut i64| {
-        for round in 0..count {
-            *worst = kill_round(&pair, &news, round)?.max(*worst);
+/// One kind of blows, many of them.
+#[derive(Copy, Clone, Debug)]
+struct Series {
+    what: &'static str,
+    flavour: Flavour,
+    blow: Blow,
+    hello: Option<&'static str>,
+    /// In the short run, and in the long one.
+    count: (u64, u64),
+    /// Pairs of hosts that play side by side in the long run.
+    pairs: u64,
+}
+
+/// What came of a series on one pair.
+#[derive(Debug, Default)]
+struct Outcome {
+    blows: u64,
+    resumed: usize,
+    takeovers: usize,
+    /// From the blow to the next advert, and between two adverts at all.
+    worst: i64,
+    gap: i64,
+    /// Both had the address.
+    together: i64,
+    failures: Vec<String>,
+}
+
+impl Series {
+    /// At a moment of the interval that the round gives, at least 15 intervals after the last time.
+    fn strike(&self, pair: &Pair, news: &mut News, round: u64) -> Result<i64> {
+        let interval = pair.flavour.interval();
+        let part = u32::try_from(round * 37 % 100).unwrap_or(0);
+        sleep((interval * 11).max(Duration::from_millis(1_500)) + interval * part / 100);
+        news.forget();
+        let since = now_ns();
+        let pid = daemon(pair)?.vrrp_pid()?;
+        match self.blow {
+            Blow::Kill => kill(pid)?,
+            Blow::Stop => drop(run(&["kill", "-STOP", &pid.to_string()])?),
         }
-        Ok(())
-    };
-    let end = play(&mut worst);
-    told(&pair, end).unwrap_or_else(|error| panic!("{error}"));
-    let log = daemon(&pair).expect("a daemon").log();
-    let resumed = log.matches("resumes as MASTER").count() as u64;
-    assert_eq!(resumed, count, "{log}");
-    assert_eq!(log.matches("Entering MASTER STATE").count(), 1, "{log}");
-    let rhythm = Rhythm::of(&adverts(&pair, since));
-    let most = rhythm.percentile(100);
-    let row = |what: &str, value: &str| soak::row("resume", &flavour.name(), what, value);
-    row("kills", &count.to_string());
-    row("adverts", &rhythm.to_string());
-    row("longest from kill to advert", &ms(worst));
-    assert!(
-        most < ns(flavour.interval() * 3),
-        "{rhythm}\n{}",
-        pair.report()
-    );
+        let at = pair.wait_advert(Who::A, since, interval * 3 + SLACK, |advert| {
+            advert.priority == Pair::HIGH
+        })?;
+        sleep(interval * 4);
+        nothing_moved(pair, news, since)?;
+        let new = daemon(pair)?.vrrp_pid()?;
+        check(new != pid, || "no new process".to_owned())?;
+        let told = pair.capture.announcements(since);
+        let own = told.iter().filter(|(_, it)| it.mac == pair.a.host.mac());
+        let own = own.count();
+        check(own == 0, || format!("{own} announcements"))?;
+        Ok(at - since)
+    }
+
+    /// Plays on one pair of hosts; `first` sets the moments apart from those of other pairs.
+    fn play(self, first: u64, count: u64) -> Result<Outcome> {
+        let pair = started(self.flavour, self.hello)?;
+        let mut news = News::of(&pair.a.host, self.flavour)?;
+        let peer = News::of(&pair.b.host, self.flavour)?;
+        // The second announcements of the takeover are no consequence of what follows.
+        sleep(Duration::from_secs(5));
+        let since = now_ns();
+        let mut outcome = Outcome::default();
+        for round in first..first + count {
+            outcome.blows += 1;
+            match self.strike(&pair, &mut news, round) {
+                Ok(took) => outcome.worst = outcome.worst.max(took),
+                Err(error) => {
+                    let report = pair.report();
+                    let text = format!("{}, round {round}: {error}\n{report}", self.what);
+                    outcome.failures.push(text);
+                    pair.wait_holders(true, false, Duration::from_secs(30))?;
+                }
+            }
+        }
+        outcome.together = news.longest_together(&peer);
+        outcome.takeovers = peer.changes().1;
+        outcome.gap = Rhythm::of(&adverts(&pair, since)).percentile(100);
+        let log = daemon(&pair)?.log();
+        outcome.resumed = log.matches("resumes as MASTER").count();
+        Ok(outcome)
+    }
+
+    fn run(self) {
+        if let Some(reason) = need::keepalived() {
+            skip!("{reason}");
+        }
+        let count = soak::rounds(self.count.0, self.count.1);
+        let pairs = if soak::on() { self.pairs } else { 1 };
+        let each = count.div_ceil(pairs);
+        let play = |pair| thread::spawn(move || self.play(pair * 7, each));
+        let threads: Vec<_> = (0..pairs).map(play).collect();
+        let mut all = Outcome::default();
+        for thread in threads {
+            let one = thread.join().expect("a thread").expect("a pair");
+            all.blows += one.blows;
+            all.resumed += one.resumed;
+            all.takeovers += one.takeovers;
+            all.worst = all.worst.max(one.worst);
+            all.gap = all.gap.max(one.gap);
+            all.together = all.together.max(one.together);
+            all.failures.extend(one.failures);
+        }
+        let row = |what: &str, value: &str| soak::row("resume", "relevo", what, value);
+        let figures = format!(
+            "{} blows, {} resumed, {} takeovers; longest to the next advert {}, between adverts {}, \
+             address on both {}; {} failed",
+            all.blows,
+            all.resumed,
+            all.takeovers,
+            ms(all.worst),
+            ms(all.gap),
+            ms(all.together),
+            all.failures.len()
+        );
+        row(self.what, &figures);
+        assert!(all.failures.is_empty(), "{}", all.failures.join("\n"));
+        assert_eq!(all.resumed as u64, all.blows);
+        assert_eq!((all.takeovers, all.together), (0, 0));
+        assert!(all.gap < ns(self.flavour.interval() * 3), "{figures}");
+    }
 }
 
 #[test]
 fn a_master_killed_at_1_s_moves_nothing() {
-    rounds(Flavour::V2, soak::rounds(3, 200));
+    let series = Series {
+        what: "killed at 1 s",
+        flavour: Flavour::V2,
+        blow: Blow::Kill,
+        hello: None,
+        count: (3, 200),
+        pairs: 8,
+    };
+    series.run();
 }
 
 #[test]
 fn a_master_killed_at_100_ms_moves_nothing() {
-    rounds(FAST, soak::rounds(5, 200));
-}
-
-/// Both kernels have the address at one moment: seen on one, then on the other, then on the first again.
-fn both_hold(pair: &Pair) -> Result<bool> {
-    let has = |who| Ok::<bool, String>(pair.holds(who)? == Some(true));
-    Ok(has(Who::A)? && has(Who::B)? && has(Who::A)?)
-}
-
-/// The VRRP process is killed as soon as it is there again, many times: one of the two holds the address, or
-/// none, but never both.
-fn burst(flavour: Flavour, kills: usize) -> Result<()> {
-    let pair = started(flavour)?;
-    let mut last = 0;
-    for _ in 0..kills {
-        let limit = Duration::from_secs(40);
-        let pid = wait_until("the next VRRP process", limit, || {
-            check(!both_hold(&pair)?, || {
-                format!("both hold the address\n{}", pair.report())
-            })?;
-            let pid = daemon(&pair)?.vrrp_pid().ok();
-            Ok(pid.filter(|pid| *pid != last))
-        })?;
-        kill(pid)?;
-        last = pid;
-    }
-    let limit = flavour.master_down(Pair::HIGH) + Duration::from_secs(70);
-    wait_until("the preferred router", limit, || {
-        check(!both_hold(&pair)?, || {
-            format!("both hold the address\n{}", pair.report())
-        })?;
-        let is_so = pair.holds(Who::A)? == Some(true) && pair.holds(Who::B)? == Some(false);
-        Ok(is_so.then_some(()))
-    })
+    let series = Series {
+        what: "killed at 100 ms",
+        flavour: FAST,
+        blow: Blow::Kill,
+        hello: None,
+        count: (5, 200),
+        pairs: 2,
+    };
+    series.run();
 }
 
 #[test]
-fn a_burst_of_kills_never_makes_two_holders() {
+fn a_master_that_hangs_at_1_s_is_found_in_time() {
+    let series = Series {
+        what: "stopped at 1 s, hello 100 ms",
+        flavour: Flavour::V2,
+        blow: Blow::Stop,
+        hello: Some("0.1"),
+        count: (2, 200),
+        pairs: 8,
+    };
+    series.run();
+}
+
+/// Longer than a hello of 50 ms needs, and shorter than three adverts: it is told, and counts only as far as
+/// two holders are concerned.
+#[test]
+fn a_master_that_hangs_at_100_ms_makes_no_two_holders() {
     if let Some(reason) = need::keepalived() {
         skip!("{reason}");
     }
-    let kills = if soak::on() { 20 } else { 3 };
-    burst(Flavour::V2, kills).unwrap_or_else(|error| panic!("{error}"));
+    let series = Series {
+        what: "stopped at 100 ms, hello 50 ms",
+        flavour: FAST,
+        blow: Blow::Stop,
+        hello: Some("0.05"),
+        count: (3, 200),
+        pairs: 2,
+    };
+    let count = soak::rounds(series.count.0, series.count.1);
+    let pairs = if soak::on() { series.pairs } else { 1 };
+    let play = |pair| thread::spawn(move || series.play(pair * 7, count.div_ceil(pairs)));
+    let threads: Vec<_> = (0..pairs).map(play).collect();
+    for thread in threads {
+        let one = thread.join().expect("a thread").expect("a pair");
+        let figures = format!(
+            "{} blows, {} resumed, {} takeovers; address on both {}",
+            one.blows,
+            one.resumed,
+            one.takeovers,
+            ms(one.together)
+        );
+        soak::row("resume", "relevo", series.what, &figures);
+        for failure in &one.failures {
+            soak::row(
+                "resume",
+                "relevo",
+                "    not in time",
+                failure.lines().next().unwrap_or(""),
+            );
+        }
+        let most = ns(FAST.interval() + SLACK);
+        assert!(one.together < most, "{}", one.failures.join("\n"));
+    }
+}
+
+/// Waits for a VRRP process that is not `last`, and returns it.
+fn next_process(pair: &Pair, last: u32) -> Result<u32> {
+    wait_until("the next VRRP process", Duration::from_secs(20), || {
+        let pid = daemon(pair)?.vrrp_pid().ok();
+        Ok(pid.filter(|pid| *pid != last))
+    })
+}
+
+/// A has the address and B has not, as if nothing had been.
+fn as_before(pair: &Pair) -> Result<()> {
+    let limit = pair.flavour.master_down(Pair::HIGH) + Duration::from_secs(20);
+    pair.wait_holders(true, false, limit)
+}
+
+/// The VRRP process is killed as soon as it is there again, also the one that is there only to tidy up: one
+/// of the two holds the address, or none, but never both for longer than an advert takes.
+fn bursts(flavour: Flavour, bursts: u64) -> Result<()> {
+    let pair = started(flavour, None)?;
+    let here = News::of(&pair.a.host, flavour)?;
+    let peer = News::of(&pair.b.host, flavour)?;
+    let mut last = 0;
+    let mut kills = 0;
+    for _ in 0..bursts {
+        sleep((flavour.interval() * 11).max(Duration::from_millis(1_500)));
+        for _ in 0..5 {
+            last = next_process(&pair, last)?;
+            kill(last)?;
+            kills += 1;
+        }
+        as_before(&pair)?;
+    }
+    let together = here.longest_together(&peer);
+    let (what, both) = (format!("bursts, {}", flavour.name()), ms(together));
+    let figures = format!("{kills} kills in {bursts} bursts; address on both {both}");
+    soak::row("resume", "relevo", &what, &figures);
+    let most = ns(flavour.interval().min(Duration::from_secs(1)) + SLACK);
+    check(together < most, || format!("{figures}\n{}", pair.report()))
+}
+
+#[test]
+fn a_burst_of_kills_at_1_s_makes_no_two_holders() {
+    if let Some(reason) = need::keepalived() {
+        skip!("{reason}");
+    }
+    bursts(Flavour::V2, soak::rounds(1, 8).min(8)).unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn a_burst_of_kills_at_100_ms_makes_no_two_holders() {
+    if let Some(reason) = need::keepalived() {
+        skip!("{reason}");
+    }
+    bursts(FAST, soak::rounds(2, 8).min(8)).unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// The first early death moves nothing. From the second on the pause is longer than the peer waits: it gets a
+/// farewell at once, and the address is not there while the pause lasts.
+fn keeps_dying() -> Result<()> {
+    let flavour = Flavour::V2;
+    let pair = started(flavour, None)?;
+    let here = News::of(&pair.a.host, flavour)?;
+    let peer = News::of(&pair.b.host, flavour)?;
+    let pid = daemon(&pair)?.vrrp_pid()?;
+    let since = now_ns();
+    kill(pid)?;
+    let pid = next_process(&pair, pid)?;
+    // Long enough to be trusted, and not long enough to have settled.
+    sleep(Duration::from_millis(2_200));
+    nothing_moved(&pair, &here, since)?;
+    let since = now_ns();
+    kill(pid)?;
+    pair.wait_holders(false, true, Duration::from_millis(1_900))?;
+    let farewell = |priority| {
+        let said = pair.adverts_of(Who::A, since);
+        said.iter().any(|(_, advert)| advert.priority == priority)
+    };
+    check(farewell(0), || "no farewell".to_owned())?;
+    as_before(&pair)?;
+    let together = here.longest_together(&peer);
+    check(together < ns(SLACK), || {
+        format!("both for {}", ms(together))
+    })?;
+    // As a backup it has nothing to give, and the next pause is longer: nothing changes on the peer.
+    let log = daemon(&pair)?.log();
+    let pauses = ["starts again in 1 s", "starts again in 2 s"];
+    check(pauses.iter().all(|it| log.contains(it)), || log.clone())
+}
+
+#[test]
+fn a_child_that_keeps_dying_hands_the_address_over() {
+    if let Some(reason) = need::keepalived() {
+        skip!("{reason}");
+    }
+    keeps_dying().unwrap_or_else(|error| panic!("{error}"));
 }
 
 /// Kills parent and child together, with the addresses left, and starts again after a while.
@@ -239,8 +395,8 @@ fn kill_everything(pair: &mut Pair, pause: Duration) -> Result<i64> {
 }
 
 fn soon() -> Result<()> {
-    let mut pair = started(Flavour::V2)?;
-    let news = News::of(&pair, Who::A)?;
+    let mut pair = started(Flavour::V2, None)?;
+    let news = News::of(&pair.a.host, Flavour::V2)?;
     let since = kill_everything(&mut pair, Duration::from_millis(500))?;
     let limit = Flavour::V2.interval() * 3;
     let end = pair
@@ -260,8 +416,8 @@ fn soon() -> Result<()> {
 }
 
 fn late() -> Result<()> {
-    let mut pair = started(Flavour::V2)?;
-    let news = News::of(&pair, Who::A)?;
+    let mut pair = started(Flavour::V2, None)?;
+    let news = News::of(&pair.a.host, Flavour::V2)?;
     kill_everything(&mut pair, Duration::from_secs(10))?;
     check(pair.holds(Who::B)? == Some(true), || {
         format!("the peer has not taken over\n{}", pair.report())
@@ -276,7 +432,7 @@ fn late() -> Result<()> {
             pair.wait_holders(true, false, limit)
         });
     end.map_err(|error| format!("{error}\n{}", pair.report()))?;
-    let changes = news.changes(Flavour::V2);
+    let changes = news.changes();
     check(changes == (1, 1), || {
         format!("(removed, added) = {changes:?}")
     })?;

@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
-use relevo_core::config::bound::InstanceConfig;
+use relevo_core::config::bound::{Bound, InstanceConfig};
 use relevo_core::ids::{Family, Version};
-use relevo_core::limits::{SLICE, SLICE_SHORT};
+use relevo_core::limits::{SLICE, SLICE_SHORT, TIMERS};
 use relevo_core::machine::Machine;
 use relevo_core::time::Duration;
 use relevo_core::vrrp::{StateName, VrrpEvent, VrrpTimer};
@@ -90,22 +91,31 @@ fn leaving_with_5000_addresses_is_sliced() {
     assert!(host.most_actions <= MOST, "{} at once", host.most_actions);
 }
 
-/// What others wait for does not wait for the making of everything else.
-#[test]
-fn farewells_come_first_and_in_slices() {
-    let routers = (1..=200).map(|vrid| {
+fn routers(count: u8) -> Vec<InstanceConfig> {
+    let routers = (1..=count).map(|vrid| {
         let mut one = config(Version::V3, Family::V4);
         (one.name, one.vrid) = (format!("VI_{vrid}"), vrid);
         one.addresses = vec![virtual_address(addr(usize::from(vrid)))];
         one
     });
-    let mut host = OneHost::with_instances(routers.collect());
+    routers.collect()
+}
+
+/// A host that is master of so many virtual routers.
+fn masters(count: u8) -> OneHost {
+    let mut host = OneHost::with_instances(routers(count));
     let effects = host.dump(&[link("eth0", ETH0)]);
     host.open_sockets(&effects, Ok(()));
     host.run_for(Duration::from_secs(4));
     host.settle();
-    assert_eq!(host.held().len(), 200);
+    assert_eq!(host.held().len(), usize::from(count));
+    host
+}
 
+/// What others wait for does not wait for the making of everything else.
+#[test]
+fn farewells_come_first_and_in_slices() {
+    let mut host = masters(200);
     let mut farewells = host.stop().len();
     assert_eq!(farewells, SLICE_SHORT, "the first of them are alone");
     // An own advert that falls due before the farewell is no harm; one after it would be.
@@ -123,6 +133,55 @@ fn farewells_come_first_and_in_slices() {
     }
     assert_eq!((said, removed), (200, 200));
     assert_eq!(priorities(&host.run_for(Duration::from_secs(5))), []);
+}
+
+/// Those that a new configuration removes: others must not wait until all have said farewell.
+#[test]
+fn farewells_of_a_reload_come_first_and_in_slices() {
+    let reload = |host: &mut OneHost, routers: Vec<InstanceConfig>| {
+        let instances = routers;
+        let bound = Arc::new(Bound {
+            instances,
+            ..Bound::default()
+        });
+        host.deliver(VrrpEvent::Reload { number: 1, bound })
+    };
+    let zeros = |effects: &[Effect]| priorities(effects).iter().filter(|it| **it == 0).count();
+    let mut host = masters(250);
+    let mut effects = reload(&mut host, routers(10));
+    assert_eq!(zeros(&effects), TIMERS);
+    assert!(!effects.contains(&Effect::InForce) && host.node.is_reloading());
+    // What happens to the interface does not bring those back that have gone.
+    host.set_link(false);
+    host.set_link(true);
+    host.pass(Duration::from_secs(1));
+    let mut said = zeros(&effects);
+    while host.node.more() && !effects.contains(&Effect::InForce) {
+        assert!(deleted(&effects).is_empty());
+        effects = host.deliver(VrrpEvent::Continue);
+        said += zeros(&effects);
+    }
+    let in_force = effects.iter().position(|it| *it == Effect::InForce);
+    assert_eq!(zeros(&effects[in_force.expect("in force")..]), 0);
+    assert_eq!(said, 240);
+    host.run_for(Duration::from_secs(5));
+    host.settle();
+    assert_eq!(host.held().len(), 10);
+    assert!(!host.node.is_reloading());
+
+    // Another configuration, or the end, comes while farewells are being said.
+    let mut host = masters(250);
+    reload(&mut host, routers(10));
+    reload(&mut host, routers(20));
+    host.settle();
+    host.run_for(Duration::from_secs(5));
+    assert_eq!((host.held().len(), host.node.is_reloading()), (20, false));
+    let mut host = masters(250);
+    effects = reload(&mut host, routers(10));
+    effects.extend(host.stop());
+    effects.extend(host.settle());
+    assert_eq!((zeros(&effects), host.held().len()), (250, 0));
+    assert_eq!(effects.last(), Some(&Effect::Exit(0)));
 }
 
 #[test]

@@ -11,12 +11,13 @@ use relevo_core::config::bound::Bound;
 use relevo_core::config::{HostFacts, InterfaceFact, bind, parse};
 use relevo_core::ids::{Family, IfIndex, InstanceId, SocketId};
 use relevo_core::kernel::{AddressKey, KernelEvent, Link};
+use relevo_core::machine::{Machine, Out};
 use relevo_core::status::brief::brief;
 use relevo_core::status::data::{self, Facts};
 use relevo_core::status::json::{self, Layout};
 use relevo_core::status::{HeldAddress, Picture, Wall, Wish, stats};
-use relevo_core::time::Duration;
-use relevo_core::vrrp::{Command, SocketSpec, StateName, VrrpEvent};
+use relevo_core::time::{Duration, Instant};
+use relevo_core::vrrp::{Command, SocketSpec, StateName, VrrpAction, VrrpEvent, VrrpNode};
 use relevo_tests::dumps::{difference, lines, pairs};
 use relevo_tests::one_host::{Advert, ETH0, Effect, OneHost, link};
 
@@ -385,4 +386,71 @@ fn the_short_table_stays_short() {
     );
     let view = &host.picture().instances[0];
     assert_eq!(view.addresses, vec![HeldAddress::Held; 200]);
+}
+
+/// As keepalived 2.2.7 was seen to write them.
+#[test]
+fn words_without_an_effect_of_their_own_are_shown() {
+    for (words, expected) in [
+        (
+            "net_namespace_ipvs foo\nglobal_defs {\n vrrp_rx_bufs_policy MTU\n \
+             vrrp_rx_bufs_multiplier 100\n}\n",
+            [
+                " Network namespace ipvs = foo",
+                " rx_bufs_policy = MTU",
+                " rx_bufs_multiples = 100",
+            ],
+        ),
+        (
+            "net_namespace_ipvs\nglobal_defs {\n vrrp_rx_bufs_policy 5000\n}\n",
+            [
+                " Network namespace ipvs = (default)",
+                " rx_bufs_size = 5000",
+                " rx_bufs_multiples = 3",
+            ],
+        ),
+    ] {
+        let mut text = String::new();
+        let global = bound(words).global;
+        data::write_parent(&global, &Facts::default(), &mut text).expect("a String");
+        let shown = |prefix: &str| {
+            text.lines()
+                .filter(|line| line.starts_with(prefix))
+                .collect::<Vec<_>>()
+        };
+        let found = [shown(" Network namespace ipvs"), shown(" rx_bufs")].concat();
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn a_socket_has_the_room_that_the_configuration_asks_for() {
+    let instance = "vrrp_instance A {\n interface eth0\n virtual_router_id 1\n priority 100\n \
+                    virtual_ipaddress {\n 10.0.0.100/24\n }\n}\n";
+    for (words, expected) in [
+        ("", 262_144),
+        ("vrrp_rx_bufs_policy 5000", 262_144),
+        ("vrrp_rx_bufs_policy 500000", 500_000),
+        (
+            "vrrp_rx_bufs_policy MTU\nvrrp_rx_bufs_multiplier 1000",
+            1_500_000,
+        ),
+    ] {
+        let text = format!("global_defs {{\n{words}\n}}\n{instance}");
+        let mut node = VrrpNode::new(bound(&text).into(), 1, Instant::ZERO);
+        let (mut out, mut room) = (Out::new(), None);
+        let eth0 = KernelEvent::Link(link("eth0", ETH0));
+        for event in [KernelEvent::DumpStart, eth0, KernelEvent::DumpEnd] {
+            node.handle(VrrpEvent::Kernel(event), Instant::ZERO, &mut out);
+            room = out
+                .actions()
+                .iter()
+                .fold(room, |room, action| match action {
+                    VrrpAction::OpenSocket { receive_buffer, .. } => Some(*receive_buffer),
+                    _ => room,
+                });
+            out.clear();
+        }
+        assert_eq!(room, Some(expected), "{words}");
+    }
 }

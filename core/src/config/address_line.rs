@@ -10,7 +10,7 @@ use super::block::Statement;
 use super::bound::VirtualAddress;
 use super::diag::{Sink, Span, Spanned, quoted};
 use super::lexer::Word;
-use super::line::{self, LineWord, Options, Part, Prefix, Value, Words, words};
+use super::options::{self, LineWord, Options, Part, Prefix, Value, Words, words};
 use super::page::Page;
 use super::row::{Head, Kind, Line, Standing};
 use super::static_lines::Static;
@@ -123,7 +123,7 @@ impl Options for Draft {
                 (address.addr.is_ipv6() && !address.nodad).show(head, out);
             }): Kind::Flag, Built, "",
                 "Duplicate address detection runs for this IPv6 address; without it it does not.";
-            "<ADDR[/MASK]>" => (|_, _, _, _| None, line::unshown):
+            "<ADDR[/MASK]>" => (|_, _, _, _| None, options::unshown):
                 Kind::Other("ADDRESS[/LENGTH]"), Built, "",
                 "The address and the length of its prefix, /32 or /128 where none is written.";
             "autojoin" => entry.autojoin: Kind::Flag, Harmless, "",
@@ -132,7 +132,7 @@ impl Options for Draft {
                 it.entry.address.broadcast.map(IpAddr::V4).show(head, out);
             }): Kind::Other("ADDRESS|+|-"), Built, "",
                 "The broadcast address of IPv4; + sets all bits behind the prefix, - none.";
-            "broadcast" = "brd" => (Draft::broadcast, line::unshown):
+            "broadcast" = "brd" => (Draft::broadcast, options::unshown):
                 Kind::Other("ADDRESS|+|-"), Built, "",
                 "Another word for brd.";
             "dev" => (Draft::dev, |it, head, out| it.entry.dev.show(head, out)):
@@ -206,7 +206,7 @@ impl Draft {
         } else {
             "track_group"
         };
-        let known = line::find::<Self>(&word.text).filter(|row| row.head.word != stranger);
+        let known = options::find::<Self>(&word.text).filter(|row| row.head.word != stranger);
         let Some(row) = known else {
             unknown(word, sink);
             return Some(());
@@ -272,7 +272,7 @@ impl Draft {
         let at = words.span();
         let value = words.value(sink)?;
         let name = SCOPES.iter().find(|(name, _)| *name == value.text);
-        let number = || line::c_number(&value.text).and_then(|it| u8::try_from(it).ok());
+        let number = || options::c_number(&value.text).and_then(|it| u8::try_from(it).ok());
         match name.map(|(_, number)| *number).or_else(number) {
             Some(scope) => {
                 self.entry.address.scope = scope;
@@ -434,7 +434,7 @@ fn unknown(word: &Word, sink: &mut Sink) {
         quoted(other)
     );
     let found = sink.error(word.span, message);
-    if let Some(near) = line::nearest::<Draft>(other) {
+    if let Some(near) = options::nearest::<Draft>(other) {
         found.help(format!("did you mean `{near}`?")).suggest(near);
     } else if other.parse::<IpAddr>().is_ok() || Prefix::fits(word) {
         found.help("write each address on a line of its own");
@@ -457,7 +457,7 @@ fn say_standing(standing: Standing, word: &Word, sink: &mut Sink) {
 
 /// The options of an address for the catalogue.
 pub(super) fn heads() -> Vec<Head> {
-    let mut heads = line::heads::<Draft>();
+    let mut heads = options::heads::<Draft>();
     heads.retain(|head| !matches!(head.word, "track_group" | "use_vmac"));
     heads
 }
@@ -477,7 +477,7 @@ fn show(entry: &AddressEntry, page: &mut Page) {
         label: None,
         peer: None,
     };
-    line::show_options(&draft, &mut out);
+    options::show_options(&draft, &mut out);
     let words: Vec<&str> = out.iter().map(String::as_str).collect();
     page.line(&words);
 }

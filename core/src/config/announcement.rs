@@ -15,9 +15,6 @@ use crate::time::Duration;
 /// The longest interval of a `garp_group`, as in keepalived.
 const GROUP_INTERVAL_MAX: Duration = Duration::from_micros(i32::MAX as u64);
 
-/// The longest interval of `global_defs`, as in keepalived.
-const INTERVAL_MAX: Duration = Duration::from_micros(u32::MAX as u64);
-
 /// How addresses are announced, as written; `None` where nothing was written.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct AnnouncementWords {
@@ -82,13 +79,6 @@ impl AnnouncementWords {
                 .unwrap_or(repeat),
         }
     }
-}
-
-/// `vrrp_garp_interval` and `vrrp_gna_interval`.
-pub(super) fn interval(found: &Statement, sink: &mut Sink) -> Option<Duration> {
-    let word = value(found, sink)?;
-    let range = Duration::from_micros(1)..=INTERVAL_MAX;
-    units::seconds(word, range, IGNORED, sink)
 }
 
 /// Reads a `garp_group`; `None`, and reported, if it has no interval or no interface. `groups` are

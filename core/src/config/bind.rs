@@ -64,7 +64,7 @@ const PRIORITY_OWNER: u8 = 255;
 ///
 /// An instance that cannot run is reported and left out of the result.
 pub fn bind(config: &Config, facts: &HostFacts) -> (Bound, Vec<Diagnostic>) {
-    let mut sink = Sink::new(&config.file);
+    let mut sink = Sink::at(&config.places);
     let global = &config.global;
     let interfaces: Interfaces<'_> = facts
         .interfaces
@@ -93,10 +93,12 @@ pub fn bind(config: &Config, facts: &HostFacts) -> (Bound, Vec<Diagnostic>) {
                 force: global.netlink_monitor_rcv_bufs_force,
             },
             dumps: global.dumps.clone(),
+            receiving: global.receiving,
             defaults: Defaults::of(global),
             processes: global.processes.clone(),
             reloading: global.reloading.clone(),
             release_vips: false,
+            keep_vips: false,
         },
         instances: Vec::new(),
     };
@@ -114,6 +116,7 @@ pub fn bind(config: &Config, facts: &HostFacts) -> (Bound, Vec<Diagnostic>) {
         }
     }
     checks::same_vrid(&bound.instances, &written, &mut sink);
+    super::lvs::check(config, &mut sink);
     (bound, sink.finish())
 }
 

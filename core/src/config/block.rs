@@ -11,7 +11,7 @@
 
 use super::diag::{Class, Severity, Sink, Span, quoted};
 use super::keywords;
-use super::lexer::{Lexer, Token, Word};
+use super::lexer::{Lexer, Line, Token, Word};
 use crate::limits;
 
 /// A line, and the block that it opens.
@@ -19,6 +19,8 @@ use crate::limits;
 pub(super) struct Statement {
     /// At least one.
     pub(super) words: Vec<Word>,
+    /// See [`Line::raw`].
+    pub(super) raw: Option<Box<str>>,
     pub(super) block: Option<Block>,
 }
 
@@ -36,6 +38,11 @@ impl Statement {
     /// The words behind the first.
     pub(super) fn arguments(&self) -> &[Word] {
         self.words.get(1..).unwrap_or_default()
+    }
+
+    /// The text of the words where the richer rules of [`super::command`] may split it otherwise.
+    pub(super) fn raw(&self) -> Option<&str> {
+        self.raw.as_deref()
     }
 
     /// Something in it stands for text that is not put in.
@@ -56,22 +63,22 @@ pub(super) struct Block {
 #[derive(Debug)]
 struct Frame {
     /// The statement that opened it; `None` for a brace that belongs to nothing.
-    words: Option<Vec<Word>>,
+    line: Option<Line>,
     open: Span,
     statements: Vec<Statement>,
 }
 
 #[derive(Debug)]
-pub(super) struct Reader<'a> {
-    lexer: Lexer<'a>,
+pub(super) struct Reader<'s> {
+    lexer: Lexer<'s>,
     peeked: Option<Token>,
     stack: Vec<Frame>,
 }
 
-impl<'a> Reader<'a> {
-    pub(super) const fn new(text: &'a str) -> Self {
+impl<'s> Reader<'s> {
+    pub(super) const fn new(lexer: Lexer<'s>) -> Self {
         Self {
-            lexer: Lexer::new(text),
+            lexer,
             peeked: None,
             stack: Vec::new(),
         }
@@ -85,8 +92,8 @@ impl<'a> Reader<'a> {
                 return self.unwind();
             };
             match token {
-                Token::Line(words) => {
-                    if let Some(done) = self.on_line(words, sink) {
+                Token::Line(line) => {
+                    if let Some(done) = self.on_line(line, sink) {
                         return Some(done);
                     }
                 }
@@ -115,9 +122,10 @@ impl<'a> Reader<'a> {
     }
 
     /// A line; returns a finished statement of the top level.
-    fn on_line(&mut self, words: Vec<Word>, sink: &mut Sink) -> Option<Statement> {
-        let keyword = words.first().map_or("", |word| word.text.as_str());
-        let span = words.first().map(|word| word.span).unwrap_or_default();
+    fn on_line(&mut self, line: Line, sink: &mut Sink) -> Option<Statement> {
+        let first = line.words.first();
+        let keyword = first.map_or("", |word| word.text.as_str());
+        let span = first.map(|word| word.span).unwrap_or_default();
         let opens = matches!(self.peek(sink), Some(Token::Open(_)));
         if opens && !self.stack.is_empty() && keywords::begins_top_block(keyword) {
             let place = format!("before {} on line {}", quoted(keyword), span.line);
@@ -126,12 +134,12 @@ impl<'a> Reader<'a> {
             let Some(Token::Open(open)) = self.take(sink) else {
                 return done;
             };
-            self.open(Some(words), open, sink);
+            self.open(Some(line), open, sink);
             return done;
         }
         if opens {
             if let Some(Token::Open(open)) = self.take(sink) {
-                self.open(Some(words), open, sink);
+                self.open(Some(line), open, sink);
             }
             return None;
         }
@@ -142,17 +150,19 @@ impl<'a> Reader<'a> {
             );
             sink.report(Severity::Error, Class::MissingBraceOpen, span, message)
                 .help("write `{` at the end of this line");
-            self.open(Some(words), span, sink);
+            self.open(Some(line), span, sink);
             return None;
         }
-        self.push(Statement { words, block: None })
+        let Line { words, raw } = line;
+        let block = None;
+        self.push(Statement { words, raw, block })
     }
 
     /// After a block's keyword without `{`: true if the next line looks like the inside of it.
     fn block_follows(&mut self, sink: &mut Sink) -> bool {
         match self.peek(sink) {
-            Some(Token::Line(words)) => {
-                let next = words.first().map_or("", |word| word.text.as_str());
+            Some(Token::Line(line)) => {
+                let next = line.words.first().map_or("", |word| word.text.as_str());
                 !keywords::begins_top_block(next)
             }
             Some(Token::Open(_) | Token::Close(_)) | None => false,
@@ -163,11 +173,11 @@ impl<'a> Reader<'a> {
     fn place(&self) -> &str {
         self.stack
             .last()
-            .and_then(|frame| frame.words.as_ref()?.first())
+            .and_then(|frame| frame.line.as_ref()?.words.first())
             .map_or("", |word| word.text.as_str())
     }
 
-    fn open(&mut self, words: Option<Vec<Word>>, open: Span, sink: &mut Sink) {
+    fn open(&mut self, line: Option<Line>, open: Span, sink: &mut Sink) {
         if self.stack.len() >= limits::CONFIG_DEPTH {
             let message = format!(
                 "blocks are nested more than {} deep; this one is skipped",
@@ -179,7 +189,7 @@ impl<'a> Reader<'a> {
             return;
         }
         self.stack.push(Frame {
-            words,
+            line,
             open,
             statements: Vec::new(),
         });
@@ -225,12 +235,14 @@ impl<'a> Reader<'a> {
 
     fn finish(&mut self, frame: Frame) -> Option<Statement> {
         let Frame {
-            words,
+            line,
             open,
             statements,
         } = frame;
+        let Line { words, raw } = line?;
         self.push(Statement {
-            words: words?,
+            words,
+            raw,
             block: Some(Block { open, statements }),
         })
     }
@@ -248,7 +260,7 @@ impl<'a> Reader<'a> {
 
     fn report_unclosed(&self, sink: &mut Sink, place: &str) {
         for frame in &self.stack {
-            let name = frame.words.as_ref().and_then(|words| words.first());
+            let name = frame.line.as_ref().and_then(|line| line.words.first());
             let what = name.map_or_else(
                 || "the block".to_owned(),
                 |word| format!("the block of {}", quoted(&word.text)),
@@ -277,6 +289,7 @@ impl<'a> Reader<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::source::{Bundle, Sources as _};
 
     fn shown(statement: &Statement) -> String {
         let words: Vec<&str> = statement
@@ -294,11 +307,14 @@ mod tests {
 
     fn statements(text: &str) -> (Vec<String>, usize) {
         let mut sink = Sink::new("f");
-        let mut reader = Reader::new(text);
+        let mut sources = Bundle::single("f", text);
+        let text = sources.read("f").expect("a text");
+        let mut reader = Reader::new(Lexer::new("f", text, &mut sources, &mut sink));
         let mut all = Vec::new();
         while let Some(statement) = reader.next_statement(&mut sink) {
             all.push(shown(&statement));
         }
+        drop(reader);
         (all, sink.finish().len())
     }
 

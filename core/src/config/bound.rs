@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::dumps::{Defaults, Dumps};
 use super::processes::Processes;
+use super::receiving::Receiving;
 use super::reloading::Reloading;
 use crate::ids::{Family, InstanceId, Version};
 use crate::time::Duration;
@@ -60,6 +61,8 @@ pub struct Global {
     pub netlink_commands: ReceiveBuffer,
     /// Receive buffer of the netlink socket for news (`vrrp_netlink_monitor_rcv_bufs`).
     pub netlink_monitor: ReceiveBuffer,
+    /// Room for packets that were not read yet.
+    pub receiving: Receiving,
     /// Where dumps go and how they look.
     pub dumps: Dumps,
     /// What instances have taken over from `global_defs`, for showing it.
@@ -71,6 +74,9 @@ pub struct Global {
     /// No word but the option `-X`, so never set by binding: a virtual address goes with the
     /// mastership even if it was there before.
     pub release_vips: bool,
+    /// No word but the option `-V`, so never set by binding: at the end of the daemon nothing is said
+    /// and nothing removed.
+    pub keep_vips: bool,
 }
 
 /// Interfaces whose announcements wait for each other.

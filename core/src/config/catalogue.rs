@@ -1,7 +1,14 @@
 //! All blocks and their words, for what must know them all: hints, the manual, the table of the
 //! README, and the tests that walk them.
 
+use std::sync::OnceLock;
+
 use super::Config;
+use super::global::{GlobalDefs, Recipients};
+use super::lvs::{
+    BfdCheck, DnsCheck, FileCheck, Get, MiscCheck, PingCheck, RealServer, SmtpCheck, SmtpHost, Ssl,
+    TcpCheck, UdpCheck, Url, VirtualServer, VirtualServerGroup,
+};
 use super::row::{Head, Rows};
 use super::track::TrackFile;
 use super::{address_line, route_line, rule_line, static_lines};
@@ -16,6 +23,13 @@ pub struct BlockEntry {
 }
 
 impl BlockEntry {
+    const fn of<B: Rows>(path: &'static str) -> Self {
+        Self {
+            path,
+            heads: heads::<B>,
+        }
+    }
+
     /// The word that opens it; empty for the top level.
     pub fn keyword(&self) -> &'static str {
         self.path.rsplit('/').next().unwrap_or_default()
@@ -32,22 +46,40 @@ impl BlockEntry {
 
 /// Every block whose words have rows.
 pub fn blocks() -> &'static [BlockEntry] {
-    &[
-        BlockEntry {
-            path: "",
-            heads: heads::<Config>,
-        },
-        BlockEntry {
-            path: "track_file",
-            heads: heads::<TrackFile>,
-        },
-    ]
+    BLOCKS
 }
+
+const BLOCKS: &[BlockEntry] = &[
+    BlockEntry::of::<Config>(""),
+    BlockEntry::of::<GlobalDefs>("global_defs"),
+    BlockEntry::of::<TrackFile>("track_file"),
+    BlockEntry::of::<Ssl>("SSL"),
+    BlockEntry::of::<VirtualServerGroup>("virtual_server_group"),
+    BlockEntry::of::<VirtualServer>("virtual_server"),
+    BlockEntry::of::<RealServer>("virtual_server/real_server"),
+    BlockEntry::of::<Get<false>>("virtual_server/real_server/HTTP_GET"),
+    BlockEntry::of::<Url<false>>("virtual_server/real_server/HTTP_GET/url"),
+    BlockEntry::of::<Get<true>>("virtual_server/real_server/SSL_GET"),
+    BlockEntry::of::<Url<true>>("virtual_server/real_server/SSL_GET/url"),
+    BlockEntry::of::<TcpCheck>("virtual_server/real_server/TCP_CHECK"),
+    BlockEntry::of::<SmtpCheck>("virtual_server/real_server/SMTP_CHECK"),
+    BlockEntry::of::<SmtpHost>("virtual_server/real_server/SMTP_CHECK/host"),
+    BlockEntry::of::<DnsCheck>("virtual_server/real_server/DNS_CHECK"),
+    BlockEntry::of::<UdpCheck>("virtual_server/real_server/UDP_CHECK"),
+    BlockEntry::of::<PingCheck>("virtual_server/real_server/PING_CHECK"),
+    BlockEntry::of::<MiscCheck>("virtual_server/real_server/MISC_CHECK"),
+    BlockEntry::of::<FileCheck>("virtual_server/real_server/FILE_CHECK"),
+    BlockEntry::of::<BfdCheck>("virtual_server/real_server/BFD_CHECK"),
+];
 
 /// The words that stand within lines: options of addresses, routes and rules, what follows a name in
 /// a block of lines, and what is neither a word of a block nor part of one, as `include`.
 pub fn line_words() -> &'static [BlockEntry] {
     &[
+        BlockEntry {
+            path: "global_defs/notification_email",
+            heads: || vec![Recipients::HEAD],
+        },
         BlockEntry {
             path: "address_line",
             heads: address_line::heads,
@@ -88,15 +120,22 @@ pub(super) fn words(path: &str) -> impl Iterator<Item = &'static str> {
 
 /// True if `word`, inside a block that `outer` opened (empty at the top level), opens a block.
 pub(super) fn takes_block(outer: &str, word: &str) -> bool {
-    let opens = |entry: &BlockEntry| {
-        let heads = (entry.heads)();
-        heads
-            .iter()
-            .any(|head| head.word == word && head.kind.is_block())
-    };
-    blocks()
-        .iter()
-        .any(|entry| entry.keyword() == outer && opens(entry))
+    // It is asked for every line, so it must not go through all the rows each time.
+    static OPENERS: OnceLock<Vec<(&'static str, &'static str)>> = OnceLock::new();
+    let openers = OPENERS.get_or_init(|| {
+        let of = |entry: &BlockEntry| {
+            let outer = entry.keyword();
+            let heads = (entry.heads)().into_iter();
+            let opens = heads.filter(|head| head.kind.is_block());
+            opens
+                .map(move |head| (outer, head.word))
+                .collect::<Vec<_>>()
+        };
+        let mut all: Vec<_> = blocks().iter().flat_map(of).collect();
+        all.sort_unstable();
+        all
+    });
+    openers.binary_search(&(outer, word)).is_ok()
 }
 
 /// A block that knows `word`, as [`BlockEntry::place`] names it.

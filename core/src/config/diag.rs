@@ -8,12 +8,16 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::code::Code;
+use super::place::Places;
 use crate::limits;
 
 /// Exit code of a configuration that cannot be used.
 pub const EXIT_CONFIG: u8 = 2;
+/// Exit code where the configuration, or a file that it must include, is missing.
+pub const EXIT_NO_CONFIG: u8 = 6;
 /// Exit code of `-t` for a fatal finding.
 pub const EXIT_TEST_FATAL: u8 = 4;
 /// Exit code of `-t` for an ordinary finding.
@@ -101,6 +105,9 @@ pub struct Span {
     pub start: u32,
     /// Byte after the last.
     pub end: u32,
+    /// Number of the second place, in a definition, that the text came from; 0 for none. See
+    /// [`Places`](super::Places).
+    pub origin: u32,
 }
 
 impl Span {
@@ -149,6 +156,23 @@ pub struct Diagnostic {
     pub help: Option<String>,
     /// Text that may replace the bytes of `span`.
     pub suggestion: Option<String>,
+    /// Other places that have to do with it, such as the definition that a word came from.
+    pub related: Vec<Related>,
+}
+
+/// Another place that a finding is about.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Related {
+    /// Name of the file, for display.
+    pub file: String,
+    /// Bytes of that file's text.
+    pub span: Range<usize>,
+    /// Line, from 1.
+    pub line: u32,
+    /// Character within the line, from 1.
+    pub column: u32,
+    /// What is there.
+    pub text: String,
 }
 
 impl Diagnostic {
@@ -190,8 +214,12 @@ impl fmt::Display for Diagnostic {
 ///
 /// As in the original the numerically highest class decides, so a security finding hides a fatal
 /// one; a word without its required value ends the test at once with [`EXIT_CONFIG`].
-/// [`Class::Ok`] findings leave the code at 0.
+/// A missing file without which the daemon does not start is [`EXIT_NO_CONFIG`]. [`Class::Ok`]
+/// findings leave the code at 0.
 pub fn check_exit_code(diagnostics: &[Diagnostic]) -> u8 {
+    if lacks_file(diagnostics) {
+        return EXIT_NO_CONFIG;
+    }
     let stops =
         |d: &Diagnostic| d.class == Class::MissingParameter && d.severity == Severity::Fatal;
     if diagnostics.iter().any(stops) {
@@ -205,8 +233,17 @@ pub fn check_exit_code(diagnostics: &[Diagnostic]) -> u8 {
     }
 }
 
-/// `Some(2)` when a daemon must not start with what was found, by parsing and binding together.
+fn lacks_file(diagnostics: &[Diagnostic]) -> bool {
+    let lacks = |d: &Diagnostic| d.class == Class::FileNotFound && d.severity == Severity::Fatal;
+    diagnostics.iter().any(lacks)
+}
+
+/// `Some(2)`, or 6 for a missing file, when a daemon must not start with what was found, by parsing
+/// and binding together.
 pub fn start_exit_code(diagnostics: &[Diagnostic]) -> Option<u8> {
+    if lacks_file(diagnostics) {
+        return Some(EXIT_NO_CONFIG);
+    }
     diagnostics
         .iter()
         .any(|d| d.severity >= Severity::Refused)
@@ -219,7 +256,9 @@ pub fn start_exit_code(diagnostics: &[Diagnostic]) -> Option<u8> {
 /// whatever its number, so that the exit codes do not depend on the ceiling.
 #[derive(Debug)]
 pub(super) struct Sink {
-    file: String,
+    places: Arc<Places>,
+    /// The numbers of the places in definitions.
+    origins: BTreeMap<Span, u32>,
     kept: Vec<Diagnostic>,
     dropped: u64,
     /// Findings that are errors or worse.
@@ -232,8 +271,14 @@ pub(super) struct Sink {
 
 impl Sink {
     pub(super) fn new(file: &str) -> Self {
+        Self::at(&Arc::new(Places::of(file)))
+    }
+
+    /// For what was read from `places`.
+    pub(super) fn at(places: &Arc<Places>) -> Self {
         Self {
-            file: file.to_owned(),
+            places: Arc::clone(places),
+            origins: BTreeMap::new(),
             kept: Vec::new(),
             dropped: 0,
             wrong: 0,
@@ -241,6 +286,31 @@ impl Sink {
             stopped: false,
             names: BTreeMap::new(),
         }
+    }
+
+    /// The number of a file of this name, which is read now; `None` if there are too many.
+    pub(super) fn file(&mut self, name: &str) -> Option<u16> {
+        Arc::make_mut(&mut self.places).file(name)
+    }
+
+    /// The number of a place in the definition of `name`.
+    pub(super) fn origin(&mut self, name: &Arc<str>, place: Span) -> u32 {
+        if let Some(known) = self.origins.get(&place) {
+            return *known;
+        }
+        let number = Arc::make_mut(&mut self.places).origin(name, place);
+        self.origins.insert(place, number);
+        number
+    }
+
+    /// The names of the files, and the places in definitions.
+    pub(super) fn places(&self) -> &Arc<Places> {
+        &self.places
+    }
+
+    /// Remembers the text of the first file.
+    pub(super) fn keep_text(&mut self, text: &Arc<str>) {
+        Arc::make_mut(&mut self.places).text = Arc::clone(text);
     }
 
     /// True once reading must not go on.
@@ -282,13 +352,14 @@ impl Sink {
             severity,
             class,
             code: Code::of(class),
-            file: self.file.clone(),
+            file: self.places.name(span.file).to_owned(),
             span: span.bytes(),
             line: span.line,
             column: u32::from(span.column),
             message: message.into(),
             help: None,
             suggestion: None,
+            related: self.places.related(span),
         };
         let seen = |d: &Diagnostic| d.severity == severity && d.class == class;
         if self.is_full() && self.kept.iter().any(seen) {
@@ -341,7 +412,7 @@ impl Sink {
 
     /// Everything that was found, in the order of the text.
     pub(super) fn finish(mut self) -> Vec<Diagnostic> {
-        self.kept.sort_by_key(|d| (d.span.start, d.span.end));
+        self.places.sort(&mut self.kept);
         if let Some(last) = self.last_dropped.take() {
             self.kept.push(Diagnostic {
                 severity: Severity::Warning,
@@ -349,6 +420,7 @@ impl Sink {
                 message: format!("{} more findings are not shown", self.dropped),
                 help: Some("correct the first ones and check again".to_owned()),
                 suggestion: None,
+                related: Vec::new(),
                 ..last
             });
         }

@@ -6,9 +6,11 @@ use super::announcement::AnnouncementWords;
 use super::block::Statement;
 use super::bound::GarpConfig;
 use super::diag::{Sink, quoted};
-use super::global::{self, GlobalDefs, IGNORED};
-use super::statement::{self, value};
-use super::units::{self, Garbage};
+use super::global::GlobalDefs;
+use super::page::Page;
+use super::row::{Head, Kind};
+use super::scalar::Scalar;
+use super::statement;
 use crate::ids::Version;
 
 /// Where dumps go and how they look.
@@ -29,32 +31,27 @@ pub struct Dumps {
 }
 
 impl Dumps {
-    /// Reads one of its words; false if it is none.
-    pub(super) fn set(&mut self, found: &Statement, sink: &mut Sink) -> bool {
-        match found.keyword() {
-            "state_dump_file" => path(&mut self.state_file, found, sink),
-            "stats_dump_file" => path(&mut self.stats_file, found, sink),
-            "json_dump_file" => path(&mut self.json_file, found, sink),
-            "json_version" => {
-                if let Some(word) = value(found, sink)
-                    && let Some(number) = units::number(word, 1..=2, Garbage::Refuse, IGNORED, sink)
-                {
-                    self.json_two = number == 2;
-                }
-            }
-            "data_use_instance" => {
-                if let Some(on) = global::boolean(found, sink) {
-                    self.use_instance = on;
-                }
-            }
-            _ => return false,
+    pub(super) fn read_version(&mut self, head: &Head, found: &Statement, sink: &mut Sink) {
+        let head = &Head {
+            kind: Kind::number(1, 2),
+            ..*head
+        };
+        if let Some(version) = <u8 as Scalar>::read(head, found, sink) {
+            self.json_two = version == 2;
         }
-        true
+    }
+
+    pub(super) fn show_version(&self, head: &Head, page: &mut Page) {
+        if self.json_two {
+            page.line(&[head.word, "2"]);
+        } else {
+            page.default(head.word, head.default);
+        }
     }
 }
 
 /// The name of a file or directory.
-fn path(slot: &mut Option<String>, found: &Statement, sink: &mut Sink) {
+pub(super) fn path(slot: &mut Option<String>, found: &Statement, sink: &mut Sink) {
     let Some(word) = statement::optional(found, sink) else {
         let message = format!(
             "{} needs the name of a file; the line is ignored",

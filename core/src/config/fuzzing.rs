@@ -3,6 +3,7 @@
 use super::diag::{Diagnostic, Sink, Span};
 use super::keywords;
 use super::lexer::{Lexer, Token};
+use super::source::{Bundle, Sources as _};
 
 /// A piece of the text as the lexer gives it out.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -26,12 +27,17 @@ pub enum Piece {
 /// Every piece of `text`, and what the lexer finds wrong with it.
 pub fn pieces(text: &str) -> (Vec<Piece>, Vec<Diagnostic>) {
     let mut sink = Sink::new("f");
-    let mut lexer = Lexer::new(text);
+    let mut sources = Bundle::single("f", text);
+    let file = sources.read("f");
+    let Ok(file) = file else {
+        return (Vec::new(), sink.finish());
+    };
+    let mut lexer = Lexer::new("f", file, &mut sources, &mut sink);
     let mut pieces = Vec::new();
     while let Some(token) = lexer.next_token(&mut sink) {
         match token {
-            Token::Line(words) => {
-                let words = words.into_iter().map(|word| Piece::Word {
+            Token::Line(line) => {
+                let words = line.words.into_iter().map(|word| Piece::Word {
                     text: word.text,
                     span: word.span,
                 });
@@ -42,6 +48,32 @@ pub fn pieces(text: &str) -> (Vec<Piece>, Vec<Diagnostic>) {
         }
     }
     (pieces, sink.finish())
+}
+
+/// What the lexer gives out for the file `path` of `sources`, one line for each statement or brace,
+/// and its findings.
+pub fn statements(path: &str, sources: &mut Bundle) -> (Vec<String>, Vec<Diagnostic>) {
+    let mut sink = Sink::new(path);
+    let Ok(text) = sources.read(path) else {
+        return (Vec::new(), Vec::new());
+    };
+    let mut lexer = Lexer::new(path, text, sources, &mut sink);
+    let mut all = Vec::new();
+    while let Some(token) = lexer.next_token(&mut sink) {
+        all.push(match token {
+            Token::Line(line) => {
+                let words = line.words.iter().map(|word| word.text.as_str());
+                words.collect::<Vec<_>>().join("|")
+            }
+            Token::Open(_) => "{".to_owned(),
+            Token::Close(_) => "}".to_owned(),
+        });
+        if sink.stopped() {
+            break;
+        }
+    }
+    drop(lexer);
+    (all, sink.finish())
 }
 
 /// Every word that the tables know.

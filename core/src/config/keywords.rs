@@ -16,8 +16,6 @@ use super::row::Standing;
 pub(super) enum Place {
     /// Outside all blocks.
     Top,
-    /// `global_defs`.
-    Global,
     /// `vrrp_instance`.
     Instance,
     /// `authentication` within `vrrp_instance`.
@@ -31,7 +29,6 @@ impl Place {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Top => "outside all blocks",
-            Self::Global => "in `global_defs`",
             Self::Instance => "in `vrrp_instance`",
             Self::Authentication => "in `authentication`",
             Self::GarpGroup => "in `garp_group`",
@@ -50,7 +47,6 @@ impl Place {
     const fn tables(self) -> [(&'static [&'static str], Standing); 3] {
         let (built, harmless, refused) = match self {
             Self::Top => (TOP_BUILT, TOP_HARMLESS, TOP_REFUSED),
-            Self::Global => (GLOBAL_BUILT, GLOBAL_HARMLESS, GLOBAL_REFUSED),
             Self::Instance => (INSTANCE_BUILT, INSTANCE_HARMLESS, INSTANCE_REFUSED),
             Self::Authentication => (AUTHENTICATION, NOTHING, NOTHING),
             Self::GarpGroup => (GARP_GROUP, NOTHING, NOTHING),
@@ -84,14 +80,14 @@ pub(super) fn takes_block(outer: &str, word: &str) -> bool {
     }
     match outer {
         "" => holds(TOP_BLOCKS, word),
-        "global_defs" => word == "notification_email",
         "vrrp_instance" => holds(INSTANCE_BLOCKS, word),
         "garp_group" => word == "interfaces",
         _ => false,
     }
 }
 
-/// True if `word` opens a block of the top level and has no other meaning further in.
+/// True if `word` opens a block of the top level and has no other meaning further in, as `track_file`
+/// has.
 pub(super) fn begins_top_block(word: &str) -> bool {
     let opens = holds(TOP_BLOCKS, word) || catalogue::takes_block("", word);
     opens && !matches!(word, "track_file" | "SSL")
@@ -123,7 +119,6 @@ pub(super) fn elsewhere(word: &str) -> Option<String> {
     }
     let read = [
         Place::Top,
-        Place::Global,
         Place::Instance,
         Place::Authentication,
         Place::GarpGroup,
@@ -142,12 +137,7 @@ pub(super) fn elsewhere(word: &str) -> Option<String> {
 
 /// Every word of the tables, for the fuzz targets.
 pub(super) fn all() -> Vec<&'static str> {
-    let read = [
-        Place::Top,
-        Place::Global,
-        Place::Instance,
-        Place::Authentication,
-    ];
+    let read = [Place::Top, Place::Instance, Place::Authentication];
     let tables = read.into_iter().flat_map(Place::tables);
     let words = tables.flat_map(|(table, _)| table.iter().copied());
     let inner = INNER.iter().flat_map(|(_, words)| words.iter().copied());
@@ -186,187 +176,21 @@ fn distance(a: &str, b: &str) -> usize {
 const NOTHING: &[&str] = &[];
 
 /// Words of the top level understood.
-const TOP_BUILT: &[&str] = &[
-    "child_wait_time",
-    "garp_group",
-    "global_defs",
-    "instance",
-    "namespace_with_ipsets",
-    "net_namespace",
-    "use_pid_dir",
-    "vrrp_instance",
-];
+const TOP_BUILT: &[&str] = &["garp_group", "vrrp_instance"];
 
 /// Words of the top level without which the same router is master.
 const TOP_HARMLESS: &[&str] = &[];
 
 /// Words of the top level that keep the daemon from starting.
 const TOP_REFUSED: &[&str] = &[
-    "SSL",
     "bfd_instance",
     "interface_up_down_delays",
     "linkbeat_interfaces",
     "linkbeat_use_polling",
-    "net_namespace_ipvs",
     "track_group",
-    "virtual_server",
-    "virtual_server_group",
     "vrrp_script",
     "vrrp_sync_group",
     "vrrp_track_process",
-];
-
-/// Words of `global_defs` understood.
-const GLOBAL_BUILT: &[&str] = &[
-    "bfd_cpu_affinity",
-    "bfd_no_swap",
-    "bfd_priority",
-    "bfd_process_name",
-    "bfd_rlimit_rtime",
-    "bfd_rlimit_rttime",
-    "bfd_rt_priority",
-    "checker_cpu_affinity",
-    "checker_no_swap",
-    "checker_priority",
-    "checker_process_name",
-    "checker_rlimit_rtime",
-    "checker_rlimit_rttime",
-    "checker_rt_priority",
-    "config_save_dir",
-    "data_use_instance",
-    "default_interface",
-    "dynamic_interfaces",
-    "json_dump_file",
-    "json_version",
-    "lvs_process_name",
-    "max_auto_priority",
-    "min_auto_priority_delay",
-    "process_name",
-    "process_names",
-    "random_seed",
-    "relevo_hello_interval",
-    "reload_check_config",
-    "reload_file",
-    "reload_repeat",
-    "reload_time_file",
-    "router_id",
-    "state_dump_file",
-    "stats_dump_file",
-    "tmp_config_directory",
-    "umask",
-    "v3_checksum_as_v2",
-    "vrrp_check_unicast_src",
-    "vrrp_cpu_affinity",
-    "vrrp_delay_after_boot",
-    "vrrp_down_timer_adverts",
-    "vrrp_garp_interval",
-    "vrrp_garp_lower_prio_delay",
-    "vrrp_garp_lower_prio_repeat",
-    "vrrp_garp_master_delay",
-    "vrrp_garp_master_refresh",
-    "vrrp_garp_master_refresh_repeat",
-    "vrrp_garp_master_repeat",
-    "vrrp_gna_interval",
-    "vrrp_higher_prio_send_advert",
-    "vrrp_lower_prio_no_advert",
-    "vrrp_mcast_group4",
-    "vrrp_mcast_group6",
-    "vrrp_min_garp",
-    "vrrp_netlink_cmd_rcv_bufs",
-    "vrrp_netlink_cmd_rcv_bufs_force",
-    "vrrp_netlink_monitor_rcv_bufs",
-    "vrrp_netlink_monitor_rcv_bufs_force",
-    "vrrp_no_swap",
-    "vrrp_owner_ignore_adverts",
-    "vrrp_priority",
-    "vrrp_process_name",
-    "vrrp_rlimit_rtime",
-    "vrrp_rlimit_rttime",
-    "vrrp_rt_priority",
-    "vrrp_skip_check_adv_addr",
-    "vrrp_startup_delay",
-    "vrrp_strict",
-    "vrrp_version",
-];
-
-/// Words of `global_defs` without which the same router is master.
-const GLOBAL_HARMLESS: &[&str] = &[
-    "checker_log_all_failures",
-    "dbus_no_interface_name",
-    "dbus_service_name",
-    "disable_local_igmp",
-    "enable_dbus",
-    "enable_script_security",
-    "enable_snmp_checker",
-    "enable_snmp_keepalived",
-    "enable_snmp_rfc",
-    "enable_snmp_rfcv2",
-    "enable_snmp_rfcv3",
-    "enable_snmp_vrrp",
-    "enable_traps",
-    "fifo_write_vrrp_states_on_reload",
-    "include_check",
-    "iproute_etc_dir",
-    "iproute_usr_dir",
-    "log_unknown_vrids",
-    "lvs_netlink_cmd_rcv_bufs",
-    "lvs_netlink_cmd_rcv_bufs_force",
-    "lvs_netlink_monitor_rcv_bufs",
-    "lvs_netlink_monitor_rcv_bufs_force",
-    "lvs_notify_fifo",
-    "lvs_notify_fifo_script",
-    "nftables",
-    "nftables_counters",
-    "nftables_ifindex",
-    "nftables_ipvs",
-    "nftables_ipvs_priority",
-    "nftables_ipvs_start_fwmark",
-    "nftables_priority",
-    "no_checker_emails",
-    "no_email_faults",
-    "notification_email",
-    "notification_email_from",
-    "notify_fifo",
-    "notify_fifo_script",
-    "process_monitor_rcv_bufs",
-    "process_monitor_rcv_bufs_force",
-    "rs_init_notifies",
-    "script_user",
-    "set_supplementary_groups",
-    "shutdown_script",
-    "shutdown_script_timeout",
-    "smtp_alert",
-    "smtp_alert_checker",
-    "smtp_alert_vrrp",
-    "smtp_connect_timeout",
-    "smtp_helo_name",
-    "smtp_server",
-    "snmp_rs_stats_update_interval",
-    "snmp_socket",
-    "snmp_vs_stats_update_interval",
-    "startup_script_timeout",
-    "use_symlink_paths",
-    "vmac_addr_prefix",
-    "vmac_prefix",
-    "vrrp_garp_extra_if",
-    "vrrp_ipsets",
-    "vrrp_iptables",
-    "vrrp_notify_fifo",
-    "vrrp_notify_fifo_script",
-    "vrrp_notify_priority_changes",
-    "vrrp_rx_bufs_multiplier",
-    "vrrp_rx_bufs_policy",
-    "vrrp_vmac_garp_intvl",
-];
-
-/// Words of `global_defs` that keep the daemon from starting.
-const GLOBAL_REFUSED: &[&str] = &[
-    "lvs_flush",
-    "lvs_flush_on_stop",
-    "lvs_flush_onstop",
-    "lvs_sync_daemon",
-    "lvs_timeouts",
-    "startup_script",
 ];
 
 /// Words of `vrrp_instance` understood.
@@ -476,15 +300,11 @@ const HARMLESS_WITH_VALUE: &[&str] = &[
 
 /// Words of the top level that open a block.
 const TOP_BLOCKS: &[&str] = &[
-    "SSL",
     "bfd_instance",
     "garp_group",
-    "global_defs",
     "interface_up_down_delays",
     "linkbeat_interfaces",
     "track_group",
-    "virtual_server",
-    "virtual_server_group",
     "vrrp_instance",
     "vrrp_script",
     "vrrp_sync_group",
@@ -688,12 +508,7 @@ mod tests {
 
     #[test]
     fn every_table_is_sorted_so_that_each_word_is_found() {
-        let places = [
-            Place::Top,
-            Place::Global,
-            Place::Instance,
-            Place::Authentication,
-        ];
+        let places = [Place::Top, Place::Instance, Place::Authentication];
         let tables = places
             .into_iter()
             .flat_map(Place::tables)
@@ -706,7 +521,7 @@ mod tests {
 
     #[test]
     fn a_word_has_one_standing() {
-        for place in [Place::Top, Place::Global, Place::Instance] {
+        for place in [Place::Top, Place::Instance] {
             let mut all: Vec<_> = place.tables().into_iter().flat_map(|(t, _)| t).collect();
             let count = all.len();
             all.sort();

@@ -15,25 +15,41 @@ mod announcement;
 mod bind;
 mod block;
 pub mod bound;
+mod bundle;
 pub mod catalogue;
 mod checks;
+pub mod cluster;
 mod code;
+pub mod command;
+mod definition;
 mod diag;
 pub mod dumps;
+mod elsewhere;
+mod foreign;
 #[doc(hidden)]
 pub mod fuzzing;
 mod global;
+mod hints;
+mod improve;
+mod include;
 mod keywords;
 mod lexer;
-mod line;
+mod lines;
+pub mod lvs;
+mod made;
+mod options;
 mod page;
+mod place;
 mod processes;
+pub mod receiving;
 pub mod reloading;
+mod repeat;
 mod route_encap;
 mod route_line;
 mod row;
 mod rule_line;
 mod scalar;
+pub mod source;
 mod statement;
 mod static_lines;
 mod strict;
@@ -46,13 +62,21 @@ mod vrrp_instance;
 pub use address_line::{AddressEntry, Lifetime};
 pub use announcement::AnnouncementWords;
 pub use bind::{HostFacts, InterfaceFact, bind};
+pub use bundle::BadBundle;
 pub use code::Code;
+pub use command::Command;
 pub use diag::{
-    Class, Diagnostic, EXIT_CONFIG, EXIT_TEST_ERROR, EXIT_TEST_FATAL, EXIT_TEST_SECURITY, Severity,
-    Span, Spanned, check_exit_code, start_exit_code,
+    Class, Diagnostic, EXIT_CONFIG, EXIT_NO_CONFIG, EXIT_TEST_ERROR, EXIT_TEST_FATAL,
+    EXIT_TEST_SECURITY, Related, Severity, Span, Spanned, check_exit_code, start_exit_code,
 };
-pub use global::GlobalDefs;
-pub use line::{Named, Prefix, Realms};
+pub use elsewhere::{Checked, check};
+pub use global::{
+    Chains, Dbus, ExtraInterfaces, Fifo, Fifos, Firewall, FlushOnStop, GlobalDefs, IncludeCheck,
+    Lvs, Mail, Named, NamedSets, Recipients, ScriptUser, Scripts, SmtpServer, Snmp, SyncDaemon,
+    Timeouts,
+};
+pub use options::{Prefix, Realms, Symbol};
+pub use place::Places;
 pub use processes::{ChildProcess, Processes, is_file_name, mask};
 pub use route_encap::{Encap, Tunnel4, Tunnel6};
 pub use route_line::{
@@ -66,18 +90,23 @@ pub use units::Garbage;
 pub use vrrp_instance::{Authentication, InitialState, Instance};
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use block::{Reader, Statement};
 use diag::Sink;
 use keywords::Place;
+use lexer::Lexer;
 use page::Page;
-use row::{Row, Rows, rows};
+use row::{Field, Row, Rows, rows};
+use source::{FileText, Nothing, Sources, Unreadable};
 
 /// One configuration as written: values typed, names not yet looked up.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Config {
     /// Name of the file, for display.
     pub file: String,
+    /// The names of all files, and the places in definitions.
+    pub places: Arc<Places>,
     /// `global_defs`; several blocks add up.
     pub global: GlobalDefs,
     /// `garp_group` blocks in the order of the file.
@@ -92,11 +121,45 @@ pub struct Config {
     pub static_routes: Lines<Static<RouteLine>>,
     /// `static_rules`.
     pub static_rules: Lines<Static<RuleLine>>,
+    /// The load balancer.
+    pub lvs: lvs::Lvs,
 }
 
 impl Rows for Config {
     fn rows() -> &'static [Row<Self>] {
         rows! { Config:
+            "SSL" => (lvs::read_ssl, lvs::show_ssl): Kind::Block(""), Refused, "",
+                "The certificates of SSL_GET.";
+            "child_wait_time" => global.child_wait_time:
+                Kind::WholeSeconds { min: 0, max: u32::MAX }, Built, "5",
+                "How long the parent waits for its children to end before it kills them.";
+            "global_defs" => (
+                |config, head, found, sink| {
+                    row::read_lines(&mut config.global, head.word, found, sink);
+                },
+                |config, head, page| global::show(&config.global, head, page)
+            ): Kind::Block(""), Built, "",
+                "What concerns the daemon as a whole, and defaults of the blocks.";
+            "instance" => (
+                |config, _, found, sink| config.global.processes.read_instance(found, sink),
+                |config, head, page| Field::show(&config.global.processes.instance, head, page)
+            ): Kind::Soft(&Kind::Text), Built, "",
+                "Name of this daemon among several of the host; a part of the names of its files.";
+            "namespace_with_ipsets" => global.processes.namespace_with_ipsets:
+                Kind::Flag, Built, "",
+                "Of no effect: sets of addresses know network namespaces.";
+            "net_namespace" => (
+                |config, _, found, sink| config.global.processes.read_net_namespace(found, sink),
+                |config, head, page| {
+                    Field::show(&config.global.processes.net_namespace, head, page);
+                }
+            ): Kind::Soft(&Kind::Text), Built, "",
+                "Network namespace that the daemon runs in.";
+            "net_namespace_ipvs" => (
+                |config, _, found, sink| config.global.processes.read_ipvs_namespace(found, sink),
+                |config, head, page| config.global.processes.show_ipvs_namespace(head, page)
+            ): Kind::Other("[NAME]"), Built, "",
+                "Network namespace of the IPVS table; alone that of the host.";
             "static_ipaddress" => static_addresses: Kind::Lines("ADDRESS"), Refused, "",
                 "Addresses that stay on the host whoever is master.";
             "static_routes" => static_routes: Kind::Lines("ROUTE"), Refused, "",
@@ -105,6 +168,14 @@ impl Rows for Config {
                 "Rules of routing that stay on the host whoever is master.";
             "track_file" => track_files: Kind::Block("NAME"), Refused, "",
                 "A file whose number changes priorities and weights.";
+            "use_pid_dir" => global.processes.use_pid_dir: Kind::Flag, Built, "",
+                "Pid files stand in a directory of their own.";
+            "virtual_server" => (lvs::read_server, lvs::show_servers):
+                Kind::Block("ADDRESS [PORT]|fwmark N|group NAME"), Refused, "",
+                "A service that is spread over real servers.";
+            "virtual_server_group" => (lvs::read_group, lvs::show_groups):
+                Kind::Block("NAME"), Refused, "",
+                "Addresses and marks that are one service.";
             "vrrp_track_file" = "track_file" => track_files: Kind::Block("NAME"), Refused, "",
                 "The old name of track_file.";
         }
@@ -124,34 +195,104 @@ pub fn dump(config: &Config, defaults: bool) -> String {
 ///
 /// Never fails and never panics: what is not understood is reported, and the rest is read. The one
 /// exception is a word without its required value: as in the original nothing behind it is read.
+///
+/// What the text includes is not there; [`parse_sources`] reads it.
 pub fn parse(file: &str, text: &str) -> (Config, Vec<Diagnostic>) {
+    let text = FileText {
+        text: text.into(),
+        replaced: None,
+    };
+    parse_text(file, text, &mut Nothing)
+}
+
+/// Reads the file of this name, and what it includes, from `sources`; otherwise as [`parse`]. If
+/// there is no such file, that is the finding, and nothing was read.
+pub fn parse_sources(file: &str, sources: &mut dyn Sources) -> (Config, Vec<Diagnostic>) {
+    match sources.read(file) {
+        Ok(text) => parse_text(file, text, sources),
+        Err(why) => {
+            let why = match why {
+                Unreadable::Directory => "it is a directory".to_owned(),
+                Unreadable::NotText => "it is no plain file".to_owned(),
+                Unreadable::Error(error) => error,
+            };
+            let mut sink = Sink::new(file);
+            let message = format!("the configuration cannot be read: {why}");
+            sink.report(
+                Severity::Fatal,
+                Class::FileNotFound,
+                Span::default(),
+                message,
+            );
+            (Config::default(), sink.finish())
+        }
+    }
+}
+
+fn parse_text(file: &str, text: FileText, sources: &mut dyn Sources) -> (Config, Vec<Diagnostic>) {
     let mut sink = Sink::new(file);
     let mut config = Config {
         file: file.to_owned(),
         ..Config::default()
     };
+    if let Some(what) = foreign::recognise(&text.text) {
+        foreign::report(&what, &text.text, &mut sink);
+        return (config, sink.finish());
+    }
+    sink.keep_text(&text.text);
     let mut names = BTreeMap::new();
-    let mut reader = Reader::new(text);
+    let lexer = Lexer::new(file, text, sources, &mut sink);
+    let mut reader = Reader::new(lexer);
     while let Some(found) = reader.next_statement(&mut sink) {
         read_top(&mut config, &mut names, &found, &mut sink);
         if sink.stopped() {
             break;
         }
     }
-    (config, sink.finish())
+    drop(reader);
+    config.places = Arc::clone(sink.places());
+    let found = config.places.improved(sink.finish());
+    (config, found)
 }
 
 /// Both steps: [`parse`], and [`bind`] unless a missing value has ended the reading.
 ///
 /// The findings of both come in the order of the text; the two exit codes may be asked of them.
 pub fn load(file: &str, text: &str, facts: &HostFacts) -> (bound::Bound, Vec<Diagnostic>) {
-    let (config, mut found) = parse(file, text);
+    bind_parsed(parse(file, text), facts, false)
+}
+
+/// The same for a text that was good when the daemon took it in: an interface that is missing by now
+/// is one that may come back, whatever `dynamic_interfaces` says.
+pub fn load_again(file: &str, text: &str, facts: &HostFacts) -> (bound::Bound, Vec<Diagnostic>) {
+    bind_parsed(parse(file, text), facts, true)
+}
+
+/// As [`load`], from [`parse_sources`].
+pub fn load_sources(
+    file: &str,
+    sources: &mut dyn Sources,
+    facts: &HostFacts,
+) -> (bound::Bound, Vec<Diagnostic>) {
+    bind_parsed(parse_sources(file, sources), facts, false)
+}
+
+/// The second step, for what the first one has returned; `again` as in [`load_again`].
+pub fn bind_parsed(
+    (mut config, mut found): (Config, Vec<Diagnostic>),
+    facts: &HostFacts,
+    again: bool,
+) -> (bound::Bound, Vec<Diagnostic>) {
     if check_exit_code(&found) == EXIT_CONFIG {
         return (bound::Bound::default(), found);
     }
-    let (bound, more) = bind(&config, facts);
+    let written = config.global.dynamic_interfaces;
+    config.global.dynamic_interfaces = written || again;
+    let (mut bound, more) = bind(&config, facts);
+    bound.global.dynamic_interfaces = written;
     found.extend(more);
-    found.sort_by_key(|finding| (finding.span.start, finding.span.end));
+    config.places.sort(&mut found);
+    let found = config.places.improved(found);
     (bound, found)
 }
 
@@ -170,11 +311,6 @@ fn read_top(
         return;
     }
     match found.keyword() {
-        "global_defs" => global::read(&mut config.global, found, sink),
-        "child_wait_time" => {
-            let wait = global::child_wait_time(found, sink);
-            global::set(&mut config.global.child_wait_time, wait);
-        }
         "garp_group" => {
             let group = announcement::group(found, &config.garp_groups, sink);
             config.garp_groups.extend(group);
@@ -184,6 +320,6 @@ fn read_top(
                 config.instances.push(instance);
             }
         }
-        _ => drop(config.global.processes.set_top(found, sink)),
+        _ => {}
     }
 }

@@ -19,6 +19,11 @@ impl Page {
         }
     }
 
+    /// True if it also shows what counts where nothing is written.
+    pub(super) const fn with_defaults(&self) -> bool {
+        self.defaults
+    }
+
     /// One line of words, each in quotes where it needs them.
     pub(super) fn line(&mut self, words: &[&str]) {
         self.begin();

@@ -5,15 +5,18 @@
 //! one function.
 
 use super::block::Statement;
+use super::code::Code;
 use super::diag::{Class, Severity, Sink, Span, quoted};
 use super::global::{IGNORED, set};
 use super::lexer::Word;
+use super::page::Page;
+use super::row::{Field, Head};
 use super::statement::{flag, optional, value};
 use super::units::{self, Garbage};
 use crate::time::Duration;
 
 /// Octets of a process name that the kernel keeps (TASK_COMM_LEN without its zero).
-const NAME_MAX: usize = 15;
+pub(super) const NAME_MAX: usize = 15;
 /// Octets of a name that becomes a part of file names.
 const FILE_NAME_MAX: usize = 200;
 /// CPUs that a mask of the system call holds (CPU_SETSIZE).
@@ -33,6 +36,11 @@ pub struct Processes {
     pub instance: Option<String>,
     /// `net_namespace`: the network namespace that all processes run in.
     pub net_namespace: Option<String>,
+    /// `namespace_with_ipsets`; no version of the kernel that this runs on needs it.
+    pub namespace_with_ipsets: bool,
+    /// `net_namespace_ipvs`: where load balancing is set up; without a name the host's own. Nothing
+    /// is balanced yet, so it is only shown.
+    pub net_namespace_ipvs: Option<Option<String>>,
     /// `umask`, unless the command line has one; permission bits only.
     pub umask: Option<u16>,
     /// `random_seed`: the seed of the machine's generator; unpredictable where there is none.
@@ -60,6 +68,8 @@ impl Default for Processes {
             use_pid_dir: false,
             instance: None,
             net_namespace: None,
+            namespace_with_ipsets: false,
+            net_namespace_ipvs: None,
             umask: None,
             random_seed: None,
             tmp_config_directory: None,
@@ -121,88 +131,9 @@ impl Processes {
         }
     }
 
-    /// A word of the top level; false if it is none of these.
-    pub(super) fn set_top(&mut self, found: &Statement, sink: &mut Sink) -> bool {
-        match found.keyword() {
-            "instance" => self.instance(found, sink),
-            "net_namespace" => self.net_namespace(found, sink),
-            // No version of the kernel that this runs on needs it: ipsets know namespaces.
-            "namespace_with_ipsets" => flag(found, sink),
-            "use_pid_dir" => {
-                flag(found, sink);
-                self.use_pid_dir = true;
-            }
-            _ => return false,
-        }
-        true
-    }
-
-    /// A word of `global_defs`; false if it is none of these.
-    pub(super) fn set(&mut self, found: &Statement, sink: &mut Sink) -> bool {
-        match found.keyword() {
-            "process_names" => {
-                flag(found, sink);
-                self.all_names();
-            }
-            "process_name" => set(&mut self.name, process_name(found, sink)),
-            "lvs_process_name" => {
-                let message = "`lvs_process_name` has a newer name";
-                sink.note(found.span(), message)
-                    .suggest("checker_process_name");
-                set(&mut self.checkers.name, process_name(found, sink));
-            }
-            "max_auto_priority" => self.max_auto_priority(found, sink),
-            "min_auto_priority_delay" => {
-                if let Some(micros) = needed(found, "a number of microseconds", sink)
-                    .and_then(|word| number(word, 1..=10_000_000, sink))
-                {
-                    self.min_auto_priority_delay = Duration::from_micros(micros);
-                }
-            }
-            "random_seed" => {
-                let seed = whole(found, 0..=u64::from(u32::MAX), sink);
-                set(&mut self.random_seed, seed.map(|seed| seed as u32));
-            }
-            "tmp_config_directory" => {
-                let path = needed(found, "a directory", sink).map(|word| word.text.clone());
-                set(&mut self.tmp_config_directory, path);
-            }
-            "umask" => set(&mut self.umask, umask(found, sink)),
-            word => {
-                let Some((child, word)) = self.child(word) else {
-                    return false;
-                };
-                return child.set(word, found, sink);
-            }
-        }
-        true
-    }
-
-    /// The child that `word` is about, and what is left of it.
-    fn child<'w>(&mut self, word: &'w str) -> Option<(&mut ChildProcess, &'w str)> {
-        let (kind, rest) = word.split_once('_')?;
-        match kind {
-            "vrrp" => Some((&mut self.vrrp, rest)),
-            "checker" => Some((&mut self.checkers, rest)),
-            "bfd" => Some((&mut self.bfd, rest)),
-            _ => None,
-        }
-    }
-
-    /// A name that was written for one process stays.
-    fn all_names(&mut self) {
-        for (name, usual) in [
-            (&mut self.name, "keepalived"),
-            (&mut self.vrrp.name, "keepalived_vrrp"),
-            (&mut self.checkers.name, "keepalived_lvs"),
-            (&mut self.bfd.name, "keepalived_bfd"),
-        ] {
-            name.get_or_insert_with(|| usual.to_owned());
-        }
-    }
-
-    fn instance(&mut self, found: &Statement, sink: &mut Sink) {
-        let Some(word) = needed(found, "a name", sink) else {
+    /// `instance`.
+    pub(super) fn read_instance(&mut self, found: &Statement, sink: &mut Sink) {
+        let Some(word) = optional(found, sink) else {
             return;
         };
         if self.instance.is_some() {
@@ -219,8 +150,27 @@ impl Processes {
         }
     }
 
-    fn net_namespace(&mut self, found: &Statement, sink: &mut Sink) {
-        let Some(word) = needed(found, "a name", sink) else {
+    /// `net_namespace_ipvs`.
+    pub(super) fn read_ipvs_namespace(&mut self, found: &Statement, sink: &mut Sink) {
+        match (&self.net_namespace_ipvs, optional(found, sink)) {
+            (None, name) => self.net_namespace_ipvs = Some(name.map(|word| word.text.clone())),
+            (Some(_), Some(word)) => second(word, found, sink),
+            (Some(_), None) => {}
+        }
+    }
+
+    /// `net_namespace_ipvs`.
+    pub(super) fn show_ipvs_namespace(&self, head: &Head, page: &mut Page) {
+        if let Some(name) = &self.net_namespace_ipvs {
+            let mut words = vec![head.word];
+            words.extend(name.as_deref());
+            page.line(&words);
+        }
+    }
+
+    /// `net_namespace`.
+    pub(super) fn read_net_namespace(&mut self, found: &Statement, sink: &mut Sink) {
+        let Some(word) = optional(found, sink) else {
             return;
         };
         if self.net_namespace.is_some() {
@@ -234,82 +184,119 @@ impl Processes {
                 .help("write a name that `ip netns list` shows");
         }
     }
+}
 
-    fn max_auto_priority(&mut self, found: &Statement, sink: &mut Sink) {
-        let Some(word) = optional(found, sink) else {
-            self.max_auto_priority = Some(RT_MAX);
-            return;
-        };
-        if let Some(highest) = signed(word, -1, i64::from(RT_MAX), IGNORED, sink) {
-            let highest = u8::try_from(highest).unwrap_or(0);
-            self.max_auto_priority = (highest > 0).then_some(highest);
+/// `process_names`. A name that was written for one process stays.
+pub(super) fn all_names(all: &mut Processes, found: &Statement, sink: &mut Sink) {
+    flag(found, sink);
+    for (name, usual) in [
+        (&mut all.name, "keepalived"),
+        (&mut all.vrrp.name, "keepalived_vrrp"),
+        (&mut all.checkers.name, "keepalived_lvs"),
+        (&mut all.bfd.name, "keepalived_bfd"),
+    ] {
+        name.get_or_insert_with(|| usual.to_owned());
+    }
+}
+
+/// `lvs_process_name`.
+pub(super) fn read_old_name(all: &mut Processes, head: &Head, found: &Statement, sink: &mut Sink) {
+    let message = format!("{} has a newer name", quoted(found.keyword()));
+    sink.note(found.span(), message)
+        .code(Code::Renamed)
+        .suggest(head.synonym_of);
+    Field::read(&mut all.checkers.name, head, found, sink);
+}
+
+/// What the word has set is shown by the words for each.
+pub(super) const fn show_nothing<T>(_block: &T, _head: &Head, _page: &mut Page) {}
+
+/// `max_auto_priority`.
+pub(super) fn read_auto(all: &mut Processes, found: &Statement, sink: &mut Sink) {
+    let Some(word) = optional(found, sink) else {
+        all.max_auto_priority = Some(RT_MAX);
+        return;
+    };
+    let range = -1..=i64::from(RT_MAX);
+    if let Some(highest) = units::signed(word, range, Garbage::Refuse, IGNORED, sink) {
+        let highest = u8::try_from(highest).unwrap_or(0);
+        all.max_auto_priority = (highest > 0).then_some(highest);
+    }
+}
+
+/// `min_auto_priority_delay`.
+pub(super) fn read_delay(all: &mut Processes, _head: &Head, found: &Statement, sink: &mut Sink) {
+    let micros = optional(found, sink).and_then(|word| number(word, 1..=10_000_000, sink));
+    if let Some(micros) = micros {
+        all.min_auto_priority_delay = Duration::from_micros(micros);
+    }
+}
+
+/// `min_auto_priority_delay`.
+pub(super) fn show_delay(all: &Processes, head: &Head, page: &mut Page) {
+    let usual = Processes::default().min_auto_priority_delay;
+    show_micros(all.min_auto_priority_delay, usual, head, page);
+}
+
+fn show_micros(time: Duration, usual: Duration, head: &Head, page: &mut Page) {
+    if time == usual {
+        page.default(head.word, head.default);
+    } else {
+        page.line(&[head.word, &time.as_micros().to_string()]);
+    }
+}
+
+/// `.._rlimit_rttime` and its old name.
+pub(super) fn read_rttime(child: &mut ChildProcess, found: &Statement, sink: &mut Sink) {
+    if found.keyword().ends_with("_rlimit_rtime") {
+        let newer = found.keyword().replace("_rtime", "_rttime");
+        let message = format!("{} has a newer name", quoted(found.keyword()));
+        sink.note(found.span(), message)
+            .code(Code::Renamed)
+            .suggest(newer);
+    }
+    if let Some(micros) = whole(found, 2..=u64::from(u32::MAX), sink) {
+        child.rlimit_rttime = Duration::from_micros(micros);
+    }
+}
+
+/// `.._rlimit_rttime`.
+pub(super) fn show_rttime(child: &ChildProcess, head: &Head, page: &mut Page) {
+    show_micros(child.rlimit_rttime, RTTIME_DEFAULT, head, page);
+}
+
+/// `.._cpu_affinity`.
+pub(super) fn read_cpus(child: &mut ChildProcess, found: &Statement, sink: &mut Sink) {
+    for word in found.arguments() {
+        let outcome = "this number is ignored";
+        let cpu = units::number(word, 0..=CPUS - 1, Garbage::Refuse, outcome, sink);
+        if let Some(cpu) = cpu.and_then(|cpu| u16::try_from(cpu).ok())
+            && !child.cpus.contains(&cpu)
+        {
+            child.cpus.push(cpu);
         }
     }
 }
 
-impl ChildProcess {
-    /// `word` without the child's own beginning; false if it is none of these.
-    fn set(&mut self, word: &str, found: &Statement, sink: &mut Sink) -> bool {
-        match word {
-            "process_name" => set(&mut self.name, process_name(found, sink)),
-            "priority" => {
-                let nice = needed(found, "a nice value", sink)
-                    .and_then(|word| signed(word, -20, 19, IGNORED, sink));
-                set(
-                    &mut self.nice,
-                    nice.and_then(|nice| i8::try_from(nice).ok()),
-                );
-            }
-            "no_swap" => {
-                flag(found, sink);
-                self.no_swap = true;
-            }
-            "rt_priority" => set(&mut self.rt_priority, rt_priority(found, sink)),
-            "rlimit_rttime" | "rlimit_rtime" => {
-                if word == "rlimit_rtime" {
-                    let newer = found.keyword().replace("_rtime", "_rttime");
-                    let message = format!("{} has a newer name", quoted(found.keyword()));
-                    sink.note(found.span(), message).suggest(newer);
-                }
-                if let Some(micros) = whole(found, 2..=u64::from(u32::MAX), sink) {
-                    self.rlimit_rttime = Duration::from_micros(micros);
-                }
-            }
-            "cpu_affinity" => self.cpu_affinity(found, sink),
-            _ => return false,
-        }
-        true
-    }
-
-    fn cpu_affinity(&mut self, found: &Statement, sink: &mut Sink) {
-        if found.arguments().is_empty() {
-            missing(found, "numbers of CPUs", sink);
-            return;
-        }
-        for word in found.arguments() {
-            let outcome = "this number is ignored";
-            let cpu = units::number(word, 0..=CPUS - 1, Garbage::Refuse, outcome, sink);
-            if let Some(cpu) = cpu.and_then(|cpu| u16::try_from(cpu).ok())
-                && !self.cpus.contains(&cpu)
-            {
-                self.cpus.push(cpu);
-            }
-        }
+/// `.._cpu_affinity`.
+pub(super) fn show_cpus(child: &ChildProcess, head: &Head, page: &mut Page) {
+    if !child.cpus.is_empty() {
+        let numbers: Vec<String> = child.cpus.iter().map(u16::to_string).collect();
+        page.raw(&format!("{} {}", head.word, numbers.join(" ")));
     }
 }
 
-/// The value behind a word that keepalived reports but does not stop for when it stands alone.
-fn needed<'s>(found: &'s Statement, what: &str, sink: &mut Sink) -> Option<&'s Word> {
-    let word = optional(found, sink);
-    if word.is_none() {
-        missing(found, what, sink);
-    }
-    word
+/// `umask`.
+pub(super) fn read_umask(all: &mut Processes, found: &Statement, sink: &mut Sink) {
+    set(&mut all.umask, umask(found, sink));
 }
 
-fn missing(found: &Statement, what: &str, sink: &mut Sink) {
-    let message = format!("{} needs {what}; {IGNORED}", quoted(found.keyword()));
-    sink.error(found.span(), message);
+/// `umask`.
+pub(super) fn show_umask(all: &Processes, head: &Head, page: &mut Page) {
+    match all.umask {
+        Some(mask) => page.line(&[head.word, &format!("{mask:#o}").replace("0o", "0")]),
+        None => page.default(head.word, head.default),
+    }
 }
 
 /// The original keeps the first, too.
@@ -332,70 +319,22 @@ fn number(word: &Word, range: std::ops::RangeInclusive<u64>, sink: &mut Sink) ->
     units::number(word, range, Garbage::Refuse, IGNORED, sink)
 }
 
-/// A whole number that may be negative.
-fn signed(word: &Word, min: i64, max: i64, outcome: &str, sink: &mut Sink) -> Option<i64> {
-    let parsed = word.text.trim_start().parse::<i64>();
-    let usable = parsed
-        .as_ref()
-        .ok()
-        .copied()
-        .filter(|value| (min..=max).contains(value));
-    if usable.is_none() {
-        let wrong = if parsed.is_ok() {
-            "is out of range"
-        } else {
-            "is not a whole number"
-        };
-        let message = format!("{} {wrong}; {outcome}", quoted(&word.text));
-        sink.number(word.span, message)
-            .help(format!("write a whole number from {min} to {max}"));
-    }
-    usable
-}
-
-/// Out of range it is the nearest that is in range, as in the original.
-fn rt_priority(found: &Statement, sink: &mut Sink) -> Option<u8> {
-    let word = needed(found, "a real-time priority", sink)?;
-    let written = signed(
-        word,
-        i64::from(i32::MIN),
-        i64::from(i32::MAX),
-        IGNORED,
-        sink,
-    )?;
+/// `.._rt_priority`: out of range it is the nearest that is in range, as in the original.
+pub(super) fn read_rt(child: &mut ChildProcess, found: &Statement, sink: &mut Sink) {
+    let Some(word) = optional(found, sink) else {
+        return;
+    };
+    let range = i64::from(i32::MIN)..=i64::from(i32::MAX);
+    let Some(written) = units::signed(word, range, Garbage::Refuse, IGNORED, sink) else {
+        return;
+    };
     let used = written.clamp(1, i64::from(RT_MAX));
     if used != written {
         let message = format!("{} is out of range; {used} is used", quoted(&word.text));
         sink.number(word.span, message)
             .help(format!("write a whole number from 1 to {RT_MAX}"));
     }
-    u8::try_from(used).ok()
-}
-
-/// What the kernel keeps of a name; it must be the beginning of whole characters.
-fn process_name(found: &Statement, sink: &mut Sink) -> Option<String> {
-    let word = value(found, sink)?;
-    let mut kept = String::new();
-    for letter in word.text.chars() {
-        if letter.is_control() || kept.len() + letter.len_utf8() > NAME_MAX {
-            break;
-        }
-        kept.push(letter);
-    }
-    if kept.is_empty() {
-        let message = format!("{} is no name of a process; {IGNORED}", quoted(&word.text));
-        sink.error(word.span, message);
-        return None;
-    }
-    if kept.len() < word.text.len() {
-        let message = format!(
-            "{} is longer than {NAME_MAX} characters; {} is used",
-            quoted(&word.text),
-            quoted(&kept)
-        );
-        sink.error(word.span, message).suggest(kept.clone());
-    }
-    Some(kept)
+    set(&mut child.rt_priority, u8::try_from(used).ok());
 }
 
 /// True if `text` can be the name of a file in a directory.

@@ -3,11 +3,15 @@
 use super::block::Statement;
 use super::diag::{Sink, quoted};
 use super::lexer::Word;
-use super::statement::{flag, optional};
+use super::page::Page;
+use super::row::Head;
+use super::statement::optional;
 
 /// What happens around a reload besides it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Reloading {
+    /// `reload_check_config`.
+    pub checked: bool,
     /// `reload_check_config` with a file: what is found in the new text is appended to it. Without
     /// one the word asks for what is always done.
     pub check_log: Option<String>,
@@ -34,31 +38,38 @@ pub enum Marker {
 }
 
 impl Reloading {
-    /// Takes `found` in; false if it is none of these words.
-    pub(super) fn set(&mut self, found: &Statement, sink: &mut Sink) -> bool {
-        match found.keyword() {
-            "reload_check_config" => self.check_log = name_of(optional(found, sink), found, sink),
-            "reload_file" => {
-                let named = optional(found, sink);
-                self.marker = match (named, name_of(named, found, sink)) {
-                    (None, _) => Marker::Usual,
-                    (Some(_), Some(name)) => Marker::At(name),
-                    (Some(_), None) => Marker::Absent,
-                };
-            }
-            "reload_repeat" => {
-                flag(found, sink);
-                self.repeat = true;
-            }
-            "reload_time_file" => needed(&mut self.time_file, found, sink),
-            "config_save_dir" => needed(&mut self.save_dir, found, sink),
-            _ => return false,
+    pub(super) fn read_check(&mut self, found: &Statement, sink: &mut Sink) {
+        self.checked = true;
+        self.check_log = name_of(optional(found, sink), found, sink);
+    }
+
+    pub(super) fn show_check(&self, head: &Head, page: &mut Page) {
+        if self.checked {
+            let mut words = vec![head.word];
+            words.extend(self.check_log.as_deref());
+            page.line(&words);
         }
-        true
+    }
+
+    pub(super) fn read_marker(&mut self, found: &Statement, sink: &mut Sink) {
+        let named = optional(found, sink);
+        self.marker = match (named, name_of(named, found, sink)) {
+            (None, _) => Marker::Usual,
+            (Some(_), Some(name)) => Marker::At(name),
+            (Some(_), None) => Marker::Absent,
+        };
+    }
+
+    pub(super) fn show_marker(&self, head: &Head, page: &mut Page) {
+        match &self.marker {
+            Marker::Absent => {}
+            Marker::Usual => page.line(&[head.word]),
+            Marker::At(name) => page.line(&[head.word, name]),
+        }
     }
 }
 
-fn needed(slot: &mut Option<String>, found: &Statement, sink: &mut Sink) {
+pub(super) fn needed(slot: &mut Option<String>, found: &Statement, sink: &mut Sink) {
     let word = optional(found, sink);
     if word.is_none() {
         let keyword = quoted(found.keyword());
@@ -110,6 +121,7 @@ mod tests {
         );
         assert_eq!(found, []);
         let wanted = Reloading {
+            checked: true,
             check_log: Some("/var/log/check".to_owned()),
             marker: Marker::Usual,
             time_file: Some("/etc/when".to_owned()),

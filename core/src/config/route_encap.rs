@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use super::diag::Sink;
-use super::line::{self, LineWord, Named, Options, Value, Words, words};
+use super::options::{self, LineWord, Options, Symbol, Value, Words, words};
 use super::row::{Head, Kind};
 use crate::ids::Family;
 
@@ -30,7 +30,7 @@ pub struct Tunnel4 {
     /// `src`: this end.
     pub source: Option<IpAddr>,
     /// `tos` of the outer header.
-    pub tos: Option<Named<255>>,
+    pub tos: Option<Symbol<255>>,
     /// `ttl` of the outer header.
     pub ttl: Option<u8>,
     /// `flags` of the tunnel.
@@ -47,7 +47,7 @@ pub struct Tunnel6 {
     /// `src`: this end.
     pub source: Option<IpAddr>,
     /// `tc`: the traffic class of the outer header.
-    pub traffic_class: Option<Named<255>>,
+    pub traffic_class: Option<Symbol<255>>,
     /// `hoplimit` of the outer header.
     pub hop_limit: Option<u8>,
     /// `flags` of the tunnel.
@@ -94,9 +94,9 @@ impl Options for Tunnel6 {
 
 /// The words of tunnels for the catalogue, those of routes left out.
 pub(super) fn heads() -> Vec<Head> {
-    let mut heads = line::heads::<Tunnel4>();
+    let mut heads = options::heads::<Tunnel4>();
     heads.retain(|head| !matches!(head.word, "src" | "tos"));
-    for mut head in line::heads::<Tunnel6>() {
+    for mut head in options::heads::<Tunnel6>() {
         if head.word == "hoplimit" {
             head.word = "hoplimit (encap)";
         }
@@ -146,11 +146,11 @@ impl Value for Encap {
             }
             Self::Ip(tunnel) => {
                 out.push("ip".to_owned());
-                line::show_options(tunnel, out);
+                options::show_options(tunnel, out);
             }
             Self::Ip6(tunnel) => {
                 out.push("ip6".to_owned());
-                line::show_options(tunnel, out);
+                options::show_options(tunnel, out);
             }
             Self::Ila(locator) => {
                 let groups =
@@ -163,7 +163,7 @@ impl Value for Encap {
 
 /// The options of a tunnel, up to the first word that is none of them.
 fn tunnel_words<T: Options>(tunnel: &mut T, words: &mut Words<'_>, sink: &mut Sink) -> Option<()> {
-    while let Some(row) = words.peek().and_then(|word| line::find::<T>(&word.text)) {
+    while let Some(row) = words.peek().and_then(|word| options::find::<T>(&word.text)) {
         words.next_option();
         (row.read)(tunnel, &row.head, words, sink)?;
     }
@@ -198,7 +198,7 @@ fn mpls(words: &mut Words<'_>, sink: &mut Sink) -> Option<Vec<u32>> {
     const LARGEST: u32 = (1 << 20) - 1;
     let word = words.value(sink)?;
     let label = |text: &str| {
-        let number = line::c_number(text).and_then(|it| u32::try_from(it).ok());
+        let number = options::c_number(text).and_then(|it| u32::try_from(it).ok());
         number.filter(|number| *number <= LARGEST)
     };
     let labels: Option<Vec<u32>> = word.text.split('/').map(label).collect();

@@ -9,7 +9,7 @@ use super::Code;
 use super::block::Statement;
 use super::diag::{Class, Severity, Sink, Span, Spanned, quoted};
 use super::lexer::Word;
-use super::line::{self, LineWord, Named, Options, Part, Prefix, Realms, Value, Words, words};
+use super::options::{self, LineWord, Options, Part, Prefix, Realms, Symbol, Value, Words, words};
 use super::page::Page;
 use super::route_encap::{self, Encap};
 use super::row::{Head, Kind, Line};
@@ -269,7 +269,7 @@ impl Options for NextHop {
                 "Another destination address.";
             "dev" => dev: Kind::Name(limits::INTERFACE_NAME), Built, "", "The interface.";
             "encap" => (|hop, head, words, sink| hop.encap.read(head, words, sink),
-                line::unshown): Kind::Other("mpls|ip|ip6|ila ..."), Built, "", "The tunnel.";
+                options::unshown): Kind::Other("mpls|ip|ip6|ila ..."), Built, "", "The tunnel.";
             "onlink" => onlink: Kind::Flag, Built, "", "The gateway is on the link.";
             "realms" => realms: Kind::Other("[FROM/]TO"), Built, "", "The realms.";
             "via" => (|hop, head, words, sink| gateway(&mut hop.via, head, words, sink),
@@ -299,15 +299,15 @@ pub struct RouteLine {
     /// `dev`: the interface.
     pub dev: Option<Spanned<String>>,
     /// `table`; main by default.
-    pub table: Option<Named<{ u32::MAX }>>,
+    pub table: Option<Symbol<{ u32::MAX }>>,
     /// `vrf`: the interface whose table is meant.
     pub vrf: Option<Spanned<String>>,
     /// `tos`.
-    pub tos: Option<Named<255>>,
+    pub tos: Option<Symbol<255>>,
     /// `protocol`; keepalived's by default.
-    pub protocol: Option<Named<255>>,
+    pub protocol: Option<Symbol<255>>,
     /// `scope`.
-    pub scope: Option<Named<255>>,
+    pub scope: Option<Symbol<255>>,
     /// `metric`.
     pub metric: Option<u32>,
     /// `mtu`, in octets.
@@ -471,7 +471,7 @@ impl RouteLine {
             let mut hop = NextHop::default();
             while let Some(row) = words
                 .peek()
-                .and_then(|word| line::find::<NextHop>(&word.text))
+                .and_then(|word| options::find::<NextHop>(&word.text))
             {
                 words.next_option();
                 (row.read)(&mut hop, &row.head, words, sink)?;
@@ -564,7 +564,7 @@ impl Options for RouteLine {
 }
 
 const WORDS: &[LineWord<RouteLine>] = words! { RouteLine:
-    "<DEST>" => (|_, _, _, _| None, line::unshown):
+    "<DEST>" => (|_, _, _, _| None, options::unshown):
         Kind::Other("ADDRESS[/LENGTH]|default|default6"), Built, "",
         "The destination; the word to, or one of the types, may stand before it.";
     "add" => (|it, _, _, _| { it.placing = Some(Placing::Add); Some(()) },
@@ -573,7 +573,7 @@ const WORDS: &[LineWord<RouteLine>] = words! { RouteLine:
         "The route is added only if there is none like it.";
     "advmss" => advmss: LOCKABLE, Built, "",
         "The segment size that TCP announces, in octets.";
-    "anycast" => (RouteLine::typed, line::unshown): TYPED, Built, "",
+    "anycast" => (RouteLine::typed, options::unshown): TYPED, Built, "",
         "A route of this type: the address is an anycast address of the host.";
     "append" => (|it, _, _, _| { it.placing = Some(Placing::Append); Some(()) },
         |it, head, out| (it.placing == Some(Placing::Append)).show(head, out)):
@@ -583,9 +583,9 @@ const WORDS: &[LineWord<RouteLine>] = words! { RouteLine:
         |it, head, out| it.translated.show(head, out)):
         Kind::Other("[to] ADDRESS"), Built, "",
         "Another destination address, for MPLS; it is left out.";
-    "blackhole" => (RouteLine::typed, line::unshown): TYPED, Built, "",
+    "blackhole" => (RouteLine::typed, options::unshown): TYPED, Built, "",
         "A route of this type: packets are dropped.";
-    "broadcast" => (RouteLine::typed, line::unshown): TYPED, Built, "",
+    "broadcast" => (RouteLine::typed, options::unshown): TYPED, Built, "",
         "A route of this type: packets are broadcasts.";
     "congctl" => congestion: Kind::Other("[lock] NAME"), Built, "",
         "The algorithm of TCP against congestion.";
@@ -595,7 +595,7 @@ const WORDS: &[LineWord<RouteLine>] = words! { RouteLine:
         "The interface that packets leave through.";
     "dsfield" = "tos" => tos: Kind::Other("0..255|NAME"), Built, "",
         "Another word for tos.";
-    "encap" => (|it, head, words, sink| it.encap.read(head, words, sink), line::unshown):
+    "encap" => (|it, head, words, sink| it.encap.read(head, words, sink), options::unshown):
         Kind::Other("mpls LABELS|ip OPTIONS|ip6 OPTIONS|ila LOCATOR"), Built, "",
         "What packets are wrapped into.";
     "expires" => expires: number32!(), Built, "",
@@ -613,7 +613,7 @@ const WORDS: &[LineWord<RouteLine>] = words! { RouteLine:
     "gw" = "via" => (|it, head, words, sink| {
         deprecated(words.span(), "gw", "via", sink);
         gateway(&mut it.via, head, words, sink)
-    }, line::unshown): Kind::Other("[inet|inet6] ADDRESS"), Built, "",
+    }, options::unshown): Kind::Other("[inet|inet6] ADDRESS"), Built, "",
         "The old word for via.";
     "hoplimit" => hop_limit: Kind::number(0, 255), Built, "",
         "The hop limit or TTL of packets.";
@@ -629,17 +629,17 @@ const WORDS: &[LineWord<RouteLine>] = words! { RouteLine:
         "The congestion window that TCP begins with.";
     "initrwnd" => initial_rwnd: number32!(), Built, "",
         "The receive window that TCP begins with.";
-    "local" => (RouteLine::typed, line::unshown): TYPED, Built, "",
+    "local" => (RouteLine::typed, options::unshown): TYPED, Built, "",
         "A route of this type: the host takes the packets.";
     "metric" => metric: number32!(), Built, "",
         "Among routes to one destination the lowest metric counts.";
     "mtu" => mtu: LOCKABLE, Built, "",
         "The largest packet, in octets.";
-    "multicast" => (RouteLine::typed, line::unshown): TYPED, Built, "",
+    "multicast" => (RouteLine::typed, options::unshown): TYPED, Built, "",
         "A route of this type: packets are multicasts.";
-    "nat" => (RouteLine::typed, line::unshown): TYPED, Built, "",
+    "nat" => (RouteLine::typed, options::unshown): TYPED, Built, "",
         "A route of this type, which no kernel of today takes.";
-    "nexthop" => (|it, _, words, sink| it.hops(words, sink), line::unshown):
+    "nexthop" => (|it, _, words, sink| it.hops(words, sink), options::unshown):
         Kind::Other("[via ADDRESS] [dev INTERFACE] [weight N] [onlink] [realms R] [encap E]"),
         Built, "",
         "One of several hops; they are the last of the line.";
@@ -649,7 +649,7 @@ const WORDS: &[LineWord<RouteLine>] = words! { RouteLine:
         "Another word for dev.";
     "onlink" => onlink: Kind::Flag, Built, "",
         "The gateway is on the link, whatever other routes say.";
-    "or" => (|it, head, words, sink| it.second(words, head, sink), line::unshown):
+    "or" => (|it, head, words, sink| it.second(words, head, sink), options::unshown):
         Kind::Address, Built, "",
         "A second gateway, as two next hops make it.";
     "pref" => preference: Kind::Choice(&["low", "medium", "high"]), Built, "medium",
@@ -662,7 +662,7 @@ const WORDS: &[LineWord<RouteLine>] = words! { RouteLine:
         "The route comes before those like it; so it does without a word.";
     "priority" = "metric" => metric: number32!(), Built, "",
         "Another word for metric.";
-    "prohibit" => (RouteLine::typed, line::unshown): TYPED, Built, "",
+    "prohibit" => (RouteLine::typed, options::unshown): TYPED, Built, "",
         "A route of this type: packets are refused as forbidden.";
     "protocol" => protocol: Kind::Other("0..255|NAME"), Built, "keepalived",
         "What made the route; any other is not tracked.";
@@ -686,9 +686,9 @@ const WORDS: &[LineWord<RouteLine>] = words! { RouteLine:
         "The threshold of TCP's slow start.";
     "table" => table: Kind::Other("0..4294967295|NAME"), Built, "main",
         "The table that the route is in.";
-    "throw" => (RouteLine::typed, line::unshown): TYPED, Built, "",
+    "throw" => (RouteLine::typed, options::unshown): TYPED, Built, "",
         "A route of this type: the next rule decides.";
-    "to" => (|it, _, words, sink| it.to(words, sink), line::unshown): TYPED, Built, "",
+    "to" => (|it, _, words, sink| it.to(words, sink), options::unshown): TYPED, Built, "",
         "The destination.";
     "tos" => tos: Kind::Other("0..255|NAME"), Built, "",
         "The route is for this type of service only.";
@@ -697,9 +697,9 @@ const WORDS: &[LineWord<RouteLine>] = words! { RouteLine:
         "The instances of this group track the interface of a static route.";
     "ttl-propagate" => ttl_propagate: Kind::Choice(&["enabled", "disabled"]), Built, "",
         "Whether the TTL goes into MPLS headers and back.";
-    "unicast" => (RouteLine::typed, line::unshown): TYPED, Built, "",
+    "unicast" => (RouteLine::typed, options::unshown): TYPED, Built, "",
         "A route of this type: packets go on to the gateway or interface.";
-    "unreachable" => (RouteLine::typed, line::unshown): TYPED, Built, "",
+    "unreachable" => (RouteLine::typed, options::unshown): TYPED, Built, "",
         "A route of this type: packets are refused, the host being unreachable.";
     "via" => (|it, head, words, sink| gateway(&mut it.via, head, words, sink),
         |it, head, out| it.via.show(head, out)):
@@ -709,7 +709,7 @@ const WORDS: &[LineWord<RouteLine>] = words! { RouteLine:
         "The route is in the table of this VRF.";
     "window" => window: number32!(), Built, "",
         "The largest window that TCP announces, in octets.";
-    "xresolve" => (RouteLine::typed, line::unshown): TYPED, Built, "",
+    "xresolve" => (RouteLine::typed, options::unshown): TYPED, Built, "",
         "A route of this type, which no kernel of today takes.";
 };
 
@@ -732,7 +732,7 @@ fn read(line: &[Word], fixed: bool, sink: &mut Sink) -> Option<RouteLine> {
     words.fixed = fixed;
     let mut route = RouteLine::new(first.span);
     while let Some(word) = words.next_option() {
-        let known = line::find::<RouteLine>(&word.text);
+        let known = options::find::<RouteLine>(&word.text);
         let known = known.filter(|row| fixed || row.head.word != "track_group");
         if let Some(row) = known {
             (row.read)(&mut route, &row.head, &mut words, sink)?;
@@ -752,7 +752,7 @@ fn unknown(word: &Word, sink: &mut Sink) {
         quoted(&word.text)
     );
     let found = sink.error(word.span, message).code(Code::UnknownWord);
-    if let Some(near) = line::nearest::<RouteLine>(&word.text) {
+    if let Some(near) = options::nearest::<RouteLine>(&word.text) {
         found.help(format!("did you mean `{near}`?")).suggest(near);
     }
 }
@@ -817,8 +817,8 @@ impl RouteLine {
     fn finish_tracking(&mut self, sink: &mut Sink) {
         let own = match &self.protocol {
             None => true,
-            Some(Named::Number(number)) => *number == PROTOCOL,
-            Some(Named::Name(name)) => name == "keepalived",
+            Some(Symbol::Number(number)) => *number == PROTOCOL,
+            Some(Symbol::Name(name)) => name == "keepalived",
         };
         if !self.no_track && !own {
             let message = "a route of another protocol cannot be tracked; it is made one of \
@@ -839,11 +839,11 @@ impl RouteLine {
 fn show(route: &RouteLine, page: &mut Page) {
     let mut out = Vec::new();
     route.show_destination(&mut out);
-    line::show_options(route, &mut out);
+    options::show_options(route, &mut out);
     show_encap(route.encap.as_ref(), &mut out);
     for hop in &route.nexthops {
         out.push("nexthop".to_owned());
-        line::show_options(hop, &mut out);
+        options::show_options(hop, &mut out);
         show_encap(hop.encap.as_ref(), &mut out);
     }
     let words: Vec<&str> = out.iter().map(String::as_str).collect();
@@ -860,9 +860,9 @@ fn show_encap(encap: Option<&Encap>, out: &mut Vec<String>) {
 
 /// The words of a route for the catalogue, those of its hops and tunnels among them.
 pub(super) fn heads() -> Vec<Head> {
-    let mut heads = line::heads::<RouteLine>();
+    let mut heads = options::heads::<RouteLine>();
     heads.retain(|head| head.word != "track_group");
-    let hop = line::heads::<NextHop>();
+    let hop = options::heads::<NextHop>();
     heads.extend(hop.into_iter().filter(|head| head.word == "weight"));
     heads.extend(route_encap::heads());
     heads.sort_by_key(|head| head.word);

@@ -62,6 +62,8 @@ pub enum Kind {
     Text,
     /// One word of at most so many octets.
     Name(usize),
+    /// One word, of which at most so many octets count.
+    Cut(usize),
     /// One or more words.
     Words,
     /// A program and its arguments, with quotes of both kinds and backslashes.
@@ -82,14 +84,12 @@ pub enum Kind {
 }
 
 impl Kind {
-    #[allow(dead_code, reason = "for the blocks whose words get their rows next")]
     /// A whole number from `min` to `max`; one with something behind it is refused.
     pub(super) const fn number(min: i64, max: i64) -> Self {
         let tail = Garbage::Refuse;
         Self::Number { min, max, tail }
     }
 
-    #[allow(dead_code, reason = "for the blocks whose words get their rows next")]
     /// A whole number from `min` to `max`; of one with something behind it the digits count.
     pub(super) const fn number_cut(min: i64, max: i64) -> Self {
         let tail = Garbage::Cut;
@@ -112,7 +112,7 @@ impl Kind {
                 format!("SECONDS ({}..{})", in_seconds(min_us), in_seconds(max_us))
             }
             Self::Text => "TEXT".to_owned(),
-            Self::Name(_) => "NAME".to_owned(),
+            Self::Name(_) | Self::Cut(_) => "NAME".to_owned(),
             Self::Words => "WORD...".to_owned(),
             Self::Command => "COMMAND".to_owned(),
             Self::Address => "ADDRESS".to_owned(),
@@ -156,6 +156,14 @@ pub(super) struct Row<B: 'static> {
     /// Writes the statements that read back to what is held; see [`Field::show`].
     pub(super) show: fn(&B, &Head, &mut Page),
 }
+
+impl<B> Clone for Row<B> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<B> Copy for Row<B> {}
 
 /// A field of a block: reads the statements of its word, and shows itself as such.
 pub(super) trait Field {

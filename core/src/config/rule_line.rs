@@ -9,7 +9,7 @@ use super::Code;
 use super::block::Statement;
 use super::diag::{Class, Severity, Sink, Span, Spanned, quoted};
 use super::lexer::Word;
-use super::line::{self, LineWord, Named, Options, Part, Prefix, Realms, Value, Words, words};
+use super::options::{self, LineWord, Options, Part, Prefix, Realms, Symbol, Value, Words, words};
 use super::page::Page;
 use super::route_line::{PROTOCOL, group};
 use super::row::{Head, Kind, Line};
@@ -25,7 +25,7 @@ const DROPPED: &str = "the rule is dropped";
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Action {
     /// `table`: looks there.
-    Table(Named<{ u32::MAX }>),
+    Table(Symbol<{ u32::MAX }>),
     /// `l3mdev`: looks in the table of the interface's VRF.
     L3mdev,
     /// `goto`: goes on at the rule of this preference.
@@ -98,7 +98,7 @@ impl Value for Mark {
             Some((mark, mask)) => (mark, Some(mask)),
             None => (word.text.as_str(), None),
         };
-        let number = |text| line::c_number(text).and_then(|it| u32::try_from(it).ok());
+        let number = |text| options::c_number(text).and_then(|it| u32::try_from(it).ok());
         let read = match (number(mark), mask.map(number)) {
             (Some(mark), None) => Some(Self { mark, mask: None }),
             (Some(mark), Some(Some(mask))) => Some(Self {
@@ -185,7 +185,7 @@ pub struct RulePreference(pub u32);
 
 impl Value for RulePreference {
     fn read(head: &Head, words: &mut Words<'_>, sink: &mut Sink) -> Option<Self> {
-        match words.peek().and_then(|word| line::c_number(&word.text)) {
+        match words.peek().and_then(|word| options::c_number(&word.text)) {
             Some(number) if number <= u64::from(u32::MAX) => {
                 words.value(sink)?;
                 u32::try_from(number).ok().map(Self)
@@ -215,7 +215,7 @@ pub struct RuleLine {
     /// `preference`: rules of lower numbers come first.
     pub preference: Option<RulePreference>,
     /// `tos`.
-    pub tos: Option<Named<255>>,
+    pub tos: Option<Symbol<255>>,
     /// `fwmark`.
     pub mark: Option<Mark>,
     /// `realms`; IPv4.
@@ -223,7 +223,7 @@ pub struct RuleLine {
     /// `suppress_prefixlength`: results of at most this length do not count.
     pub suppress_length: Option<u32>,
     /// `suppress_ifgroup`: results through interfaces of this group do not count.
-    pub suppress_group: Option<Named<0x7fff_ffff>>,
+    pub suppress_group: Option<Symbol<0x7fff_ffff>>,
     /// `iif`: the interface that packets come from.
     pub input: Option<Spanned<String>>,
     /// `oif`: the interface that they shall leave through.
@@ -233,9 +233,9 @@ pub struct RuleLine {
     /// `uidrange`: the users whose packets they are.
     pub users: Option<Between<u32>>,
     /// `protocol`; keepalived's by default.
-    pub protocol: Option<Named<255>>,
+    pub protocol: Option<Symbol<255>>,
     /// `ipproto`.
-    pub ip_protocol: Option<Named<255>>,
+    pub ip_protocol: Option<Symbol<255>>,
     /// `sport`.
     pub source_ports: Option<Between<u16>>,
     /// `dport`.
@@ -290,8 +290,8 @@ impl RuleLine {
 
     fn table(&mut self, head: &Head, words: &mut Words<'_>, sink: &mut Sink) -> Option<()> {
         let at = words.span();
-        let table = Named::read(head, words, sink)?;
-        if table == Named::Number(0) {
+        let table = Symbol::read(head, words, sink)?;
+        if table == Symbol::Number(0) {
             let message = format!("there is no table 0 for rules; {DROPPED}");
             sink.error(at, message);
             return None;
@@ -375,7 +375,7 @@ const WORDS: &[LineWord<RuleLine>] = words! { RuleLine:
         "The rule is for packets of this protocol, as tcp.";
     "l3mdev" => (RuleLine::ends, RuleLine::show_action): Kind::Flag, Built, "",
         "Looks in the table of the VRF that the interface belongs to.";
-    "lookup" = "table" => (RuleLine::table, line::unshown): TABLE, Built, "",
+    "lookup" = "table" => (RuleLine::table, options::unshown): TABLE, Built, "",
         "Another word for table.";
     "no_track" => no_track: Kind::Flag, Built, "",
         "Nothing happens if somebody else removes the rule.";
@@ -418,7 +418,7 @@ const WORDS: &[LineWord<RuleLine>] = words! { RuleLine:
         "The instances of this group track the interface of a static rule.";
     "tunnel-id" => tunnel_id: Kind::Other("0..18446744073709551615"), Built, "",
         "The rule is for packets of the tunnel with this key.";
-    "type" => (RuleLine::typed, line::unshown):
+    "type" => (RuleLine::typed, options::unshown):
         Kind::Choice(&["blackhole", "prohibit", "unreachable", "nop"]), Built, "",
         "The action by its name.";
     "uidrange" => users: Kind::Other("FIRST-LAST"), Built, "",
@@ -435,7 +435,7 @@ fn read(line: &[Word], fixed: bool, sink: &mut Sink) -> Option<RuleLine> {
     words.fixed = fixed;
     let mut rule = RuleLine::new(first.span);
     while let Some(word) = words.next_option() {
-        let known = line::find::<RuleLine>(&word.text);
+        let known = options::find::<RuleLine>(&word.text);
         let Some(row) = known.filter(|row| fixed || row.head.word != "track_group") else {
             unknown(word, sink);
             return None;
@@ -448,7 +448,7 @@ fn read(line: &[Word], fixed: bool, sink: &mut Sink) -> Option<RuleLine> {
 fn unknown(word: &Word, sink: &mut Sink) {
     let message = format!("{} is no word of a rule; {DROPPED}", quoted(&word.text));
     let found = sink.error(word.span, message).code(Code::UnknownWord);
-    if let Some(near) = line::nearest::<RuleLine>(&word.text) {
+    if let Some(near) = options::nearest::<RuleLine>(&word.text) {
         found.help(format!("did you mean `{near}`?")).suggest(near);
     } else if Prefix::fits(word) {
         found.help("write `from` or `to` before an address");
@@ -523,8 +523,8 @@ impl RuleLine {
     fn finish_tracking(&mut self, sink: &mut Sink) {
         let own = match &self.protocol {
             None => true,
-            Some(Named::Number(number)) => *number == PROTOCOL,
-            Some(Named::Name(name)) => name == "keepalived",
+            Some(Symbol::Number(number)) => *number == PROTOCOL,
+            Some(Symbol::Name(name)) => name == "keepalived",
         };
         if !self.no_track && !own {
             let message =
@@ -544,14 +544,14 @@ impl RuleLine {
 
 fn show(rule: &RuleLine, page: &mut Page) {
     let mut out = Vec::new();
-    line::show_options(rule, &mut out);
+    options::show_options(rule, &mut out);
     let words: Vec<&str> = out.iter().map(String::as_str).collect();
     page.line(&words);
 }
 
 /// The words of a rule for the catalogue.
 pub(super) fn heads() -> Vec<Head> {
-    let mut heads = line::heads::<RuleLine>();
+    let mut heads = options::heads::<RuleLine>();
     heads.retain(|head| head.word != "track_group");
     heads
 }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::block::Statement;
 use super::diag::{Sink, quoted};
 use super::global::IGNORED;
+use super::lexer::Word;
 use super::page::Page;
 use super::row::{Head, Kind};
 use super::statement::{flag, optional, value};
@@ -94,12 +95,38 @@ impl Scalar for String {
             sink.error(word.span, message);
             return None;
         }
+        if let Kind::Cut(longest) = head.kind {
+            return cut(word, longest, sink);
+        }
         Some(word.text.clone())
     }
 
     fn show(&self, head: &Head, page: &mut Page) {
         page.line(&[head.word, self]);
     }
+}
+
+/// What counts of a name of which `longest` octets are kept: whole characters, none of control.
+fn cut(word: &Word, longest: usize, sink: &mut Sink) -> Option<String> {
+    let mut kept = String::new();
+    for letter in word.text.chars() {
+        if letter.is_control() || kept.len() + letter.len_utf8() > longest {
+            break;
+        }
+        kept.push(letter);
+    }
+    let shown = quoted(&word.text);
+    if kept.is_empty() {
+        let message = format!("{shown} is no name of a process; {IGNORED}");
+        sink.error(word.span, message);
+        return None;
+    }
+    if kept.len() < word.text.len() {
+        let used = quoted(&kept);
+        let message = format!("{shown} is longer than {longest} characters; {used} is used");
+        sink.error(word.span, message).suggest(kept.clone());
+    }
+    Some(kept)
 }
 
 /// [`Kind::Words`].

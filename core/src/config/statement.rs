@@ -3,6 +3,7 @@
 use super::block::Statement;
 use super::code::Code;
 use super::diag::{Class, Severity, Sink, quoted};
+use super::hints;
 use super::keywords::{self, Place};
 use super::lexer::Word;
 use super::row::{Head, Standing};
@@ -64,12 +65,25 @@ pub(super) fn unknown_in(
         // Nobody will read the hint, and looking for it takes time.
         return;
     }
-    if let Some(near) = keywords::nearest_of(words, keyword) {
+    let known: Vec<&'static str> = words.collect();
+    let all = || known.iter().copied();
+    if let Some(hint) = hints::history(keyword, |word| known.contains(&word)) {
+        unknown.code(hint.code).help(hint.help);
+        if !hint.instead.is_empty() {
+            unknown.suggest(hint.instead);
+        }
+    } else if let Some(other) = hints::of_all_or_one(keyword, all()) {
         unknown
+            .code(Code::MisplacedWord)
+            .help(format!("here it is called `{other}`"))
+            .suggest(other);
+    } else if let Some(near) = keywords::nearest_of(all(), keyword) {
+        unknown
+            .code(Code::MisspeltWord)
             .help(format!("did you mean `{near}`?"))
             .suggest(near);
     } else if let Some(block) = keywords::elsewhere(keyword) {
-        unknown.help(format!(
+        unknown.code(Code::MisplacedWord).help(format!(
             "it is known {block}; look for a brace that is missing or too many before this line"
         ));
     }
@@ -94,7 +108,6 @@ pub(super) fn say_standing(standing: Standing, found: &Statement, sink: &mut Sin
 fn has_right_shape(place: Place, found: &Statement, sink: &mut Sink) -> bool {
     let outer = match place {
         Place::Top => "",
-        Place::Global => "global_defs",
         Place::Instance => "vrrp_instance",
         Place::Authentication => "authentication",
         Place::GarpGroup => "garp_group",
@@ -116,6 +129,7 @@ pub(super) fn has_its_block(wants: bool, found: &Statement, sink: &mut Sink) -> 
                 block.open,
                 message,
             )
+            .code(Code::UnexpectedBlock)
             .help("remove the braces; a value that holds one needs double quotes");
         }
         None if wants => {
@@ -126,6 +140,7 @@ pub(super) fn has_its_block(wants: bool, found: &Statement, sink: &mut Sink) -> 
                 found.span(),
                 message,
             )
+            .code(Code::MissingOpenBrace)
             .help("write `{`, its lines and `}`");
         }
         _ => {}
@@ -167,6 +182,7 @@ pub(super) fn flag(found: &Statement, sink: &mut Sink) {
             quoted(&word.text)
         );
         sink.note(word.span, message)
+            .code(Code::SurplusValue)
             .help("remove the value, or the whole line to switch the setting off");
     }
 }
@@ -181,6 +197,7 @@ fn surplus(found: &Statement, expected: usize, sink: &mut Sink) {
         };
         let message = format!("{what} on this line is ignored");
         sink.note(word.span, message)
+            .code(Code::SurplusValue)
             .help("write one setting on each line");
     }
 }

@@ -1,6 +1,6 @@
 //! `static_ipaddress`, `static_routes` and `static_rules`: what stays on the host whoever is master.
 
-use super::line::head;
+use super::options::head;
 use super::row::{Head, Kind};
 
 /// A line of a static block: it may name a `track_group`, and lacks what only an instance can give.

@@ -221,19 +221,25 @@ pub(super) fn prefix(word: &Word, sink: &mut Sink) -> Option<(IpAddr, u8)> {
     let Some(length) = length else {
         return Some((addr, max));
     };
+    // Of a word in quotes or from a definition no part has a place of its own.
+    let literal = word.span.origin == 0 && word.span.bytes().len() == text.len();
     let part = Word {
         text: length.to_owned(),
-        span: Span {
-            start: word
-                .span
-                .end
-                .saturating_sub(u32::try_from(length.len()).unwrap_or(u32::MAX))
-                .max(word.span.start),
-            column: word
-                .span
-                .column
-                .saturating_add(column_of(text, bare.len() + 1)),
-            ..word.span
+        span: if !literal {
+            word.span
+        } else {
+            Span {
+                start: word
+                    .span
+                    .end
+                    .saturating_sub(u32::try_from(length.len()).unwrap_or(u32::MAX))
+                    .max(word.span.start),
+                column: word
+                    .span
+                    .column
+                    .saturating_add(column_of(text, bare.len() + 1)),
+                ..word.span
+            }
         },
         unexpanded: false,
     };

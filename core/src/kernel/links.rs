@@ -258,6 +258,26 @@ impl Links {
         }
     }
 
+    /// Whether `addr`, which the configuration names, can be sent from: it may be on any interface
+    /// of the host, as a socket that is bound to it needs no more.
+    pub fn configured_source(&self, addr: IpAddr) -> Result<IpAddr, Unsourced> {
+        let on = |ifindex| {
+            let key = |prefix| AddressKey {
+                ifindex,
+                addr,
+                prefix,
+            };
+            self.addresses.range(key(0)..=key(u8::MAX))
+        };
+        let all = self.by_index.keys().flat_map(|ifindex| on(*ifindex));
+        let best = all.map(|(_, state)| state.readiness).min();
+        match best.ok_or(Unsourced::None)? {
+            Readiness::Usable => Ok(addr),
+            Readiness::Tentative => Err(Unsourced::Tentative),
+            Readiness::Duplicate => Err(Unsourced::Duplicate),
+        }
+    }
+
     /// What [`source`](Self::source) must return, found by looking at every address with
     /// `is_virtual` asked anew. For tests.
     #[doc(hidden)]
@@ -469,6 +489,24 @@ mod tests {
             links.source(IfIndex(3), Family::V4).ok(),
             links.source_by_scan(IfIndex(3), Family::V4, |key| key.prefix == 32)
         );
+    }
+
+    #[test]
+    fn a_configured_source_may_be_on_any_interface() {
+        let mut links = Links::default();
+        links.on_link(&link(1, "eth0"));
+        links.on_link(&link(2, "eth1"));
+        let addr = IpAddr::from([10, 0, 0, 77]);
+        assert_eq!(links.configured_source(addr), Err(Unsourced::None));
+        links.on_address(key(1, "10.0.0.76", 24), Readiness::Usable, false, 0);
+        links.on_address(key(1, "10.0.0.77", 24), Readiness::Duplicate, false, 0);
+        assert_eq!(links.configured_source(addr), Err(Unsourced::Duplicate));
+        links.on_address(key(2, "10.0.0.77", 32), Readiness::Tentative, true, 0);
+        assert_eq!(links.configured_source(addr), Err(Unsourced::Tentative));
+        links.on_address(key(2, "10.0.0.77", 24), Readiness::Usable, true, 0);
+        assert_eq!(links.configured_source(addr), Ok(addr));
+        links.on_address_gone(key(2, "10.0.0.77", 24));
+        assert_eq!(links.configured_source(addr), Err(Unsourced::Tentative));
     }
 
     #[test]

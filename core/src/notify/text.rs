@@ -4,6 +4,7 @@
 //! other text is ours and says what happened, to whom, and what to do where something can be done.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use crate::config::bound::{Bound, InstanceConfig};
 use crate::ids::{Errno, InstanceId};
@@ -414,6 +415,22 @@ impl Rendered<'_> {
         Ok(())
     }
 
+    /// An IPv6 address to send adverts from.
+    fn write_source(&self, f: &mut fmt::Formatter<'_>, instance: InstanceId) -> fmt::Result {
+        match self.configured_source(instance) {
+            Some(source) => write!(f, "{source} (unicast_src_ip)"),
+            None => {
+                let interface = self.interface(instance);
+                write!(f, "the link-local address of {interface}")
+            }
+        }
+    }
+
+    fn configured_source(&self, instance: InstanceId) -> Option<IpAddr> {
+        let config = self.bound.instances.get(instance.0 as usize)?;
+        config.source
+    }
+
     fn write_fault(
         &self,
         f: &mut fmt::Formatter<'_>,
@@ -428,20 +445,22 @@ impl Rendered<'_> {
             }
             Fault::InterfaceDown(which) => write!(f, "interface {} is down", device(which)),
             Fault::NoCarrier(which) => write!(f, "interface {} has no carrier", device(which)),
-            Fault::NoSource => {
-                write!(
+            Fault::NoSource => match self.configured_source(instance) {
+                Some(source) => write!(f, "{source} (unicast_src_ip) is not on this host"),
+                None => write!(
                     f,
                     "interface {interface} has no address to send adverts from"
-                )
+                ),
+            },
+            Fault::SourceTentative => {
+                self.write_source(f, instance)?;
+                f.write_str(" is still being checked for duplicates")
             }
-            Fault::SourceTentative => write!(
-                f,
-                "the link-local address of {interface} is still being checked for duplicates"
-            ),
-            Fault::SourceDuplicate => write!(
-                f,
-                "another host has the link-local address of {interface} too"
-            ),
+            Fault::SourceDuplicate => {
+                f.write_str("another host has ")?;
+                self.write_source(f, instance)?;
+                f.write_str(" too")
+            }
             Fault::SocketFailed(errno) => write!(
                 f,
                 "the VRRP socket on {interface} could not be opened: {}",

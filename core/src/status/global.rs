@@ -6,6 +6,7 @@ use super::text::Seconds;
 use crate::config::Processes;
 use crate::config::bound::Global;
 use crate::config::dumps::Defaults;
+use crate::config::receiving::Policy;
 use crate::config::reloading::{Marker, Reloading};
 use crate::ids::Version;
 
@@ -33,7 +34,7 @@ const SNMP: &str = " SNMP vrrp disabled\n SNMP checker disabled\n SNMP RFCv2 dis
 const OTHER_BUFFERS: &str = " process_monitor_rcv_bufs = 0\n process_monitor_rcv_bufs_force = 0\n \
     lvs_netlink_cmd_rcv_bufs = 0\n lvs_netlink_cmd_rcv_bufs_force = 0\n \
     lvs_netlink_monitor_rcv_bufs = 0\n lvs_netlink_monitor_rcv_bufs_force = 0\n rs_init_notifies = \
-    0\n no_checker_emails = 0\n rx_bufs_multiples = 3\n";
+    0\n no_checker_emails = 0\n";
 
 /// Writes the section with its title.
 pub(super) fn write(global: &Global, facts: &Facts, out: &mut dyn Write) -> fmt::Result {
@@ -42,23 +43,7 @@ pub(super) fn write(global: &Global, facts: &Facts, out: &mut dyn Write) -> fmt:
     if let Some(directory) = &global.reloading.save_dir {
         writeln!(out, " Config save dir = {directory}")?;
     }
-    let namespace = facts.namespace.as_deref().unwrap_or("(default)");
-    writeln!(out, " Network namespace = {namespace}")?;
-    writeln!(out, " Network namespace ipvs = (main namespace)")?;
-    if let Some(instance) = &facts.instance {
-        writeln!(out, " Instance name = {instance}")?;
-    }
-    let processes = &global.processes;
-    for (what, name) in [
-        ("Parent", &processes.name),
-        ("VRRP", &processes.vrrp.name),
-        ("LVS", &processes.checkers.name),
-        ("BFD", &processes.bfd.name),
-    ] {
-        if let Some(name) = name {
-            writeln!(out, " {what} process name = {name}")?;
-        }
-    }
+    write_names(global, facts, out)?;
     writeln!(out, " Router ID = {}", global.router_id)?;
     out.write_str(SMTP)?;
     write_reloading(&global.reloading, out)?;
@@ -85,15 +70,7 @@ pub(super) fn write(global: &Global, facts: &Facts, out: &mut dyn Write) -> fmt:
     writeln!(out, " VRRP strict mode = {}", defaults.strict)?;
     write_processes(&global.processes, out)?;
     out.write_str(SNMP)?;
-    for (name, buffer) in [
-        ("cmd", global.netlink_commands),
-        ("monitor", global.netlink_monitor),
-    ] {
-        let (octets, force) = (buffer.octets.unwrap_or(0), u8::from(buffer.force));
-        writeln!(out, " vrrp_netlink_{name}_rcv_bufs = {octets}")?;
-        writeln!(out, " vrrp_netlink_{name}_rcv_bufs_force = {force}")?;
-    }
-    out.write_str(OTHER_BUFFERS)?;
+    write_buffers(global, out)?;
     writeln!(out, " umask = 0{:o}", facts.umask)?;
     if !global.startup_delay.is_zero() {
         writeln!(out, " vrrp_startup_delay = {}", global.startup_delay)?;
@@ -105,6 +82,53 @@ pub(super) fn write(global: &Global, facts: &Facts, out: &mut dyn Write) -> fmt:
         writeln!(out, " current realtime time limit = {limit}")?;
     }
     Ok(())
+}
+
+/// Where the daemon runs, and how it and its processes are called.
+fn write_names(global: &Global, facts: &Facts, out: &mut dyn Write) -> fmt::Result {
+    let namespace = facts.namespace.as_deref().unwrap_or("(default)");
+    writeln!(out, " Network namespace = {namespace}")?;
+    let namespace = match &global.processes.net_namespace_ipvs {
+        None => "(main namespace)",
+        Some(None) => "(default)",
+        Some(Some(name)) => name,
+    };
+    writeln!(out, " Network namespace ipvs = {namespace}")?;
+    if let Some(instance) = &facts.instance {
+        writeln!(out, " Instance name = {instance}")?;
+    }
+    let processes = &global.processes;
+    for (what, name) in [
+        ("Parent", &processes.name),
+        ("VRRP", &processes.vrrp.name),
+        ("LVS", &processes.checkers.name),
+        ("BFD", &processes.bfd.name),
+    ] {
+        if let Some(name) = name {
+            writeln!(out, " {what} process name = {name}")?;
+        }
+    }
+    Ok(())
+}
+
+fn write_buffers(global: &Global, out: &mut dyn Write) -> fmt::Result {
+    for (name, buffer) in [
+        ("cmd", global.netlink_commands),
+        ("monitor", global.netlink_monitor),
+    ] {
+        let (octets, force) = (buffer.octets.unwrap_or(0), u8::from(buffer.force));
+        writeln!(out, " vrrp_netlink_{name}_rcv_bufs = {octets}")?;
+        writeln!(out, " vrrp_netlink_{name}_rcv_bufs_force = {force}")?;
+    }
+    out.write_str(OTHER_BUFFERS)?;
+    match global.receiving.policy {
+        None => {}
+        Some(Policy::Mtu) => writeln!(out, " rx_bufs_policy = MTU")?,
+        Some(Policy::Advert) => writeln!(out, " rx_bufs_policy = ADVERT")?,
+        Some(Policy::Octets(octets)) => writeln!(out, " rx_bufs_size = {octets}")?,
+    }
+    let multiples = global.receiving.multiples;
+    writeln!(out, " rx_bufs_multiples = {multiples}")
 }
 
 /// What happens around a reload. A new text is always checked before it; the original does so only
@@ -210,5 +234,7 @@ fn write_announcements(global: &Global, defaults: &Defaults, out: &mut dyn Write
         Version::V2 => 2,
         Version::V3 => 3,
     };
-    writeln!(out, " VRRP default protocol version = {version}")
+    writeln!(out, " VRRP default protocol version = {version}")?;
+    // No table of it is used, so there are no counters either.
+    writeln!(out, " nftables without counters")
 }

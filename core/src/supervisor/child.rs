@@ -14,15 +14,25 @@ pub(super) enum State {
     Starting { id: ChildId },
     /// At work.
     Running { id: ChildId, work: Work },
-    /// Asked to leave, and killed at `kill_at`; then a successor is started if `again`.
+    /// Asked to leave, and killed at `kill_at`.
     Leaving {
         id: ChildId,
         pid: Option<u32>,
         kill_at: Option<Instant>,
-        again: bool,
+        then: Then,
     },
-    /// Died too soon; a new one is started at `until`.
-    Waiting { until: Instant },
+    /// Died too soon; a new one is started at `until`. What it held may still be there if `holds`.
+    Waiting { until: Instant, holds: bool },
+}
+
+/// What follows when a child that was asked to leave is gone.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(super) enum Then {
+    Nothing,
+    /// A successor is started.
+    Again,
+    /// It was there only to tidy up; a successor is started at this moment.
+    Pause(Instant),
 }
 
 /// A child at work.
@@ -94,7 +104,7 @@ impl Child {
 
     pub(super) fn deadline(&self) -> Option<(Instant, SupervisorTimer)> {
         match self.state {
-            State::Waiting { until } => Some((until, SupervisorTimer::Restart(self.kind))),
+            State::Waiting { until, .. } => Some((until, SupervisorTimer::Restart(self.kind))),
             State::Leaving { kill_at, .. } => {
                 kill_at.map(|at| (at, SupervisorTimer::Kill(self.kind)))
             }
@@ -151,6 +161,11 @@ impl Child {
         let pause = self.next_pause.max(Duration::from_secs(1));
         self.next_pause = (pause * 2).min(RESTART_PAUSE_MAX);
         pause
+    }
+
+    /// True if what it held may stay for this pause, because its successor will go on with it in time.
+    pub(super) fn may_hold(&self, pause: Duration, patience: Duration) -> bool {
+        self.kind == Kind::Vrrp && !self.distrusts_record && pause <= patience
     }
 
     pub(super) fn forget_deaths(&mut self) {

@@ -226,6 +226,8 @@ pub enum SupervisorAction {
         /// What.
         signal: ChildSignal,
     },
+    /// Remove the addresses that a VRRP child has left in the kernel, without a child: none runs.
+    LetGo,
     /// Read the configuration again; it comes into force if it is usable. Answered by
     /// [`SupervisorEvent::ConfigRead`].
     ReadConfig,

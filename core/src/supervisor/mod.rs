@@ -8,6 +8,11 @@
 //! ends with that code (keepalived's behaviour). Any other death is answered with a new child: at
 //! once if the dead one had worked for a while, after a growing pause otherwise.
 //!
+//! A dead VRRP child leaves its addresses behind. A successor that is there in time goes on with
+//! them; where the pause may outlast a peer's patience, a successor is started at once all the same,
+//! but only to say farewell and to tidy up, and the pause is waited out with nothing in hand. If that
+//! one fails too, the parent itself lets go of the addresses ([`SupervisorAction::LetGo`]).
+//!
 //! A child that hangs is found by its silence: hellos go to its own event loop, see [`pulse`]. It
 //! is killed, and then it is one that died.
 
@@ -21,7 +26,7 @@ mod terms;
 mod tests;
 mod watch;
 
-use child::{Child, State, Work};
+use child::{Child, State, Then, Work};
 pub use event::{
     ChildSignal, Exit, Kind, Kinds, ReloadOutcome, SupervisorAction, SupervisorCommand,
     SupervisorEvent, SupervisorTimer,
@@ -149,14 +154,14 @@ impl Supervisor {
                 };
                 child.state = State::Running { id, work };
             }
-            State::Leaving { again, .. } => {
+            State::Leaving { then, .. } => {
                 // The order to leave came while it was being started.
                 let kill_at = Some(now + self.terms.child_wait_time);
                 child.state = State::Leaving {
                     id,
                     pid: Some(pid),
                     kill_at,
-                    again,
+                    then,
                 };
                 out.push(SupervisorAction::Signal {
                     child: id,
@@ -189,12 +194,18 @@ impl Supervisor {
         }
         child.state = State::Absent;
         if !self.respawn {
+            let_go(kind, out);
             self.stop(1, now, out);
             return;
         }
         // Trying again in a tight loop would only make a shortage worse.
         let pause = child.pause_after_failed_start();
-        child.state = State::Waiting { until: now + pause };
+        let until = now + pause;
+        let holds = child.may_hold(pause, self.terms.patience);
+        child.state = State::Waiting { until, holds };
+        if !holds {
+            let_go(kind, out);
+        }
         out.push(SupervisorAction::Note(SupervisorNote::RestartIn {
             kind,
             pause,
@@ -219,6 +230,7 @@ impl Supervisor {
                 pid,
                 code,
             }));
+            let_go(kind, out);
             self.stop(code, now, out);
             return;
         }
@@ -230,18 +242,27 @@ impl Supervisor {
             respawn,
         }));
         if !respawn {
+            let_go(kind, out);
             self.stop(0, now, out);
             return;
         }
         let pause = child.pause_after(work, self.terms.settled_after, now);
         if pause.is_zero() {
             self.start(kind, true, out);
+            return;
+        }
+        out.push(SupervisorAction::Note(SupervisorNote::RestartIn {
+            kind,
+            pause,
+        }));
+        let until = now + pause;
+        // One that hung had been silent before it died.
+        let holds = work.hung.is_none() && child.may_hold(pause, self.terms.patience);
+        if holds || kind != Kind::Vrrp {
+            child.state = State::Waiting { until, holds };
         } else {
-            child.state = State::Waiting { until: now + pause };
-            out.push(SupervisorAction::Note(SupervisorNote::RestartIn {
-                kind,
-                pause,
-            }));
+            self.start(kind, true, out);
+            self.ask_to_leave(index, Then::Pause(until), now, out);
         }
     }
 
@@ -258,22 +279,38 @@ impl Supervisor {
         if stopping && !matches!(exit, Exit::Code(0 | 1 | 2 | 4)) && !child.tidied {
             self.tidy_up(index, now, out);
         } else {
-            self.on_left(index, exit != Exit::Code(0), out);
+            self.on_left(index, exit == Exit::Code(0), out);
         }
     }
 
     /// A child that was asked to leave is gone. If it did not leave in order, a successor may
-    /// resume what it left behind.
-    fn on_left(&mut self, index: usize, resume: bool, out: &mut Actions) {
+    /// resume what it left behind; without one it is let go of.
+    fn on_left(&mut self, index: usize, in_order: bool, out: &mut Actions) {
         let child = &mut self.children[index];
-        let again = matches!(child.state, State::Leaving { again: true, .. });
+        let then = match child.state {
+            State::Leaving { then, .. } => then,
+            State::Absent
+            | State::Starting { .. }
+            | State::Running { .. }
+            | State::Waiting { .. } => Then::Nothing,
+        };
         let kind = child.kind;
         child.state = State::Absent;
+        if !in_order && then != Then::Again {
+            let_go(kind, out);
+        }
         match self.phase {
             Phase::Stopping(_) => self.exit_when_alone(out),
             Phase::Running => {
-                if again {
-                    self.start(kind, resume, out);
+                match then {
+                    Then::Nothing => {}
+                    Then::Again => self.start(kind, !in_order, out),
+                    Then::Pause(until) => {
+                        self.children[index].state = State::Waiting {
+                            until,
+                            holds: false,
+                        };
+                    }
                 }
                 self.announce_when_ready(out);
             }
@@ -310,10 +347,10 @@ impl Supervisor {
         self.announce = None;
         out.push(SupervisorAction::Note(SupervisorNote::Stopping));
         for index in 0..self.children.len() {
-            if let State::Waiting { .. } = self.children[index].state {
+            if let State::Waiting { holds: true, .. } = self.children[index].state {
                 self.tidy_up(index, now, out);
             } else {
-                self.ask_to_leave(index, false, now, out);
+                self.ask_to_leave(index, Then::Nothing, now, out);
             }
         }
         self.exit_when_alone(out);
@@ -324,11 +361,11 @@ impl Supervisor {
     fn tidy_up(&mut self, index: usize, now: Instant, out: &mut Actions) {
         self.children[index].tidied = true;
         self.start(self.children[index].kind, true, out);
-        self.ask_to_leave(index, false, now, out);
+        self.ask_to_leave(index, Then::Nothing, now, out);
     }
 
     /// Sends the child the order to leave, if there is one and it has not been sent already.
-    fn ask_to_leave(&mut self, index: usize, again: bool, now: Instant, out: &mut Actions) {
+    fn ask_to_leave(&mut self, index: usize, then: Then, now: Instant, out: &mut Actions) {
         let kill_at = Some(now + self.terms.child_wait_time);
         let child = &mut self.children[index];
         child.state = match child.state {
@@ -337,7 +374,7 @@ impl Supervisor {
                 id,
                 pid: None,
                 kill_at: None,
-                again,
+                then,
             },
             State::Running { id, work } => {
                 out.push(SupervisorAction::Signal {
@@ -348,7 +385,7 @@ impl Supervisor {
                     id,
                     pid: Some(work.pid),
                     kill_at,
-                    again,
+                    then,
                 }
             }
             State::Leaving {
@@ -357,7 +394,7 @@ impl Supervisor {
                 id,
                 pid,
                 kill_at,
-                again,
+                then,
             },
         };
     }
@@ -391,6 +428,14 @@ impl Supervisor {
         self.children
             .iter()
             .position(|child| child.id() == Some(id))
+    }
+}
+
+/// What a child of this kind may have left behind is removed by the parent itself: no other child is
+/// there to do it, or will be in time.
+fn let_go(kind: Kind, out: &mut Actions) {
+    if kind == Kind::Vrrp {
+        out.push(SupervisorAction::LetGo);
     }
 }
 

@@ -4,7 +4,7 @@
 use crate::ids::ChildId;
 use crate::time::{Duration, Instant};
 
-use super::child::State;
+use super::child::{State, Then};
 use super::{
     Actions, Child, Kind, Phase, RELOAD_LIMIT, ReloadOutcome, Supervisor, SupervisorAction,
     SupervisorNote, Terms,
@@ -55,9 +55,13 @@ impl Supervisor {
             State::Absent | State::Waiting { .. } => {
                 // What made it die may have been in the old text.
                 child.forget_deaths();
+                let holds = matches!(child.state, State::Waiting { holds: true, .. });
                 child.state = State::Absent;
-                if wanted {
+                if wanted || holds {
                     self.start(kind, true, out);
+                }
+                if !wanted {
+                    self.ask_to_leave(kind.index(), Then::Nothing, now, out);
                 }
             }
             // One that is being killed will be followed by one with the new text.
@@ -68,7 +72,8 @@ impl Supervisor {
             }
             // The runtime has not said yet whether it runs, so it has the old text.
             State::Starting { .. } | State::Running { .. } | State::Leaving { .. } => {
-                self.ask_to_leave(kind.index(), wanted, now, out);
+                let then = if wanted { Then::Again } else { Then::Nothing };
+                self.ask_to_leave(kind.index(), then, now, out);
             }
         }
     }
@@ -97,7 +102,7 @@ impl Supervisor {
             ReloadOutcome::Applied => {}
             ReloadOutcome::Restart => {
                 out.push(SupervisorAction::Note(SupervisorNote::Replaced { kind }));
-                self.ask_to_leave(index, true, now, out);
+                self.ask_to_leave(index, Then::Again, now, out);
             }
             ReloadOutcome::Failed => {
                 out.push(SupervisorAction::Note(SupervisorNote::ReloadFailed {
@@ -126,7 +131,7 @@ impl Supervisor {
         }
         work.reload = None;
         out.push(SupervisorAction::Note(SupervisorNote::Replaced { kind }));
-        self.ask_to_leave(index, true, now, out);
+        self.ask_to_leave(index, Then::Again, now, out);
     }
 
     /// Begins a reload that was asked for, once none is under way.

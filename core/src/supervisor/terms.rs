@@ -2,6 +2,7 @@
 
 use crate::config::bound::Bound;
 use crate::time::Duration;
+use crate::vrrp::snapshot::ADVERTS;
 
 use super::Kinds;
 
@@ -29,6 +30,9 @@ pub struct Terms {
     pub child_wait_time: Duration,
     /// A child that has worked for so long is started again at once when it dies.
     pub settled_after: Duration,
+    /// After a pause of at most so long a master's successor is there in time: no peer can have
+    /// taken over.
+    pub patience: Duration,
 }
 
 impl Terms {
@@ -38,8 +42,13 @@ impl Terms {
     /// Virtual routers that count in tenths of a second cannot wait for a pause meant for routers
     /// that count in seconds.
     pub fn new(wanted: Kinds, bound: &Bound) -> Self {
+        let hello_interval = bound.global.hello_interval.unwrap_or(HELLO_INTERVAL);
+        Self::with_hello(wanted, bound, hello_interval)
+    }
+
+    /// The same with another time between hellos than the configuration's.
+    pub fn with_hello(wanted: Kinds, bound: &Bound, hello_interval: Duration) -> Self {
         let global = &bound.global;
-        let hello_interval = global.hello_interval.unwrap_or(HELLO_INTERVAL);
         let adverts = bound
             .instances
             .iter()
@@ -50,6 +59,18 @@ impl Terms {
             hello_interval,
             child_wait_time: global.child_wait_time.unwrap_or(CHILD_WAIT_TIME),
             settled_after: (shortest * SETTLED_INTERVALS).max(SETTLED_MIN),
+            patience: patience(bound),
         }
     }
+}
+
+/// The last advert may have left a whole interval before the death. Of what a peer then still waits,
+/// half is for the start of the successor.
+fn patience(bound: &Bound) -> Duration {
+    let left = bound.instances.iter().map(|instance| {
+        let missed = u64::from(instance.down_timer_adverts.min(ADVERTS));
+        let span = instance.advert_interval * missed.saturating_sub(1);
+        Duration::from_micros(span.as_micros() / 2)
+    });
+    left.min().unwrap_or(Duration::ZERO)
 }

@@ -3,6 +3,7 @@ use crate::ids::Errno;
 
 mod hello;
 mod model;
+mod pause;
 mod reload;
 mod watchdog;
 
@@ -78,6 +79,23 @@ impl Parent {
         self.handle(SupervisorEvent::Command(command))
     }
 
+    /// The child dies, and what is started only to tidy up leaves in order; then the pause is over.
+    /// Returns what was done at once, how long it took, and what was done then.
+    fn dies_soon(
+        &mut self,
+        child: u64,
+    ) -> (Vec<SupervisorAction>, Duration, Vec<SupervisorAction>) {
+        let at_once = deeds(self.exited(child, Exit::Signal(11)));
+        if let [SupervisorAction::Start { child, .. }] = at_once[..] {
+            let told = deeds(self.started(child.0, 200));
+            assert_eq!(told, [signal(child.0, ChildSignal::Terminate)]);
+            assert_eq!(deeds(self.exited(child.0, Exit::Code(0))), []);
+        }
+        let (waited, timer, then) = self.timeout();
+        assert_eq!(timer, SupervisorTimer::Restart(Kind::Vrrp));
+        (at_once, waited, then)
+    }
+
     fn pass(&mut self, span: Duration) {
         self.now += span;
     }
@@ -100,8 +118,12 @@ fn terms(wanted: Kinds) -> Terms {
         hello_interval: HELLO_INTERVAL,
         child_wait_time: CHILD_WAIT_TIME,
         settled_after: SETTLED_AFTER,
+        patience: PATIENCE,
     }
 }
+
+/// The first pause, and no other.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Ten intervals.
 const SETTLED_AFTER: Duration = Duration::from_secs(50);
@@ -144,6 +166,7 @@ fn notes(actions: Vec<SupervisorAction>) -> Vec<String> {
         | SupervisorAction::Hello { .. }
         | SupervisorAction::Reload { .. }
         | SupervisorAction::Alive
+        | SupervisorAction::LetGo
         | SupervisorAction::ReadConfig
         | SupervisorAction::Exit(_) => None,
     };
@@ -243,7 +266,8 @@ fn a_child_that_does_not_leave_is_killed_after_child_wait_time() {
         deeds(parent.started(2, 102)),
         [signal(2, ChildSignal::Terminate)]
     );
-    assert_eq!(deeds(parent.exited(2, exit)), [SupervisorAction::Exit(0)]);
+    let done = deeds(parent.exited(2, exit));
+    assert_eq!(done, [SupervisorAction::LetGo, SupervisorAction::Exit(0)]);
 }
 
 #[test]
@@ -269,16 +293,16 @@ fn a_stop_that_overtakes_a_start_still_reaches_the_child() {
 fn pauses_grow_to_a_minute_for_a_child_that_dies_soon() {
     let mut parent = Parent::running(true);
     let mut pauses = Vec::new();
-    for child in 1..=9 {
+    let mut child = 1;
+    for _ in 1..=9 {
         // Almost settled; that it hears nothing meanwhile is no part of this test.
         parent.pass(SETTLED_AFTER - Duration::from_micros(1));
-        assert_eq!(deeds(parent.exited(child, Exit::Signal(11))), []);
-        let (waited, timer, actions) = parent.timeout();
-        assert_eq!(timer, SupervisorTimer::Restart(Kind::Vrrp));
-        assert_eq!(actions, [start(child + 1)]);
+        let (at_once, waited, then) = parent.dies_soon(child);
+        child += 1 + at_once.len() as u64;
+        assert_eq!(then, [start(child)]);
         pauses.push(waited.as_secs());
-        parent.started(child + 1, 200);
-        parent.ready(child + 1);
+        parent.started(child, 200);
+        parent.ready(child);
     }
     assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
 }
@@ -286,18 +310,17 @@ fn pauses_grow_to_a_minute_for_a_child_that_dies_soon() {
 #[test]
 fn a_child_that_had_settled_is_started_again_at_once() {
     let mut parent = Parent::running(true);
-    for child in 1..=4 {
-        parent.exited(child, Exit::Code(3));
-        parent.timeout();
-        parent.started(child + 1, 200);
-        parent.ready(child + 1);
+    // Each of these four is followed by one that tidies up.
+    for child in [1, 3, 5, 7] {
+        parent.dies_soon(child);
+        parent.started(child + 2, 200);
+        parent.ready(child + 2);
     }
     parent.pass(SETTLED_AFTER);
-    assert_eq!(deeds(parent.exited(5, Exit::Code(3))), [start(6)]);
-    parent.started(6, 201);
-    parent.ready(6);
-    parent.exited(6, Exit::Code(3));
-    let (waited, _, _) = parent.timeout();
+    assert_eq!(deeds(parent.exited(9, Exit::Code(3))), [start(10)]);
+    parent.started(10, 201);
+    parent.ready(10);
+    let (_, waited, _) = parent.dies_soon(10);
     assert_eq!(waited.as_secs(), 1, "the count begins anew");
 }
 
@@ -307,8 +330,9 @@ fn time_before_a_child_is_ready_is_no_work() {
     parent.handle(SupervisorEvent::Begin);
     parent.started(1, 101);
     parent.pass(SETTLED_AFTER);
-    assert_eq!(deeds(parent.exited(1, Exit::Signal(11))), []);
-    assert_eq!(parent.timeout().0.as_secs(), 1);
+    let (at_once, waited, _) = parent.dies_soon(1);
+    assert_eq!(at_once, [start_with(2, false)]);
+    assert_eq!(waited.as_secs(), 1);
 }
 
 #[test]
@@ -324,23 +348,29 @@ fn a_child_that_dies_within_a_second_of_resuming_starts_without_the_record() {
         (SETTLED_AFTER, true),
     ];
     let mut parent = Parent::running(true);
-    for (child, (life, resume)) in (1..).zip(lives) {
+    let mut child = 1;
+    for (life, resume) in lives {
         parent.pass(life);
-        let mut done = deeds(parent.exited(child, Exit::Signal(11)));
-        if done.is_empty() {
-            done = parent.timeout().2;
+        if life < SETTLED_AFTER {
+            let (at_once, _, then) = parent.dies_soon(child);
+            // As little does one that only tidies up.
+            assert!(at_once.is_empty() || at_once == [start_with(child + 1, resume)]);
+            child += 1 + at_once.len() as u64;
+            assert_eq!(then, [start_with(child, resume)], "child {child}");
+        } else {
+            let done = deeds(parent.exited(child, Exit::Signal(11)));
+            child += 1;
+            assert_eq!(done, [start_with(child, resume)], "child {child}");
         }
-        assert_eq!(done, [start_with(child + 1, resume)], "child {child}");
-        parent.started(child + 1, 200);
-        parent.ready(child + 1);
+        parent.started(child, 200);
+        parent.ready(child);
     }
     // One that dies before it is ready may have died of it too.
     let mut parent = Parent::new(VRRP_ONLY, true);
     parent.handle(SupervisorEvent::Begin);
     parent.started(1, 101);
     parent.pass(Duration::from_secs(9));
-    parent.exited(1, Exit::Signal(11));
-    assert_eq!(parent.timeout().2, [start_with(2, false)]);
+    assert_eq!(parent.dies_soon(1).2, [start_with(3, false)]);
 }
 
 #[test]
@@ -363,11 +393,11 @@ fn permanent_exit_codes_end_the_daemon_with_them() {
         parent.pass(SETTLED_AFTER);
         let done = deeds(parent.exited(1, Exit::Code(code)));
         let expected = if matches!(code, 1 | 2 | 4) {
-            SupervisorAction::Exit(code)
+            vec![SupervisorAction::LetGo, SupervisorAction::Exit(code)]
         } else {
-            start(2)
+            vec![start(2)]
         };
-        assert_eq!(done, [expected], "exit code {code}");
+        assert_eq!(done, expected, "exit code {code}");
     }
 }
 
@@ -379,7 +409,8 @@ fn a_permanent_failure_waits_for_the_other_children() {
     parent.started(1, 101);
     parent.started(2, 102);
     let done = deeds(parent.exited(1, Exit::Code(2)));
-    assert_eq!(done, [signal(2, ChildSignal::Terminate)]);
+    let told = signal(2, ChildSignal::Terminate);
+    assert_eq!(done, [SupervisorAction::LetGo, told]);
     assert_eq!(
         deeds(parent.exited(2, Exit::Code(0))),
         [SupervisorAction::Exit(2)]
@@ -389,20 +420,16 @@ fn a_permanent_failure_waits_for_the_other_children() {
 #[test]
 fn without_respawn_a_death_ends_the_daemon() {
     let mut parent = Parent::running(false);
-    assert_eq!(
-        deeds(parent.exited(1, Exit::Signal(9))),
-        [SupervisorAction::Exit(0)]
-    );
+    let ends_with = |code| [SupervisorAction::LetGo, SupervisorAction::Exit(code)];
+    let done = deeds(parent.exited(1, Exit::Signal(9)));
+    assert_eq!(done, ends_with(0));
     let mut parent = Parent::running(false);
-    assert_eq!(
-        deeds(parent.exited(1, Exit::Code(4))),
-        [SupervisorAction::Exit(4)]
-    );
+    assert_eq!(deeds(parent.exited(1, Exit::Code(4))), ends_with(4));
     let mut parent = Parent::new(VRRP_ONLY, false);
     parent.handle(SupervisorEvent::Begin);
     let (child, errno) = (ChildId(1), Errno(11));
     let done = deeds(parent.handle(SupervisorEvent::StartFailed { child, errno }));
-    assert_eq!(done, [SupervisorAction::Exit(1)]);
+    assert_eq!(done, ends_with(1));
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod conditions;
 mod emit;
 pub mod event;
 mod instance;
+pub mod leftovers;
 mod node;
 pub mod note;
 pub mod plan;

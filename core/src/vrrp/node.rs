@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::config::bound::Bound;
+use crate::config::bound::{Bound, Destination};
 use crate::ids::{Errno, InstanceId, OpId, SocketId};
 use crate::kernel::ledger::{Change, Outcome};
 use crate::kernel::links::Links;
@@ -29,11 +29,13 @@ use crate::vrrp::sockets::Sockets;
 use crate::vrrp::stats::Stats;
 use crate::vrrp::timing;
 
+mod around;
 mod look;
 mod reload;
 mod resume;
 mod view;
 
+use around::{Borrowed, watchers_of};
 use look::readiness_of;
 use reload::Reload;
 use resume::Legacy;
@@ -71,9 +73,10 @@ pub struct VrrpNode {
     ident: u16,
     /// Instances to look at when something happens to the interface of this name.
     watchers: BTreeMap<String, Vec<InstanceId>>,
-    /// Address and prefix length of every virtual address that nobody here owns: none of them is
-    /// an address to send adverts from. What is owned is the host's own.
-    virtual_addresses: BTreeSet<(IpAddr, u8)>,
+    /// Who is configured to send unicast adverts from an address.
+    configured_sources: BTreeMap<IpAddr, Vec<InstanceId>>,
+    /// Every virtual address that nobody here owns.
+    virtual_addresses: Borrowed,
     /// For what is told of interfaces.
     tell_budget: TellBudget,
     /// What a new configuration has left to do.
@@ -100,7 +103,8 @@ impl VrrpNode {
             .iter()
             .map(|(id, config)| Instance::new(id, config))
             .collect();
-        let (watchers, virtual_addresses) = (watchers_of(&bound), virtual_addresses_of(&bound));
+        let (watchers, virtual_addresses) = (watchers_of(&bound), Borrowed::of(&bound));
+        let configured_sources = configured_sources_of(&bound);
         let announcements = Announcements::new(&bound);
         let starts_at = now + bound.global.startup_delay;
         Self {
@@ -120,6 +124,7 @@ impl VrrpNode {
             farewells: None,
             ident: 0,
             watchers,
+            configured_sources,
             virtual_addresses,
             tell_budget: TellBudget::default(),
             reload: Reload::default(),
@@ -146,6 +151,11 @@ impl VrrpNode {
     /// The effective priority of a virtual router.
     pub fn effective_priority(&self, id: InstanceId) -> u8 {
         self.instances[id.0 as usize].priority
+    }
+
+    /// What a virtual router sends its adverts from, if it knows: what comes from there is its own.
+    pub fn source(&self, id: InstanceId) -> Option<IpAddr> {
+        self.instances.get(id.0 as usize)?.source
     }
 
     /// The counters of a virtual router.
@@ -233,6 +243,7 @@ impl VrrpNode {
                 self.addresses.ledger.on_present(key, marked);
                 self.note_borrowed(key);
                 self.look_at_source(key, before, now, out);
+                self.look_at_configured_source(key.addr, now, out);
             }
             KernelEvent::AddressGone { key } => {
                 let before = self.source_of(key);
@@ -241,6 +252,7 @@ impl VrrpNode {
                     self.on_address_taken(key, now, out);
                 }
                 self.look_at_source(key, before, now, out);
+                self.look_at_configured_source(key.addr, now, out);
             }
         }
     }
@@ -256,7 +268,7 @@ impl VrrpNode {
             let kept = self.weigh_records(now, out);
             self.remove_leftovers(&kept);
             if self.stop_asked {
-                return self.on_stop(now, out);
+                return self.resume_to_leave(now, out);
             }
             if now < self.starts_at {
                 let delay = self.bound.global.startup_delay;
@@ -420,6 +432,9 @@ impl VrrpNode {
             }
             Phase::Stopping | Phase::Stopped => return,
         }
+        if self.bound.global.keep_vips {
+            return self.leave_everything(now, out);
+        }
         self.phase = Phase::Stopping;
         self.end_reload();
         for index in 0..self.instances.len() {
@@ -433,6 +448,19 @@ impl VrrpNode {
             }
         }
         self.farewells = Some(0);
+        self.sum_up_discards(now, out);
+    }
+
+    /// The end with `-V`: addresses stay, and so does what a successor needs to know of them. One
+    /// that comes soon goes on as master.
+    fn leave_everything(&mut self, now: Instant, out: &mut Out<VrrpAction>) {
+        self.phase = Phase::Stopped;
+        self.sum_up_discards(now, out);
+        out.push(VrrpAction::Note(Note::Stopped));
+        out.push(VrrpAction::Exit(0));
+    }
+
+    fn sum_up_discards(&mut self, now: Instant, out: &mut Out<VrrpAction>) {
         for instance in &mut self.instances {
             instance.sum_up_discards(true, now, out);
         }
@@ -565,7 +593,7 @@ impl VrrpNode {
             self.on_present(key, false, now, out);
         }
         self.run_jobs(slice.saturating_sub(used), now, out);
-        self.forget_legacy(out);
+        self.forget_legacy(now, out);
         if self.phase == Phase::Stopping && self.addresses.ledger.is_settled() {
             self.phase = Phase::Stopped;
             self.forget_all(out);
@@ -679,10 +707,11 @@ impl Machine for VrrpNode {
             VrrpEvent::Reload { bound, .. } => self.on_reload(bound, now, out),
             VrrpEvent::Continue => {}
         }
+        let leaves = self.leave_if_resumed(now, out);
         // News and answers come in hundreds: what leads to nothing does not carry queued work on,
         // nor does an answer that others follow. `more` sees to the rest.
         let last_answer = is_answer && self.addresses.ledger.is_answered();
-        if carries_on || last_answer || !is_answer && !out.is_empty() {
+        if carries_on || leaves || last_answer || !is_answer && !out.is_empty() {
             self.pump(now, out);
         }
     }
@@ -712,6 +741,7 @@ impl Machine for VrrpNode {
                 instance.on_timer(timer, at, ctx);
             });
         }
+        self.leave_if_resumed(now, out);
         self.timers_due = self.timers.next().is_some_and(|(at, _)| at <= now);
         let burst = acted_on >= BURST_TIMERS && self.is_deadline_near(now);
         let begins = self.held_back == 0 && (self.timers_due || burst);
@@ -762,28 +792,15 @@ impl Machine for VrrpNode {
     }
 }
 
-/// Who is to look when something happens to the interface of a name.
-fn watchers_of(bound: &Bound) -> BTreeMap<String, Vec<InstanceId>> {
-    let mut watchers: BTreeMap<String, Vec<InstanceId>> = BTreeMap::new();
+/// Who is configured to send unicast adverts from an address.
+fn configured_sources_of(bound: &Bound) -> BTreeMap<IpAddr, Vec<InstanceId>> {
+    let mut sources: BTreeMap<IpAddr, Vec<InstanceId>> = BTreeMap::new();
     for (id, config) in bound.iter() {
-        let devices = config
-            .all_addresses()
-            .filter_map(|address| address.dev.clone());
-        let names: BTreeSet<String> = devices.chain([config.interface.clone()]).collect();
-        for name in names {
-            watchers.entry(name).or_default().push(id);
+        if let (Some(source), Destination::Unicast(_)) = (config.source, &config.destination) {
+            sources.entry(source).or_default().push(id);
         }
     }
-    watchers
-}
-
-/// Address and prefix length of every virtual address that nobody here owns.
-fn virtual_addresses_of(bound: &Bound) -> BTreeSet<(IpAddr, u8)> {
-    let borrowing = bound.instances.iter().filter(|config| !config.is_owner());
-    borrowing
-        .flat_map(|config| config.all_addresses())
-        .map(|address| (address.addr, address.prefix))
-        .collect()
+    sources
 }
 
 impl VrrpTimer {

@@ -7,7 +7,7 @@
 //! or the own unicast address. Its name is only a label. That is keepalived's rule
 //! (behaviour.md 3.17) but for the version, which cannot change under a state that others see.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 
@@ -209,9 +209,9 @@ pub fn plan(old: &Bound, new: &Bound) -> Plan {
         let what = What::Removed { summary };
         plan.instances.push(Item { name, what });
     }
-    let (before, after) = (places(old), places(new));
+    let touched = touched(old, new, &matching);
+    let (before, after) = (places(old, &touched), places(new, &touched));
     for (id, config) in new.iter() {
-        let name = config.name.clone();
         let former = matching.predecessor(id).map(|id| old.instance(id));
         let what = match (former, restarted.get(config.name.as_str())) {
             (None, Some(former)) => {
@@ -235,9 +235,26 @@ pub fn plan(old: &Bound, new: &Bound) -> Plan {
                 }
             }
         };
+        let name = config.name.clone();
         plan.instances.push(Item { name, what });
     }
     plan
+}
+
+/// Where virtual routers that go on with other settings have or had addresses: of no other place
+/// is anything told.
+fn touched<'a>(old: &'a Bound, new: &'a Bound, matching: &Matching) -> BTreeSet<Place<'a>> {
+    let mut touched = BTreeSet::new();
+    for (id, config) in new.iter() {
+        let former = matching.predecessor(id).map(|id| old.instance(id));
+        if let Some(former) = former.filter(|former| *former != config) {
+            for config in [former, config] {
+                let addresses = config.all_addresses();
+                touched.extend(addresses.map(|address| place(config, address)));
+            }
+        }
+    }
+    touched
 }
 
 /// Where an address stands: interface, address, prefix length.
@@ -248,12 +265,16 @@ fn place<'a>(config: &'a InstanceConfig, address: &'a VirtualAddress) -> Place<'
     (name, address.addr, address.prefix)
 }
 
-/// The first holder of each address.
-fn places(bound: &Bound) -> BTreeMap<Place<'_>, &str> {
+/// The first holder of each of the `wanted`.
+fn places<'a>(bound: &'a Bound, wanted: &BTreeSet<Place<'_>>) -> BTreeMap<Place<'a>, &'a str> {
     let mut places = BTreeMap::new();
     for config in &bound.instances {
         for address in config.all_addresses() {
-            let holder = places.entry(place(config, address));
+            let place = place(config, address);
+            if !wanted.contains(&place) {
+                continue;
+            }
+            let holder = places.entry(place);
             holder.or_insert(config.name.as_str());
         }
     }

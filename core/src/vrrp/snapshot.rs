@@ -267,6 +267,30 @@ impl Record {
         Some(record)
     }
 
+    /// One of no particular virtual router. For tests.
+    #[cfg(test)]
+    pub(crate) fn example(config: &InstanceConfig, state: StateName) -> Self {
+        Self {
+            identity: Identity::of(config),
+            state,
+            priority: config.priority,
+            old_checksum: false,
+            settled: true,
+            preempt: PreemptDelay::Idle,
+            heard: None,
+            master_interval: config.advert_interval,
+            advert_interval: config.advert_interval,
+            spoke: None,
+            master_down: None,
+            preempt_at: None,
+            since: Instant::ZERO,
+            made: Instant::ZERO,
+            stats: Stats::default(),
+            filter: Filter::of(config),
+            addresses: addresses_hash(config),
+        }
+    }
+
     /// There is nothing to go on with, only addresses that may still be there.
     pub(crate) fn given_up(mut self) -> Self {
         self.state = StateName::Fault;
@@ -370,7 +394,7 @@ impl Record {
 }
 
 /// The adverts that a backup may miss by default (RFC 9568 section 6.1).
-const ADVERTS: u8 = 3;
+pub(crate) const ADVERTS: u8 = 3;
 
 /// `content` with the version in front and the checksum behind it, as long as a record: what a
 /// search for odd values begins with.

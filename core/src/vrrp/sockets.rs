@@ -15,6 +15,8 @@ use crate::vrrp::stats::Stats;
 /// the kernel accounts with its own overhead of about 2 KiB.
 const BUFFER_PER_INSTANCE: u32 = 4 * 2_048;
 const BUFFER_MIN: u32 = 256 * 1_024;
+/// The kernel takes twice as much, and no more than an i32 holds.
+const BUFFER_MAX: u32 = 1 << 30;
 
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Status {
@@ -31,6 +33,8 @@ struct Entry {
     routers: Routers,
     /// What the runtime was asked for.
     receive_buffer: u32,
+    /// Octets that each of its virtual routers wants in it.
+    each: u32,
     /// Kinds of discarded packets that have been told.
     told: u32,
 }
@@ -100,15 +104,15 @@ pub(crate) struct Sockets {
 
 impl Sockets {
     /// Adds an instance to the socket for `spec`, which is opened if it does not exist yet.
-    /// `sharers` is how many instances will use it.
+    /// `sharers` is how many instances will use it, `each` how many octets one wants in its buffer.
     pub(crate) fn attach(
         &mut self,
         spec: SocketSpec,
         (vrid, local, id): (u8, Option<IpAddr>, InstanceId),
-        sharers: u32,
+        (sharers, each): (u32, u32),
         out: &mut Out<VrrpAction>,
     ) -> SocketId {
-        let receive_buffer = buffer_for(sharers);
+        let receive_buffer = buffer_for(sharers, each);
         let socket = match self.by_spec.get(&spec) {
             Some(socket) => *socket,
             None => {
@@ -128,6 +132,7 @@ impl Sockets {
             status: Status::Pending,
             routers: Routers::default(),
             receive_buffer,
+            each,
             told: 0,
         };
         self.table
@@ -161,7 +166,7 @@ impl Sockets {
         let unused = |entry: &&mut Entry| entry.routers.sorted.is_empty();
         let mut idle = Vec::new();
         for (&socket, entry) in &mut self.table {
-            let receive_buffer = buffer_for(entry.routers.sorted.len() as u32);
+            let receive_buffer = buffer_for(entry.routers.sorted.len() as u32, entry.each);
             if unused(&entry) {
                 idle.push(socket);
             } else if receive_buffer > entry.receive_buffer {
@@ -275,13 +280,9 @@ impl Sockets {
     }
 }
 
-const fn buffer_for(sharers: u32) -> u32 {
-    let wanted = BUFFER_PER_INSTANCE.saturating_mul(sharers);
-    if wanted > BUFFER_MIN {
-        wanted
-    } else {
-        BUFFER_MIN
-    }
+fn buffer_for(sharers: u32, each: u32) -> u32 {
+    let each = each.max(BUFFER_PER_INSTANCE);
+    each.saturating_mul(sharers).clamp(BUFFER_MIN, BUFFER_MAX)
 }
 
 #[cfg(test)]
@@ -299,9 +300,9 @@ mod tests {
         };
         let addr = |last: u8| IpAddr::from([10, 0, 0, last]);
         let [one, two] = [InstanceId(0), InstanceId(1)];
-        let socket = sockets.attach(spec, (51, Some(addr(1)), one), 2, &mut out);
+        let socket = sockets.attach(spec, (51, Some(addr(1)), one), (2, 0), &mut out);
         assert_eq!(
-            sockets.attach(spec, (51, Some(addr(2)), two), 2, &mut out),
+            sockets.attach(spec, (51, Some(addr(2)), two), (2, 0), &mut out),
             socket
         );
         assert_eq!(out.len(), 1, "one socket for both");

@@ -195,9 +195,9 @@ fn wrong_values_are_told_and_harmless() {
 
 #[test]
 fn what_does_nothing_yet_is_noted_once() {
-    let run = options("-d -V -d --snmp -a -X -M -Mx");
-    let noted = [Name::DumpConf, Name::DontReleaseVrrp, Name::Snmp];
-    assert_eq!(run.ignored, noted);
+    let run = options("-I -d -V -I --snmp -a -X -M -Mx");
+    assert_eq!(run.ignored, [Name::DontReleaseIpvs, Name::Snmp]);
+    assert!(run.keep_vips && run.dump_conf);
     for row in TABLE {
         let marked = row.left_undone().is_some();
         let value = if matches!(row.takes, Takes::Required(_)) {

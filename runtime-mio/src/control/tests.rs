@@ -205,3 +205,25 @@ fn a_long_answer_goes_out_as_it_is_read_and_not_if_it_is_not() {
     stage.control.on_time(begin + PATIENCE);
     assert_eq!(stage.clients(), 0);
 }
+
+/// A reload may take long, and whoever waits for it may lose patience.
+#[test]
+fn a_client_that_hangs_up_while_it_waits_gives_its_place_up() {
+    let mut stage = Stage::new("hang-up");
+    let mut gone = stage.connect();
+    gone.write_all(b"reload\n").expect("room");
+    let mut quiet = stage.connect();
+    quiet.write_all(b"reload\n").expect("room");
+    let asked = stage.turn();
+    assert_eq!(asked.len(), 2);
+    drop(gone);
+    quiet
+        .shutdown(std::net::Shutdown::Write)
+        .expect("still open");
+    stage.turn();
+    assert_eq!(stage.clients(), 1);
+    for (id, _) in asked {
+        stage.control.answer(id, Ok(b"done\n"), clock::now());
+    }
+    assert!(all_of(quiet).ends_with("ok 5\ndone\n"));
+}

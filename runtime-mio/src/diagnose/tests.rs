@@ -1,4 +1,4 @@
-use relevo_core::config::{Class, Code};
+use relevo_core::config::{Class, Code, Related};
 
 use super::*;
 
@@ -18,6 +18,7 @@ fn about(word: &str, line: u32, column: u32) -> Diagnostic {
         message: "unknown word `prioritee`".to_owned(),
         help: None,
         suggestion: None,
+        related: Vec::new(),
     }
 }
 
@@ -25,7 +26,7 @@ fn about(word: &str, line: u32, column: u32) -> Diagnostic {
 fn the_first_line_says_everything_and_the_place_follows() {
     let report = render(TEXT, &[about("prioritee", 4, 2)], Style::Plain);
     let expected = "\
-a.conf:4:2: error: unknown word `prioritee`
+a.conf:4:2: error: unknown word `prioritee` [unknown-word]
   |
 4 |     prioritee 100
   |     ^^^^^^^^^
@@ -71,7 +72,7 @@ fn places_at_the_edges_do_not_break_it() {
         let report = render(TEXT, &[diagnostic.clone()], Style::Plain);
         assert_eq!(
             report.lines().next(),
-            Some("a.conf:2:1: error: unknown word `prioritee`")
+            Some("a.conf:2:1: error: unknown word `prioritee` [unknown-word]")
         );
     }
     // Not on a character's edge.
@@ -83,6 +84,29 @@ fn places_at_the_edges_do_not_break_it() {
             == 1
     );
     assert!(render("", &[diagnostic], Style::Plain).lines().count() == 1);
+}
+
+#[test]
+fn second_places_are_shown_with_their_file() {
+    let mut diagnostic = about("prioritee", 4, 2);
+    let other = "one\ntwo three\n";
+    let related = |span: Range<usize>| Related {
+        file: "b.conf".to_owned(),
+        span,
+        line: 2,
+        column: 5,
+        text: "stands here".to_owned(),
+    };
+    diagnostic.related = vec![related(8..13); 5];
+    let text_of = |name: &str| match name {
+        "a.conf" => Some(TEXT),
+        "b.conf" => Some(other),
+        _ => None,
+    };
+    let report = render_all(&text_of, &[diagnostic], Style::Plain);
+    assert!(report.contains("b.conf:2"), "{report}");
+    assert_eq!(report.matches("stands here").count(), 3, "{report}");
+    assert!(report.contains("and 2 more places"), "{report}");
 }
 
 #[test]

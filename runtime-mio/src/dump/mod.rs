@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use relevo_core::config::bound::Global;
 use relevo_core::config::dumps::Dumps;
@@ -21,11 +21,15 @@ use relevo_core::status::{Picture, Wall, Wish, stats};
 use relevo_core::vrrp::VrrpNode;
 
 use crate::clock;
-use crate::sys::localtime;
+use crate::sys::{localtime, process};
 use writer::{Job, Writer};
 
 /// How much is looked at in one turn, in addresses: some tens of microseconds.
 const SLICE: usize = 128;
+
+/// Lines logged in one go, and the pause behind them: the log takes a thousand before it is written.
+const LINES_AT_ONCE: usize = 64;
+const LINES_PAUSE: Duration = Duration::from_millis(5);
 
 /// A file that somebody asks for.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -136,6 +140,30 @@ impl NodeDumps {
             path,
             text: Box::new(move |out| data::write(&picture, &wall, &facts, out)),
         });
+    }
+
+    /// Logs the data of now. All of `node` is looked at in this turn; the lines come from a thread
+    /// that leaves the writer of the log its time.
+    pub(crate) fn log(&self, node: &VrrpNode, descriptor: impl Fn(SocketId) -> Option<i32>) {
+        let mut picture = Picture::begin(node, Kind::Data.wish());
+        picture.step(node, usize::MAX, descriptor);
+        let (wall, facts) = (wall(), self.facts.clone());
+        let work = move || {
+            process::yield_to_others();
+            let mut text = String::new();
+            // Writing to a String cannot fail.
+            _ = data::write(&picture, &wall, &facts, &mut text);
+            for (number, line) in text.lines().enumerate() {
+                if number % LINES_AT_ONCE == LINES_AT_ONCE - 1 {
+                    std::thread::sleep(LINES_PAUSE);
+                }
+                log::info!("{line}");
+            }
+        };
+        let thread = std::thread::Builder::new().name("show".to_owned());
+        if let Err(error) = thread.spawn(work) {
+            log::error!("The configuration is not logged, no thread: {error}");
+        }
     }
 
     fn write(&self, kind: Kind, picture: Picture) {

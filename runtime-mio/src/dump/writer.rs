@@ -36,9 +36,11 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Has `job` written behind those that are waiting.
+    /// Has `job` written behind those that are waiting; of one file only the newest text is. So a
+    /// disk that is slower than those who ask costs no memory.
     pub(super) fn push(&self, job: Job) {
         let mut queue = lock(&self.queue);
+        queue.jobs.retain(|waiting| waiting.path != job.path);
         queue.jobs.push_back(job);
         if queue.running {
             return;
@@ -95,6 +97,40 @@ fn lock(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_overtaken_while_it_waits_is_not_kept() {
+        let directory = std::env::temp_dir().join(format!("relevo-queue-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).expect("a directory");
+        let writer = Writer::default();
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let (begun, has_begun) = std::sync::mpsc::channel::<()>();
+        writer.push(Job {
+            path: directory.join("slow"),
+            text: Box::new(move |_| {
+                _ = begun.send(());
+                _ = wait.recv();
+                Ok(())
+            }),
+        });
+        has_begun.recv().expect("the thread runs");
+        for number in 0..100 {
+            for name in ["a", "b"] {
+                writer.push(Job {
+                    path: directory.join(name),
+                    text: Box::new(move |out| out.write_str(&number.to_string())),
+                });
+            }
+        }
+        assert_eq!(lock(&writer.queue).jobs.len(), 2);
+        go.send(()).expect("it waits");
+        drop(writer);
+        for name in ["a", "b"] {
+            let text = std::fs::read_to_string(directory.join(name));
+            assert_eq!(text.expect("is there"), "99");
+        }
+        std::fs::remove_dir_all(&directory).expect("is ours");
+    }
 
     #[test]
     fn every_job_is_done_in_its_order_and_the_last_before_the_end() {

@@ -23,25 +23,48 @@ const LINES_MAX: usize = 16;
 /// So many virtual routers take long enough to free that a thread does it.
 const MANY: usize = 64;
 
-/// What a thread has made of a text.
+/// A configuration that is to be taken now.
 pub(crate) struct Fresh {
     /// The number of the reload.
     pub(crate) n: u64,
     /// The configuration, or why it cannot be used.
     pub(crate) result: Result<Arc<Bound>, String>,
+    /// What it changes, for the log.
+    pub(crate) lines: Vec<String>,
+}
+
+/// What a thread has made of a text.
+struct Made {
+    result: Result<Arc<Bound>, String>,
+    lines: Vec<String>,
+}
+
+/// A text that a thread reads or has read.
+struct Job {
+    /// Which thread it is.
+    thread: u64,
+    /// The number of the text.
+    text: u64,
+    /// The number of the reload that wants it; none while the parent has not decided.
+    wanted: Option<u64>,
+    made: Option<Made>,
 }
 
 /// Reloads that were asked for, one at a time.
+///
+/// The parent shows a text while it is still checking it, and this process reads it meanwhile; it
+/// is taken when the parent says so.
 pub(crate) struct Reloads {
     /// What the text is called in what is told of it.
     config_file: PathBuf,
     waker: Option<Arc<Waker>>,
-    sender: Sender<Fresh>,
-    receiver: Receiver<Fresh>,
-    /// What is asked for while another one is under way.
-    queue: VecDeque<(u64, OwnedFd)>,
+    sender: Sender<(u64, Made)>,
+    receiver: Receiver<(u64, Made)>,
+    threads: u64,
+    /// What is asked for while another one is under way: numbers of the reload and of its text.
+    queue: VecDeque<(u64, u64, OwnedFd)>,
     /// The one under way, from its reading to its answer.
-    current: Option<u64>,
+    current: Option<Job>,
     /// The machine has it.
     applying: bool,
     /// The configuration that it replaces.
@@ -57,6 +80,7 @@ impl Reloads {
             waker: None,
             sender,
             receiver,
+            threads: 0,
             queue: VecDeque::new(),
             current: None,
             applying: false,
@@ -70,29 +94,78 @@ impl Reloads {
         Ok(())
     }
 
-    /// Takes an order in; `running` is what is in force now.
-    pub(crate) fn ask(&mut self, n: u64, text: OwnedFd, running: &Arc<Bound>) {
-        self.queue.push_back((n, text));
-        self.begin_next(running);
+    /// Begins to read a text that may be wanted soon; `running` is what is in force now. While
+    /// another one is under way nothing is prepared: the order will bring the text again.
+    pub(crate) fn prepare(&mut self, n: u64, text: OwnedFd, running: &Arc<Bound>) {
+        if self.current.is_none() {
+            self.begin(n, None, text, running);
+        }
+    }
+
+    /// The text of this number will not be wanted.
+    pub(crate) fn forget(&mut self, n: u64, running: &Arc<Bound>) {
+        if self.undecided() == Some(n) {
+            self.dismiss();
+            self.begin_next(running);
+        }
+    }
+
+    /// Takes an order in. Afterwards [`take`](Self::take) is to be asked: the text may have been
+    /// prepared.
+    pub(crate) fn ask(&mut self, n: u64, text: u64, file: OwnedFd, running: &Arc<Bound>) {
+        match (self.undecided(), &mut self.current) {
+            (Some(prepared), Some(job)) if prepared == text => job.wanted = Some(n),
+            (undecided, _) => {
+                if undecided.is_some() {
+                    self.dismiss();
+                }
+                self.queue.push_back((n, text, file));
+                self.begin_next(running);
+            }
+        }
+    }
+
+    /// The number of the text that is prepared and not wanted yet.
+    fn undecided(&self) -> Option<u64> {
+        let job = self.current.as_ref()?;
+        job.wanted.is_none().then_some(job.text)
+    }
+
+    /// Gives up what was prepared; if its thread has not answered yet, it will be ignored.
+    fn dismiss(&mut self) {
+        if let Some(Made {
+            result: Ok(bound), ..
+        }) = self.current.take().and_then(|job| job.made)
+        {
+            discard(bound);
+        }
     }
 
     fn begin_next(&mut self, running: &Arc<Bound>) {
-        if self.current.is_some() {
-            return;
+        if self.current.is_none()
+            && let Some((n, text, file)) = self.queue.pop_front()
+        {
+            self.begin(text, Some(n), file, running);
         }
-        let Some((n, text)) = self.queue.pop_front() else {
-            return;
-        };
-        self.current = Some(n);
+    }
+
+    fn begin(&mut self, text: u64, wanted: Option<u64>, file: OwnedFd, running: &Arc<Bound>) {
+        self.threads += 1;
+        let thread = self.threads;
+        self.current = Some(Job {
+            thread,
+            text,
+            wanted,
+            made: None,
+        });
         let (path, running) = (self.config_file.clone(), Arc::clone(running));
         let (sender, waker) = (self.sender.clone(), self.waker.clone());
         let read = move || {
-            let result = read(&path, text, &running).map(Arc::new);
-            if let Ok(bound) = &result {
-                tell(&plan(&running, bound));
-            }
+            let result = read(&path, file, &running).map(Arc::new);
+            let plan = result.as_ref().map(|bound| plan(&running, bound));
+            let lines = plan.as_ref().map(lines).unwrap_or_default();
             // Nobody is left to be told when the executor is gone.
-            _ = sender.send(Fresh { n, result });
+            _ = sender.send((thread, Made { result, lines }));
             if let Some(waker) = waker
                 && let Err(error) = waker.wake()
             {
@@ -101,8 +174,11 @@ impl Reloads {
         };
         let spawned = thread::Builder::new().name("reload".into()).spawn(read);
         if let Err(error) = spawned {
-            let result = Err(format!("no thread for it: {error}"));
-            _ = self.sender.send(Fresh { n, result });
+            let made = Made {
+                result: Err(format!("no thread for it: {error}")),
+                lines: Vec::new(),
+            };
+            _ = self.sender.send((thread, made));
             if let Some(waker) = &self.waker {
                 _ = waker.wake();
             }
@@ -112,15 +188,27 @@ impl Reloads {
     /// The next configuration that is ready. If it can be used, it goes to the machine now, and
     /// [`finished`](Self::finished) is asked at the end of each turn; if not, the caller answers.
     pub(crate) fn take(&mut self, running: &Arc<Bound>) -> Option<Fresh> {
-        let fresh = self.receiver.try_recv().ok()?;
-        if fresh.result.is_ok() {
+        while let Ok((thread, made)) = self.receiver.try_recv() {
+            match &mut self.current {
+                Some(job) if job.thread == thread => job.made = Some(made),
+                Some(_) | None => {
+                    if let Ok(bound) = made.result {
+                        discard(bound);
+                    }
+                }
+            }
+        }
+        let job = self.current.as_mut()?;
+        let n = job.wanted?;
+        let Made { result, lines } = job.made.take()?;
+        if result.is_ok() {
             self.applying = true;
             self.retired = Some(Arc::clone(running));
         } else {
             self.current = None;
             self.begin_next(running);
         }
-        Some(fresh)
+        Some(Fresh { n, result, lines })
     }
 
     /// The number of the reload that the machine was given and has carried out.
@@ -129,15 +217,19 @@ impl Reloads {
             return None;
         }
         self.applying = false;
-        let n = self.current.take();
-        if let Some(retired) = self.retired.take()
-            && retired.instances.len() >= MANY
-        {
-            // Thousands of names and addresses; without a thread the loop has to do it.
-            _ = thread::Builder::new().spawn(move || drop(retired));
+        let n = self.current.take().and_then(|job| job.wanted);
+        if let Some(retired) = self.retired.take() {
+            discard(retired);
         }
         self.begin_next(running);
         n
+    }
+}
+
+/// Frees thousands of names and addresses on a thread; without one the loop has to do it.
+fn discard(bound: Arc<Bound>) {
+    if bound.instances.len() >= MANY {
+        _ = thread::Builder::new().spawn(move || drop(bound));
     }
 }
 
@@ -146,7 +238,7 @@ fn read(path: &Path, text: OwnedFd, running: &Bound) -> Result<Bound, String> {
     let mut file = File::from(text);
     let loaded = file
         .read_to_end(&mut bytes)
-        .and_then(|_| configuration::from_bytes(path, bytes))
+        .and_then(|_| configuration::checked_before(path, bytes))
         .map_err(|error| error.to_string())?;
     // The parent has told everything already, unless the host has changed since.
     if start_exit_code(&loaded.diagnostics).is_some() {
@@ -157,24 +249,23 @@ fn read(path: &Path, text: OwnedFd, running: &Bound) -> Result<Bound, String> {
     // The start is over.
     bound.global.startup_delay = running.global.startup_delay;
     bound.global.release_vips = running.global.release_vips;
+    bound.global.keep_vips = running.global.keep_vips;
     Ok(bound)
 }
 
-/// Tells what a new configuration changes, in a few lines.
-fn tell(plan: &Plan) {
+/// What a new configuration changes, in a few lines.
+fn lines(plan: &Plan) -> Vec<String> {
     if plan.is_empty() {
-        log::info!("The configuration is the same as before");
-        return;
+        return vec!["The configuration is the same as before".to_owned()];
     }
-    log::info!("The new configuration: {}", plan.summary());
-    let mut lines = plan.lines();
-    for line in lines.by_ref().take(LINES_MAX) {
-        log::info!("{line}");
-    }
-    let more = lines.count();
+    let mut lines = vec![format!("The new configuration: {}", plan.summary())];
+    let mut all = plan.lines();
+    lines.extend(all.by_ref().take(LINES_MAX));
+    let more = all.count();
     if more > 0 {
-        log::info!("and {more} more changes");
+        lines.push(format!("and {more} more changes"));
     }
+    lines
 }
 
 #[cfg(test)]
@@ -208,8 +299,8 @@ mod tests {
             .register(poll.registry(), Token(1))
             .expect("registered");
         let mut running = Arc::new(Bound::default());
-        reloads.ask(7, text("global_defs {\n router_id one\n}\n"), &running);
-        reloads.ask(8, text("global_defs {\n router_id two\n}\n"), &running);
+        reloads.ask(7, 1, text("global_defs {\n router_id one\n}\n"), &running);
+        reloads.ask(8, 2, text("global_defs {\n router_id two\n}\n"), &running);
         for (n, name) in [(7, "one"), (8, "two")] {
             wait(&mut poll);
             let fresh = reloads.take(&running).expect("one is ready");
@@ -232,17 +323,73 @@ mod tests {
             .register(poll.registry(), Token(1))
             .expect("registered");
         let running = Arc::new(Bound::default());
-        let bad = "vrrp_instance A {\n interface no-such-one\n virtual_router_id 1\n \
+        let bad = "vrrp_instance A {\n interface lo\n virtual_router_id 1\n \
                    virtual_ipaddress {\n 10.0.0.1\n }\n}\n";
-        reloads.ask(1, text(bad), &running);
-        reloads.ask(2, text(""), &running);
+        reloads.ask(1, 1, text(bad), &running);
+        reloads.ask(2, 2, text(""), &running);
         wait(&mut poll);
         let fresh = reloads.take(&running).expect("one is ready");
-        let why = fresh.result.expect_err("there is no such interface");
-        assert!(fresh.n == 1 && why.contains("no-such-one"), "{why}");
+        let why = fresh.result.expect_err("nobody hears us there");
+        assert!(fresh.n == 1 && why.contains("`lo`"), "{why}");
         assert_eq!(reloads.finished(false, &running), None);
         wait(&mut poll);
         let fresh = reloads.take(&running).expect("the next");
         assert!(fresh.n == 2 && fresh.result.is_ok());
+    }
+    #[test]
+    fn what_was_prepared_is_taken_when_it_is_wanted_and_not_before() {
+        let mut poll = Poll::new().expect("a poll");
+        let mut reloads = Reloads::new(Path::new("/etc/x.conf"));
+        reloads
+            .register(poll.registry(), Token(1))
+            .expect("registered");
+        let running = Arc::new(Bound::default());
+        let one = "global_defs {\n router_id one\n}\n";
+        reloads.prepare(5, text(one), &running);
+        wait(&mut poll);
+        assert!(reloads.take(&running).is_none(), "nobody wants it yet");
+        // The text itself was read before.
+        reloads.ask(1, 5, text(""), &running);
+        let fresh = reloads.take(&running).expect("it is ready");
+        assert_eq!(fresh.result.expect("usable").global.router_id, "one");
+        assert_eq!(fresh.lines.len(), 2, "{:?}", fresh.lines);
+        assert_eq!(reloads.finished(false, &running), Some(1));
+
+        // One that is forgotten is read in vain, one that is replaced too.
+        reloads.prepare(6, text(one), &running);
+        reloads.forget(5, &running);
+        reloads.forget(6, &running);
+        reloads.prepare(7, text(one), &running);
+        reloads.ask(2, 8, text("global_defs {\n router_id two\n}\n"), &running);
+        let fresh = loop {
+            wait(&mut poll);
+            if let Some(fresh) = reloads.take(&running) {
+                break fresh;
+            }
+        };
+        assert_eq!(fresh.n, 2);
+        assert_eq!(fresh.result.expect("usable").global.router_id, "two");
+        assert_eq!(reloads.finished(false, &running), Some(2));
+        assert!(reloads.take(&running).is_none());
+    }
+
+    #[test]
+    fn nothing_is_prepared_while_a_reload_is_under_way() {
+        let mut poll = Poll::new().expect("a poll");
+        let mut reloads = Reloads::new(Path::new("/etc/x.conf"));
+        reloads
+            .register(poll.registry(), Token(1))
+            .expect("registered");
+        let running = Arc::new(Bound::default());
+        reloads.ask(1, 1, text(""), &running);
+        reloads.prepare(2, text("global_defs {\n router_id one\n}\n"), &running);
+        reloads.ask(2, 2, text("global_defs {\n router_id two\n}\n"), &running);
+        wait(&mut poll);
+        assert_eq!(reloads.take(&running).map(|fresh| fresh.n), Some(1));
+        assert!(reloads.take(&running).is_none(), "one at a time");
+        assert_eq!(reloads.finished(false, &running), Some(1));
+        wait(&mut poll);
+        let fresh = reloads.take(&running).expect("the second");
+        assert_eq!(fresh.result.expect("usable").global.router_id, "two");
     }
 }

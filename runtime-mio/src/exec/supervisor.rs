@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use mio::{Interest, Registry, Token, unix::SourceFd};
@@ -19,9 +19,11 @@ use relevo_core::time::Instant;
 use super::desk::{self, Desk, MakePlan};
 use crate::child::{self, Call, Inheritance};
 use crate::clock;
+use crate::configuration;
 use crate::daemon::{Class, Drained, Executor};
 use crate::dump::ParentDump;
-use crate::memory::MemoryFile;
+use crate::leftovers::{self, LetGo};
+use crate::memory::{Memory, MemoryFile};
 use crate::sd_notify;
 use crate::sys::process::{self, ChildProcess};
 use crate::sys::signalfd::{SignalFd, SignalSet};
@@ -45,8 +47,12 @@ pub(crate) struct Text {
     pub(crate) global: Global,
 }
 
-/// Reads the configuration again; `None`, and told, if it cannot be used.
-pub(crate) type ReadConfig = Box<dyn FnMut() -> Option<Text>>;
+/// Takes a text that has not been checked yet, in a file that can be read from its beginning.
+pub(crate) type Early<'a> = dyn FnMut(&File) + 'a;
+
+/// Reads the configuration again; `None`, and told, if it cannot be used. The text is shown before
+/// it is checked.
+pub(crate) type ReadConfig = Box<dyn FnMut(&mut Early<'_>) -> Option<Text>>;
 
 /// Makes what makes a plan, from the text in force.
 pub(crate) type Planner = Box<dyn Fn(File) -> MakePlan>;
@@ -58,6 +64,8 @@ pub(crate) struct SupervisorExecutor {
     /// What each child is called with.
     call: Call,
     text: File,
+    /// The number of the last text that was read, usable or not.
+    text_number: u64,
     global: Global,
     dump: ParentDump,
     /// What outlives the VRRP child.
@@ -139,6 +147,7 @@ impl SupervisorExecutor {
             ignore_sigint,
             call,
             text: text.file,
+            text_number: 0,
             global: text.global,
             memory,
             dump,
@@ -188,8 +197,9 @@ impl SupervisorExecutor {
                     held.process.signal(number(signal))?;
                 }
             }
+            SupervisorAction::LetGo => self.let_go(),
             SupervisorAction::ReadConfig => {
-                let text = (self.read_config)();
+                let text = self.read_config();
                 let terms = text.map(|text| {
                     self.text = text.file;
                     self.global = text.global;
@@ -206,6 +216,37 @@ impl SupervisorExecutor {
             SupervisorAction::Exit(code) => self.exit = Some(code),
         }
         Ok(())
+    }
+
+    /// Reads and checks the configuration. The children that run read the text at the same time, so
+    /// that they have done so when it turns out to be usable.
+    fn read_config(&mut self) -> Option<Text> {
+        self.text_number += 1;
+        let n = self.text_number;
+        let Self {
+            read_config,
+            children,
+            ..
+        } = self;
+        let text = read_config(&mut |file| {
+            for held in children.iter_mut().filter(|held| held.ready) {
+                let message = ToChild::Prepare { n };
+                let file = from_the_start(file);
+                let told =
+                    file.and_then(|file| held.voice.tell_child(&message, Some(file.as_fd())));
+                if let Err(error) = told {
+                    log::debug!("a child process reads the new configuration later: {error}");
+                }
+            }
+        });
+        if text.is_none() {
+            for held in children.iter_mut().filter(|held| held.ready) {
+                if let Err(error) = held.voice.tell_child(&ToChild::Forget { n }, None) {
+                    log::debug!("a child process keeps a useless text: {error}");
+                }
+            }
+        }
+        text
     }
 
     fn start_child(&mut self, id: ChildId, kind: Kind, resume: bool) -> io::Result<()> {
@@ -260,16 +301,40 @@ impl SupervisorExecutor {
         })
     }
 
-    /// The text in force, opened anew: a duplicate would share the place up to which others have
-    /// read.
     fn text_from_the_start(&self) -> io::Result<File> {
-        File::open(format!("/proc/self/fd/{}", self.text.as_raw_fd()))
+        from_the_start(&self.text)
     }
 
     /// The memory that children of this kind keep their record in, which outlives them.
     fn memory(&self, kind: Kind) -> Option<BorrowedFd<'_>> {
         let memory = self.memory.as_ref().filter(|_| kind == Kind::Vrrp);
         memory.map(|memory| memory.file().as_fd())
+    }
+
+    /// Removes what dead children have left in the kernel; whatever goes wrong is told.
+    fn let_go(&self) {
+        match self.try_let_go() {
+            Ok(LetGo { found: 0, .. }) => {}
+            Ok(LetGo { found, removed }) => log::warn!(
+                "{removed} of {found} addresses that a dead VRRP child process has left are removed"
+            ),
+            Err(error) => {
+                log::error!("What a dead VRRP child process has left is not removed: {error}");
+            }
+        }
+    }
+
+    fn try_let_go(&self) -> io::Result<LetGo> {
+        let mut text = Vec::new();
+        self.text_from_the_start()?.read_to_end(&mut text)?;
+        let loaded = configuration::from_bytes(&self.call.files.config, text)?;
+        let memory = self.memory(Kind::Vrrp);
+        let memory = memory.as_ref().map(BorrowedFd::try_clone_to_owned);
+        let memory = memory.transpose()?;
+        let memory = memory.map(|file| Memory::map(File::from(file), 0));
+        let memory = memory.transpose()?;
+        let records = memory.as_ref().map(Memory::records).unwrap_or_default();
+        leftovers::let_go(&loaded.bound, &records)
     }
 
     fn held(&mut self, id: ChildId) -> Option<&mut Held> {
@@ -297,10 +362,13 @@ impl SupervisorExecutor {
 
     fn reload(&mut self, child: ChildId, n: u64) {
         let text = self.text_from_the_start();
+        let message = ToChild::Reload {
+            n,
+            text: self.text_number,
+        };
         let Some(held) = self.held(child) else {
             return;
         };
-        let message = ToChild::Reload { n };
         let sent = text.and_then(|text| held.voice.tell_child(&message, Some(text.as_fd())));
         match sent {
             Ok(()) => held.awaited += 1,
@@ -346,8 +414,11 @@ impl SupervisorExecutor {
                 self.deliver(reload, machine, out)?;
             }
             desk::Wish::Plan(client) => {
-                let text = self.text_from_the_start()?;
-                self.desk.begin_plan(client, (self.planner)(text), now);
+                let plan: MakePlan = match self.text_from_the_start() {
+                    Ok(text) => (self.planner)(text),
+                    Err(error) => Box::new(move || Err(format!("no plan: {error}\n"))),
+                };
+                self.desk.begin_plan(client, plan, now);
             }
             desk::Wish::Ask { n, what } => {
                 let ask = ToChild::Ask { n, what };
@@ -464,6 +535,11 @@ impl SupervisorExecutor {
             }
         }
     }
+}
+
+/// A text, opened anew: a duplicate would share the place up to which others have read.
+fn from_the_start(text: &File) -> io::Result<File> {
+    File::open(format!("/proc/self/fd/{}", text.as_raw_fd()))
 }
 
 /// What the machine shall know of an answer; the words go to the log.

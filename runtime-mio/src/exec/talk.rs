@@ -19,10 +19,24 @@ pub(crate) struct Talk {
 /// What the parent wants of the executor.
 #[derive(Debug)]
 pub(crate) enum Wish {
+    /// Read the text of this file, which may be in force soon.
+    Prepare {
+        /// The number of the text.
+        n: u64,
+        /// The text, in memory.
+        text: OwnedFd,
+    },
+    /// The text of this number will never be in force.
+    Forget {
+        /// The number of the text.
+        n: u64,
+    },
     /// Take in the text of this file; answered by [`Talk::reloaded`].
     Reload {
         /// Repeated in the answer.
         n: u64,
+        /// The number of the text, which may have been prepared.
+        prepared: u64,
         /// The text, in memory.
         text: OwnedFd,
     },
@@ -74,12 +88,16 @@ impl Talk {
             let packet = buffer.get(..length).unwrap_or_default();
             match (ToChild::decode(packet), file) {
                 (Ok(ToChild::Hello { n }), _) => self.hello = Some(n),
-                (Ok(ToChild::Reload { n }), Some(text)) => return Some(Wish::Reload { n, text }),
+                (Ok(ToChild::Prepare { n }), Some(text)) => return Some(Wish::Prepare { n, text }),
+                (Ok(ToChild::Forget { n }), _) => return Some(Wish::Forget { n }),
+                (Ok(ToChild::Reload { n, text: prepared }), Some(text)) => {
+                    return Some(Wish::Reload { n, prepared, text });
+                }
                 (Ok(ToChild::Ask { n, what }), _) => {
                     let what = what.to_vec();
                     return Some(Wish::Ask { n, what });
                 }
-                (Ok(ToChild::Reload { .. }) | Err(_), _) => {
+                (Ok(ToChild::Prepare { .. } | ToChild::Reload { .. }) | Err(_), _) => {
                     log::warn!("the parent process said something unreadable");
                 }
             }
@@ -154,7 +172,7 @@ mod tests {
         let (mut parent, theirs) = Voice::pair().expect("two sockets");
         let mut talk = Talk::new(theirs);
         let text = memfd::sealed(b"x").expect("a file in memory");
-        let reload = ToChild::Reload { n: 1 };
+        let reload = ToChild::Reload { n: 1, text: 9 };
         parent.tell_child(&reload, None).expect("sent");
         parent
             .tell_child(&reload, Some(text.as_fd()))

@@ -127,6 +127,10 @@ pub(crate) struct VrrpExecutor {
     schedule: Option<Schedule>,
     /// News about addresses are logged.
     tells_addresses: bool,
+    /// The configuration is logged when it has come into force.
+    tells_configuration: bool,
+    /// It has to be: the first picture of the kernel is complete, or a reload.
+    owes_configuration: bool,
     hands: Hands,
 }
 
@@ -413,6 +417,8 @@ impl VrrpExecutor {
             parent: setup.parent,
             schedule: None,
             tells_addresses: false,
+            tells_configuration: false,
+            owes_configuration: false,
             reloads: None,
             hands: Hands {
                 registry: None,
@@ -522,7 +528,7 @@ impl VrrpExecutor {
         let tells_addresses = self.tells_addresses;
         let Self { monitor, hands, .. } = self;
         let now = clock::now();
-        let mut again = false;
+        let (mut again, mut whole) = (false, false);
         let drained = monitor.read(&mut |event| {
             if tells_addresses {
                 tell_address(&event);
@@ -537,6 +543,7 @@ impl VrrpExecutor {
                 again = true;
                 return;
             }
+            whole |= event == KernelEvent::DumpEnd;
             machine.handle(VrrpEvent::Kernel(event), now, out);
             hands.carry_out(out);
         })?;
@@ -547,6 +554,9 @@ impl VrrpExecutor {
             hands.io.rejoin();
         }
         hands.settle(machine, out, now);
+        if whole {
+            self.show_configuration(machine);
+        }
         Ok(drained)
     }
 
@@ -611,6 +621,22 @@ impl VrrpExecutor {
     /// Logs the kernel's news about addresses from now on.
     pub(crate) fn tell_addresses(&mut self) {
         self.tells_addresses = true;
+    }
+
+    /// Logs the configuration once the kernel's first picture is complete, and after each reload.
+    pub(crate) fn tell_configuration(&mut self) {
+        self.tells_configuration = true;
+        self.owes_configuration = true;
+    }
+
+    fn show_configuration<M: VrrpMachine>(&mut self, machine: &M) {
+        if let Some(node) = machine.node()
+            && std::mem::take(&mut self.owes_configuration)
+        {
+            let io = &self.hands.io;
+            self.dumps
+                .log(node, |socket| io.get(socket).map(|(fd, _)| fd));
+        }
     }
 
     /// Lets `schedule` decide what to do about lateness.
@@ -704,14 +730,26 @@ impl VrrpExecutor {
             && let Some(wish) = talk.next_wish()
         {
             match wish {
-                Wish::Reload { n, text } => match &mut self.reloads {
-                    Some(reloads) => reloads.ask(n, text, &self.hands.bound),
+                Wish::Prepare { n, text } => {
+                    if let Some(reloads) = &mut self.reloads {
+                        reloads.prepare(n, text, &self.hands.bound);
+                    }
+                }
+                Wish::Forget { n } => {
+                    if let Some(reloads) = &mut self.reloads {
+                        reloads.forget(n, &self.hands.bound);
+                    }
+                }
+                Wish::Reload { n, prepared, text } => match &mut self.reloads {
+                    Some(reloads) => reloads.ask(n, prepared, text, &self.hands.bound),
                     None => talk.reloaded(n, Outcome::Restart, ""),
                 },
                 Wish::Ask { n, what } => self.answers.ask(n, &what, talk),
                 Wish::Leave => self.on_parent_gone(machine, out),
             }
         }
+        // What was prepared may be wanted now.
+        self.reload(machine, out);
         if let (Some(node), Some(talk)) = (machine.node(), &self.parent) {
             self.answers.step(node, talk);
         }
@@ -739,7 +777,12 @@ impl VrrpExecutor {
                     self.save(number, "pre", machine);
                     let now = clock::now();
                     machine.handle(VrrpEvent::Reload { number, bound }, now, out);
-                    self.hands.settle(machine, out, now);
+                    // Adverts and addresses first, then the log.
+                    self.hands.act_and_answer(machine, out, now);
+                    for line in fresh.lines {
+                        log::info!("{line}");
+                    }
+                    self.hands.tell(machine.next_timeout().map(|(at, _)| at));
                 }
                 Err(why) => {
                     log::error!("The configuration in force stays: {why}");
@@ -757,6 +800,8 @@ impl VrrpExecutor {
             && let Some(n) = reloads.finished(machine.is_reloading(), &self.hands.bound)
         {
             self.save(n, "post", machine);
+            self.owes_configuration = self.tells_configuration;
+            self.show_configuration(machine);
             if let Some(talk) = &mut self.parent {
                 talk.reloaded(n, Outcome::Applied, "");
             }

@@ -466,7 +466,6 @@ impl Monitor {
     }
 
     /// True if no table is wanted or being told.
-    #[cfg(test)]
     pub(crate) fn is_at_rest(&self) -> bool {
         self.picture.is_at_rest()
     }

@@ -16,44 +16,43 @@ pub(crate) struct Interface {
     pub(crate) mtu: u32,
 }
 
-/// Every interface, whether it has addresses or not, each once.
+/// Every interface, whether it has addresses or not, each once. The kernel is not asked for the
+/// addresses: there may be thousands of ours.
 pub(crate) fn interfaces() -> io::Result<Vec<Interface>> {
-    let mut first = std::ptr::null_mut::<libc::ifaddrs>();
-    syscall!(getifaddrs(&raw mut first))?;
-    let mut found: Vec<Interface> = Vec::new();
-    let mut next = first;
-    while !next.is_null() {
-        // SAFETY: getifaddrs has made a list of valid entries, which is not freed before the end.
-        let entry = unsafe { &*next };
-        next = entry.ifa_next;
-        // SAFETY: the name of an entry is a string that lives as long as the list.
-        let name = unsafe { CStr::from_ptr(entry.ifa_name) };
-        // Interface names may be any bytes; a name that is no text cannot be in a configuration.
-        let Ok(name) = name.to_str() else { continue };
-        if found.iter().any(|interface| interface.name == name) {
-            continue;
-        }
-        let has = |flag: libc::c_int| entry.ifa_flags & flag as libc::c_uint != 0;
-        found.push(Interface {
-            name: name.to_owned(),
-            loopback: has(libc::IFF_LOOPBACK),
-            multicast: has(libc::IFF_MULTICAST),
-            mtu: 0,
-        });
-    }
-    // SAFETY: the list comes from getifaddrs, is freed once, and nothing refers to it any more.
-    unsafe { libc::freeifaddrs(first) };
+    let names = names()?;
     // Any socket gives access to the interfaces of the namespace.
     let socket = UdpSocket::bind("0.0.0.0:0")?;
     // One that has gone in the meantime is no interface any more.
-    found.retain_mut(|interface| match mtu(&socket, &interface.name) {
-        Some(mtu) => {
-            interface.mtu = mtu;
-            true
+    let found = names.into_iter().filter_map(|name| facts(&socket, name));
+    Ok(found.collect())
+}
+
+/// Interface names may be any bytes; a name that is no text cannot be in a configuration.
+fn names() -> io::Result<Vec<String>> {
+    // SAFETY: the call has no requirements.
+    let first = unsafe { libc::if_nameindex() };
+    if first.is_null() {
+        return Err(io::Error::last_os_error());
+    }
+    let mut names = Vec::new();
+    let mut next = first;
+    loop {
+        // SAFETY: if_nameindex has made a list of valid entries, which ends with one without a
+        // name and is not freed before the end.
+        let name = unsafe { (*next).if_name };
+        if name.is_null() {
+            break;
         }
-        None => false,
-    });
-    Ok(found)
+        // SAFETY: the name of an entry is a string that lives as long as the list.
+        if let Ok(name) = unsafe { CStr::from_ptr(name) }.to_str() {
+            names.push(name.to_owned());
+        }
+        // SAFETY: another entry follows each that has a name.
+        next = unsafe { next.add(1) };
+    }
+    // SAFETY: the list comes from if_nameindex, is freed once, and nothing refers to it any more.
+    unsafe { libc::if_freenameindex(first) };
+    Ok(names)
 }
 
 /// The name of the interface with this number; `None` if there is none by now.
@@ -67,7 +66,8 @@ pub(crate) fn name_of(number: u32) -> Option<String> {
     Some(name?.to_string_lossy().into_owned())
 }
 
-fn mtu(socket: &UdpSocket, name: &str) -> Option<u32> {
+/// What there is to be known of the interface `name`; `None` if there is none by now.
+fn facts(socket: &UdpSocket, name: String) -> Option<Interface> {
     // SAFETY: all-zero is a valid value of this plain C struct.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     if name.len() >= request.ifr_name.len() {
@@ -76,15 +76,19 @@ fn mtu(socket: &UdpSocket, name: &str) -> Option<u32> {
     for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
         *to = from as libc::c_char;
     }
-    syscall!(ioctl(
-        socket.as_raw_fd(),
-        libc::SIOCGIFMTU,
-        &raw mut request
-    ))
-    .ok()?;
+    let fd = socket.as_raw_fd();
+    syscall!(ioctl(fd, libc::SIOCGIFFLAGS, &raw mut request)).ok()?;
+    // SAFETY: this request fills in the flags.
+    let flags = i32::from(unsafe { request.ifr_ifru.ifru_flags });
+    syscall!(ioctl(fd, libc::SIOCGIFMTU, &raw mut request)).ok()?;
     // SAFETY: this request fills in the MTU.
     let mtu = unsafe { request.ifr_ifru.ifru_mtu };
-    u32::try_from(mtu).ok()
+    Some(Interface {
+        name,
+        loopback: flags & libc::IFF_LOOPBACK != 0,
+        multicast: flags & libc::IFF_MULTICAST != 0,
+        mtu: u32::try_from(mtu).ok()?,
+    })
 }
 
 #[cfg(test)]

@@ -250,9 +250,3 @@ pub(crate) fn hang_up_self() -> io::Result<()> {
         Err(io::Error::last_os_error())
     }
 }
-
-/// The user that this process acts as.
-pub(crate) fn own_uid() -> u32 {
-    // SAFETY: it takes nothing and cannot fail.
-    unsafe { libc::geteuid() }
-}

@@ -60,12 +60,6 @@ pub(crate) fn anonymous_file() -> io::Result<File> {
     Ok(File::from(unsafe { OwnedFd::from_raw_fd(fd) }))
 }
 
-/// The user that the process works as.
-pub(crate) fn effective_user() -> u32 {
-    // SAFETY: it cannot fail and touches no memory.
-    unsafe { libc::geteuid() }
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::FileExt;

@@ -3,6 +3,7 @@
 mod any;
 mod cases;
 mod generated;
+mod language;
 mod lines;
 mod processes;
 mod rows;
@@ -333,4 +334,18 @@ fn a_flood_of_mistakes_is_counted_not_kept() {
     let (_, found) = parse("f", &text);
     assert_eq!(found.len(), limits::DIAGNOSTICS + 1);
     assert!(found.last().expect("one").message.contains("19000 more"));
+}
+
+/// What was good once is not given up because an interface is away for a while.
+#[test]
+fn a_text_that_is_in_force_survives_a_missing_interface() {
+    let text = "vrrp_instance A {\n interface gone0\n virtual_router_id 1\n \
+                virtual_ipaddress {\n 10.0.0.1 dev gone1\n }\n}\n";
+    let facts = HostFacts::default();
+    let (bound, found) = load("x.conf", text, &facts);
+    assert!(start_exit_code(&found).is_some() && bound.instances.is_empty());
+    let (bound, found) = load_again("x.conf", text, &facts);
+    assert_eq!(start_exit_code(&found), None, "{found:?}");
+    assert_eq!(bound.instances[0].addresses.len(), 1);
+    assert!(!bound.global.dynamic_interfaces, "as it is written");
 }

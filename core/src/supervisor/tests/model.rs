@@ -6,7 +6,8 @@
 //! - a child that stays stopped while the parent runs is found in three intervals;
 //! - once the host is left in peace every wanted child runs with the last text, and no other;
 //! - the parent wakes once in an interval for each child, and not more often;
-//! - an order to stop ends in one `Exit`, with nobody left.
+//! - what a dead child of VRRP held is there no longer than a peer waits, unless its successor runs;
+//! - an order to stop ends in one `Exit`, with nobody left and nothing held.
 
 use std::collections::BTreeMap;
 
@@ -14,6 +15,7 @@ use super::*;
 
 const INTERVAL: Duration = Duration::from_millis(500);
 const SETTLED: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A sequence of numbers, each seed its own.
 struct Dice(u64);
@@ -73,6 +75,10 @@ struct Host {
     parent_ran_since: Instant,
     hellos: u64,
     wakes: u64,
+    /// The addresses of VRRP are in the kernel.
+    held: bool,
+    /// How long nobody has been there for them, in steps of this host.
+    orphaned: u64,
 }
 
 impl Host {
@@ -101,6 +107,8 @@ impl Host {
             parent_ran_since: Instant::ZERO,
             hellos: 0,
             wakes: 0,
+            held: false,
+            orphaned: 0,
         }
     }
 
@@ -141,10 +149,16 @@ impl Host {
                 SupervisorAction::ReadConfig => self.reading = true,
                 SupervisorAction::Exit(code) => {
                     assert!(self.processes.is_empty(), "somebody is left");
+                    assert!(!self.held, "something is held");
                     assert!(self.stop && code == 0);
                     self.exit = Some(code);
                 }
                 SupervisorAction::Alive => panic!("nobody asked"),
+                SupervisorAction::LetGo => {
+                    let runs = self.processes.values().any(|it| it.kind == Kind::Vrrp);
+                    assert!(!runs, "somebody holds it");
+                    self.held = false;
+                }
                 SupervisorAction::Note(_) => {}
             }
         }
@@ -205,6 +219,9 @@ impl Host {
                 } else {
                     Exit::Code(0)
                 };
+                if process.kind == Kind::Vrrp && !process.killed {
+                    self.held = false;
+                }
                 self.processes.remove(&child);
                 self.deliver(SupervisorEvent::Exited { child, exit });
                 continue;
@@ -214,6 +231,7 @@ impl Host {
             }
             if process.ready_at.is_some_and(|at| at <= now) {
                 process.ready_at = None;
+                self.held |= process.kind == Kind::Vrrp;
                 self.deliver(SupervisorEvent::Ready { child });
                 continue;
             }
@@ -257,6 +275,14 @@ impl Host {
             assert!(next.is_none_or(|(at, _)| at > self.now), "stuck: {next:?}");
             self.act();
         }
+        let runs = self.processes.values().any(|it| it.kind == Kind::Vrrp);
+        let orphaned = self.held && !runs;
+        self.orphaned = if orphaned { self.orphaned + 10 } else { 0 };
+        let most = PATIENCE + Duration::from_millis(20);
+        assert!(
+            Duration::from_millis(self.orphaned) <= most,
+            "held with nobody there"
+        );
         // Three intervals, and what it takes to be noticed in steps.
         let limit = INTERVAL * 3 + Duration::from_millis(40);
         for process in self.processes.values() {
@@ -348,6 +374,7 @@ fn short_terms(wanted: Kinds) -> Terms {
         hello_interval: INTERVAL,
         child_wait_time: Duration::from_secs(2),
         settled_after: SETTLED,
+        patience: PATIENCE,
     }
 }
 

@@ -176,10 +176,9 @@ fn a_hung_child_does_not_hold_a_reload_up() {
         parent.listened(1, None);
     }
     assert_eq!(read(&mut parent, VRRP_ONLY), []);
-    parent.exited(1, Exit::Signal(9));
-    assert_eq!(parent.timeout().2, [start(2)]);
-    parent.started(2, 102);
-    assert_eq!(notes(parent.ready(2)), ["Reload complete"]);
+    assert_eq!(parent.dies_soon(1).2, [start(3)]);
+    parent.started(3, 102);
+    assert_eq!(notes(parent.ready(3)), ["Reload complete"]);
 }
 
 #[test]
@@ -189,6 +188,18 @@ fn a_reload_ends_the_pause_of_a_child_that_kept_dying() {
     parent.exited(1, Exit::Signal(11));
     assert!(parent.machine.next_timeout().is_some());
     assert_eq!(read(&mut parent, VRRP_ONLY), [start(2)]);
+    assert_eq!(parent.machine.next_timeout(), None);
+}
+
+#[test]
+fn a_reload_that_wants_no_child_has_the_last_one_tidied_up() {
+    let mut parent = Parent::running(true);
+    parent.pass(RESUME_PROOF);
+    assert_eq!(deeds(parent.exited(1, Exit::Signal(11))), []);
+    assert_eq!(deeds(read(&mut parent, Kinds::NONE)), [start(2)]);
+    let told = deeds(parent.started(2, 102));
+    assert_eq!(told, [signal(2, ChildSignal::Terminate)]);
+    assert_eq!(deeds(parent.exited(2, Exit::Code(0))), []);
     assert_eq!(parent.machine.next_timeout(), None);
 }
 

@@ -57,7 +57,7 @@ fn a_silent_child_silences_the_parent_until_it_is_reaped() {
     let heard = play(&mut parent, Duration::from_secs(100), false);
     assert_eq!(heard, [0; 0]);
     let done = deeds(parent.exited(1, Exit::Signal(9)));
-    assert_eq!(done, [SupervisorAction::Alive]);
+    assert_eq!(done, [start(2), SupervisorAction::Alive]);
 }
 
 #[test]

@@ -138,7 +138,7 @@ impl VrrpNode {
     /// True for an address that comes and goes with a mastership. The prefix counts: 10.0.0.1/32 may
     /// be borrowed on an interface that has 10.0.0.1/24 of its own (rfc-checklist K-6).
     pub(super) fn is_virtual(&self, key: AddressKey) -> bool {
-        self.virtual_addresses.contains(&(key.addr, key.prefix))
+        self.virtual_addresses.contains((key.addr, key.prefix))
             || self.addresses.ledger.is_ours(key)
             || self.links.address_protocol(key) == Some(ROUTE_PROTOCOL)
     }
@@ -189,7 +189,7 @@ impl VrrpNode {
 
     /// Works the conditions of operation of `id` out afresh and acts on what they are now.
     pub(super) fn look(&mut self, id: InstanceId, now: Instant, out: &mut Out<VrrpAction>) {
-        if self.phase != Phase::Running {
+        if self.phase != Phase::Running || !self.may_start(id) || self.is_dismissed(id) {
             return;
         }
         let source = self.attach(id, out);
@@ -203,6 +203,9 @@ impl VrrpNode {
         }
         if initial && worst != Some(Fault::NoSocket) {
             self.weigh_again(id, worst.is_none(), now, out);
+            if !self.may_start(id) {
+                return;
+            }
         }
         match (&self.instances[id.0 as usize].state, worst) {
             // Nothing but the answer is awaited.
@@ -289,7 +292,10 @@ impl VrrpNode {
         let link = self.links.named(&config.interface);
         let ifindex = link.map(|(ifindex, _)| ifindex);
         let can_open = link.is_some_and(|(_, link)| link.admin_up);
+        let mtu = link.map_or(0, |(_, link)| link.mtu);
+        let each = self.bound.global.receiving.wanted_by(config, mtu);
         let source = match (config.source, ifindex) {
+            (Some(source), _) if self.waits_for_source(id) => self.links.configured_source(source),
             (Some(source), _) => Ok(source),
             (None, Some(ifindex)) => self.links.source(ifindex, config.family),
             (None, None) => Err(Unsourced::None),
@@ -310,10 +316,39 @@ impl VrrpNode {
             let sharers = self.watchers.get(&config.interface).map_or(1, Vec::len) as u32;
             let local = config.source.filter(|_| spec.group.is_none());
             let router = (config.vrid, local, id);
-            let socket = self.sockets.attach(spec, router, sharers, out);
+            let socket = self.sockets.attach(spec, router, (sharers, each), out);
             instance.socket = Some(socket);
         }
         source
+    }
+
+    /// A unicast router begins only where its `unicast_src_ip` is on the host, for its peers send
+    /// there: without it it would hear no master, and become a second one. As in the original it
+    /// is not looked for any more once it works.
+    fn waits_for_source(&self, id: InstanceId) -> bool {
+        let unicast = matches!(self.bound.instance(id).destination, Destination::Unicast(_));
+        match self.instances[id.0 as usize].state {
+            State::Init | State::Fault => unicast,
+            State::Backup(_) | State::Master(_) => false,
+        }
+    }
+
+    /// The address came, went or changed: whoever waits for it as its source looks.
+    pub(super) fn look_at_configured_source(
+        &mut self,
+        addr: IpAddr,
+        now: Instant,
+        out: &mut Out<VrrpAction>,
+    ) {
+        if self.phase != Phase::Running {
+            return;
+        }
+        let all = self.configured_sources.get(&addr);
+        for id in all.cloned().unwrap_or_default() {
+            if self.waits_for_source(id) {
+                self.look(id, now, out);
+            }
+        }
     }
 
     fn find_unmet(&self, id: InstanceId, source: Result<IpAddr, Unsourced>) -> BTreeSet<Fault> {

@@ -1,7 +1,7 @@
 //! A new configuration in a running machine: only what differs is carried out.
 //!
-//! Virtual routers are matched by what they are on the wire ([`Matching`]). In one call, which
-//! passes over all of them, those that are gone say farewell, the table is put into the order of
+//! Virtual routers are matched by what they are on the wire ([`Matching`]). Those that are gone say
+//! farewell, a slice of them in each call; then, in one call, the table is put into the order of
 //! the new configuration, and every number in timers, sockets, announcements and holders with it;
 //! [`VrrpAction::InForce`] stands between what speaks of the old numbers and what speaks of the
 //! new. Whatever did not change is left alone: no deadline, socket, address or line of it.
@@ -15,11 +15,13 @@ use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::{Phase, VrrpNode, virtual_addresses_of, watchers_of};
+use super::around::{Place, interfaces, watchers_of};
+use super::{Phase, VrrpNode, configured_sources_of};
 use crate::config::bound::{Bound, InstanceConfig};
 use crate::ids::{Family, IfIndex, InstanceId};
 use crate::kernel::AddressKey;
 use crate::kernel::links::Unsourced;
+use crate::limits::TIMERS;
 use crate::machine::Out;
 use crate::time::{Duration, Instant};
 use crate::vrrp::event::VrrpAction;
@@ -29,6 +31,8 @@ use crate::vrrp::plan::Matching;
 /// What a new configuration has left to do.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Reload {
+    /// The new configuration, as long as farewells are to be said before it comes into force.
+    incoming: Option<Incoming>,
     /// The configuration before, as long as something of the new one is left to do.
     former: Option<Arc<Bound>>,
     /// Virtual routers that are new or changed.
@@ -48,6 +52,15 @@ type Subnet = (IfIndex, u32, u8);
 /// So long after a removal its consequences are told of.
 const CONSEQUENCES: Duration = Duration::from_secs(1);
 
+/// A configuration that is about to come into force.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Incoming {
+    bound: Arc<Bound>,
+    matching: Matching,
+    /// Of those before this number, whoever is gone has said farewell.
+    next: u32,
+}
+
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 struct Work {
     id: InstanceId,
@@ -60,42 +73,42 @@ impl VrrpNode {
     pub(super) fn on_reload(&mut self, bound: Arc<Bound>, now: Instant, out: &mut Out<VrrpAction>) {
         match self.phase {
             Phase::Stopping | Phase::Stopped => return,
+            Phase::Running if self.stop_asked => return,
             Phase::Waiting | Phase::Running => {}
         }
-        if *bound == *self.bound {
+        if self.reload.incoming.is_none() && *bound == *self.bound {
             return;
         }
         // What an earlier one has left to add: the new comparison is with the whole of it.
-        while !self.reload.waiting.is_empty() {
+        while self.reload.incoming.is_some() || !self.reload.waiting.is_empty() {
+            self.dismiss(usize::MAX, now, out);
             self.apply_next(now, out);
         }
         let matching = Matching::of(&self.bound, &bound);
-        self.dismiss(&matching, now, out);
-        let former = std::mem::replace(&mut self.bound, bound);
-        out.push(VrrpAction::InForce(Arc::clone(&self.bound)));
-        let slots: Vec<u32> = matching
-            .gone()
-            .map(|id| self.instances[id.0 as usize].slot)
-            .collect();
-        self.take_over(&former, &matching);
-        self.remember_anew(&former, &matching, slots, now, out);
-        let orphans = self
-            .announcements
-            .reload(&self.bound, now, &self.links, &mut self.timers);
-        for key in orphans {
-            for id in self.addresses.holders(key) {
-                self.with(id, now, out, |instance, ctx| instance.announce_all(1, ctx));
-            }
+        let few_go = matching.gone().nth(TIMERS).is_none();
+        self.reload.incoming = Some(Incoming {
+            bound,
+            matching,
+            next: 0,
+        });
+        // Many farewells are queued work.
+        if few_go {
+            self.dismiss(usize::MAX, now, out);
         }
-        self.reload.former = Some(former);
-        self.reload.untidy = true;
-        self.reload.removed.clear();
-        self.look_at_sources_anew(now, out);
     }
 
-    /// Those that are gone: every farewell before anything else.
-    fn dismiss(&mut self, matching: &Matching, now: Instant, out: &mut Out<VrrpAction>) {
-        let gone: Vec<InstanceId> = matching.gone().collect();
+    /// Those that are gone, at most `budget` of them: their farewells, before anything else of the
+    /// new configuration. It comes into force behind the last. Returns how many there were.
+    fn dismiss(&mut self, budget: usize, now: Instant, out: &mut Out<VrrpAction>) -> usize {
+        let Some(incoming) = &mut self.reload.incoming else {
+            return 0;
+        };
+        let left = incoming.matching.gone().filter(|id| id.0 >= incoming.next);
+        let gone: Vec<InstanceId> = left.take(budget).collect();
+        let is_last = gone.len() < budget;
+        if let Some(last) = gone.last() {
+            incoming.next = last.0 + 1;
+        }
         for &id in &gone {
             self.with(id, now, out, |instance, ctx| {
                 instance.release_mastership(ctx);
@@ -109,6 +122,45 @@ impl VrrpNode {
             });
             self.reload.departing.extend(held);
         }
+        if is_last && let Some(incoming) = self.reload.incoming.take() {
+            self.put_in_force(incoming.bound, &incoming.matching, now, out);
+        }
+        gone.len()
+    }
+
+    /// True if a virtual router is gone with the configuration that is about to come into force.
+    pub(super) fn is_dismissed(&self, id: InstanceId) -> bool {
+        let incoming = self.reload.incoming.as_ref();
+        incoming.is_some_and(|it| id.0 < it.next && it.matching.successor(id).is_none())
+    }
+
+    fn put_in_force(
+        &mut self,
+        bound: Arc<Bound>,
+        matching: &Matching,
+        now: Instant,
+        out: &mut Out<VrrpAction>,
+    ) {
+        let former = std::mem::replace(&mut self.bound, bound);
+        out.push(VrrpAction::InForce(Arc::clone(&self.bound)));
+        let slots: Vec<u32> = matching
+            .gone()
+            .map(|id| self.instances[id.0 as usize].slot)
+            .collect();
+        let touched = self.take_over(&former, matching);
+        self.remember_anew(&former, matching, slots, now, out);
+        let orphans = self
+            .announcements
+            .reload(&self.bound, now, &self.links, &mut self.timers);
+        for key in orphans {
+            for id in self.addresses.holders(key) {
+                self.with(id, now, out, |instance, ctx| instance.announce_all(1, ctx));
+            }
+        }
+        self.reload.former = Some(former);
+        self.reload.untidy = true;
+        self.reload.removed.clear();
+        self.look_at_sources_anew(&touched, now, out);
     }
 
     /// A successor shall know what is in force. Other numbers are for whoever stamps adverts.
@@ -134,8 +186,43 @@ impl VrrpNode {
         self.on_reload_remember((&fresh, gone), changed, now, out);
     }
 
-    /// Puts the table into the order of the configuration that is now in force.
-    fn take_over(&mut self, former: &Bound, matching: &Matching) {
+    /// Puts the table into the order of the configuration that is now in force, and queues what is
+    /// new or changed. Returns the places of virtual addresses that may have come or gone.
+    fn take_over(&mut self, former: &Bound, matching: &Matching) -> BTreeSet<Place> {
+        let mut touched = BTreeSet::new();
+        for id in matching.gone() {
+            let config = Some(former.instance(id));
+            self.virtual_addresses.exchange(config, None, &mut touched);
+        }
+        let in_place =
+            matching.keeps_numbers() && former.instances.len() == self.bound.instances.len();
+        if !in_place {
+            self.reorder(matching);
+        }
+        let mut same_interfaces = in_place;
+        for ((id, config), instance) in self.bound.iter().zip(&mut self.instances) {
+            let predecessor = matching.predecessor(id);
+            let before = predecessor.map(|id| former.instance(id));
+            if before.is_some_and(|former| !has_changed(former, config)) {
+                continue;
+            }
+            if let Some(former) = before {
+                instance.take_settings(former, config);
+                same_interfaces &= interfaces(former) == interfaces(config);
+            }
+            let after = Some(config);
+            self.virtual_addresses.exchange(before, after, &mut touched);
+            let former = predecessor;
+            self.reload.waiting.push_back(Work { id, former });
+        }
+        if !same_interfaces {
+            self.watchers = watchers_of(&self.bound);
+        }
+        self.configured_sources = configured_sources_of(&self.bound);
+        touched
+    }
+
+    fn reorder(&mut self, matching: &Matching) {
         let before = std::mem::take(&mut self.instances);
         let mut before: Vec<Option<Instance>> = before.into_iter().map(Some).collect();
         for (id, config) in self.bound.iter() {
@@ -143,18 +230,6 @@ impl VrrpNode {
             let kept = predecessor.and_then(|id| before.get_mut(id.0 as usize)?.take());
             let mut instance = kept.unwrap_or_else(|| Instance::new(id, config));
             instance.id = id;
-            let changed = match predecessor.map(|id| former.instance(id)) {
-                None => true,
-                Some(former) if has_changed(former, config) => {
-                    instance.take_settings(former, config);
-                    true
-                }
-                Some(_) => false,
-            };
-            if changed {
-                let former = predecessor;
-                self.reload.waiting.push_back(Work { id, former });
-            }
             self.instances.push(instance);
         }
         if !matching.keeps_numbers() {
@@ -164,25 +239,23 @@ impl VrrpNode {
             self.announcements.renumber(matching);
             self.addresses.renumber(matching);
         }
-        self.watchers = watchers_of(&self.bound);
     }
 
-    /// Which addresses are virtual has changed, and with it, perhaps, what adverts of others are
-    /// sent from.
-    fn look_at_sources_anew(&mut self, now: Instant, out: &mut Out<VrrpAction>) {
-        let fresh = virtual_addresses_of(&self.bound);
-        let before = std::mem::replace(&mut self.virtual_addresses, fresh);
-        let changed: BTreeSet<(IpAddr, u8)> = before
-            .symmetric_difference(&self.virtual_addresses)
-            .copied()
-            .collect();
-        if changed.is_empty() {
+    /// Which addresses are virtual may have changed at the places `touched`, and with it, perhaps,
+    /// what adverts of others are sent from.
+    fn look_at_sources_anew(
+        &mut self,
+        touched: &BTreeSet<Place>,
+        now: Instant,
+        out: &mut Out<VrrpAction>,
+    ) {
+        if touched.is_empty() {
             return;
         }
         let keys: Vec<AddressKey> = self
             .links
             .keys()
-            .filter(|key| changed.contains(&(key.addr, key.prefix)))
+            .filter(|key| touched.contains(&(key.addr, key.prefix)))
             .collect();
         let places: BTreeSet<(IfIndex, Family)> = keys
             .iter()
@@ -230,8 +303,11 @@ impl VrrpNode {
         if !self.reload_is_under_way() {
             return 0;
         }
-        let mut used = 0;
         let begin = out.len();
+        let mut used = self.dismiss(budget.min(TIMERS), now, out);
+        if self.reload.incoming.is_some() {
+            return used;
+        }
         while used < budget && !self.reload.waiting.is_empty() {
             let before = out.len();
             self.apply_next(now, out);
@@ -275,12 +351,15 @@ impl VrrpNode {
 
     /// True from a new configuration until everything that it asks for is done and answered.
     pub(super) fn reload_is_under_way(&self) -> bool {
-        self.reload.former.is_some()
+        self.reload.former.is_some() || self.reload.incoming.is_some()
     }
 
     /// True if a step of the reload can be taken now.
     pub(super) fn reload_may_go_on(&self) -> bool {
-        self.reload_is_under_way() && (!self.reload.waiting.is_empty() || self.has_answers())
+        let may_go_on = || {
+            self.reload.incoming.is_some() || !self.reload.waiting.is_empty() || self.has_answers()
+        };
+        self.reload_is_under_way() && may_go_on()
     }
 
     /// Nothing that the new configuration added is awaited: no address, and no socket, whose
@@ -291,6 +370,7 @@ impl VrrpNode {
 
     /// The daemon ends: what was to be removed at the end of a reload is removed now.
     pub(super) fn end_reload(&mut self) {
+        self.reload.incoming = None;
         self.reload.waiting.clear();
         self.reload.former = None;
         for key in std::mem::take(&mut self.reload.departing) {

@@ -25,6 +25,8 @@ pub(super) struct Legacy {
     slots: Vec<u32>,
     /// Their addresses.
     filters: Vec<Filter>,
+    /// Virtual routers that remember more addresses than they have, until the rest is gone.
+    untidy: bool,
     refused: Vec<(u32, RecordError)>,
 }
 
@@ -77,6 +79,9 @@ impl VrrpNode {
             let instance = &mut node.instances[id.0 as usize];
             if record.filter != instance.filter {
                 node.legacy.filters.push(record.filter);
+                // The next one has to know of them too if this one dies before they are gone.
+                instance.filter.add(record.filter);
+                node.legacy.untidy = true;
             }
             if record.state == StateName::Master || may_resume {
                 instance.resumes = Some(Box::new(record.clone()));
@@ -90,6 +95,40 @@ impl VrrpNode {
             node.starts_at = now;
         }
         node
+    }
+
+    /// It is to leave before it has begun: whoever can go on as master does so, for others wait for
+    /// its farewell, and nobody else begins anything.
+    pub(super) fn resume_to_leave(&mut self, now: Instant, out: &mut Out<VrrpAction>) {
+        self.starts_at = now;
+        for index in 0..self.instances.len() {
+            self.look(InstanceId(index as u32), now, out);
+        }
+    }
+
+    /// The end of [`resume_to_leave`](Self::resume_to_leave), once nobody waits for a socket any more.
+    /// True if it has come.
+    pub(super) fn leave_if_resumed(&mut self, now: Instant, out: &mut Out<VrrpAction>) -> bool {
+        if !self.stop_asked || self.phase != Phase::Running {
+            return false;
+        }
+        let waits = |instance: &Instance| {
+            let resumes = instance.resumes.as_ref();
+            resumes.is_some_and(|record| record.state == StateName::Master)
+        };
+        if self.instances.iter().any(waits) {
+            return false;
+        }
+        self.on_stop(now, out);
+        true
+    }
+
+    /// False for those that must not begin anything any more.
+    pub(super) fn may_start(&self, id: InstanceId) -> bool {
+        let instance = &self.instances[id.0 as usize];
+        let resumes = instance.resumes.as_ref();
+        let goes_on = resumes.is_some_and(|record| record.state == StateName::Master);
+        !self.stop_asked || goes_on || !matches!(instance.state, State::Init)
     }
 
     /// Those that had none get the lowest free slots.
@@ -142,7 +181,7 @@ impl VrrpNode {
         for key in self.links.marked(ROUTE_PROTOCOL) {
             let theirs = |filter: &Filter| filter.may_have(key.addr, key.prefix);
             let configured =
-                kept.contains(&key) || self.virtual_addresses.contains(&(key.addr, key.prefix));
+                kept.contains(&key) || self.virtual_addresses.contains((key.addr, key.prefix));
             if !configured && filters.iter().any(theirs) {
                 self.addresses.remove_leftover(None, key);
             }
@@ -150,13 +189,27 @@ impl VrrpNode {
     }
 
     /// Their slots are empty once nothing of theirs is left.
-    pub(super) fn forget_legacy(&mut self, out: &mut Out<VrrpAction>) {
-        if self.legacy.slots.is_empty()
+    pub(super) fn forget_legacy(&mut self, now: Instant, out: &mut Out<VrrpAction>) {
+        let nothing = self.legacy.slots.is_empty() && !self.legacy.untidy;
+        if nothing
             || self.phase == Phase::Waiting
             || self.reload_is_under_way()
             || !self.addresses.ledger.is_settled()
         {
             return;
+        }
+        // Whoever has not begun yet has nothing to write down.
+        let begun = !self.instances.iter().any(|it| it.resumes.is_some());
+        if self.legacy.untidy && begun && self.phase == Phase::Running {
+            self.legacy.untidy = false;
+            for index in 0..self.instances.len() {
+                let id = InstanceId(index as u32);
+                let own = Filter::of(self.bound.instance(id));
+                if self.instances[index].filter != own {
+                    self.instances[index].filter = own;
+                    self.with(id, now, out, |instance, ctx| instance.remember(ctx));
+                }
+            }
         }
         for slot in std::mem::take(&mut self.legacy.slots) {
             if !self.instances.iter().any(|instance| instance.slot == slot) {
@@ -184,10 +237,16 @@ impl VrrpNode {
         out: &mut Out<VrrpAction>,
     ) {
         self.legacy.slots.extend(gone);
+        let count = if fresh.contains(&true) {
+            fresh.len()
+        } else {
+            0
+        };
         let kept = self
             .instances
             .iter()
             .zip(fresh)
+            .take(count)
             .filter(|(_, fresh)| !**fresh);
         let mut taken: BTreeSet<u32> = kept.map(|(instance, _)| instance.slot).collect();
         taken.extend(&self.legacy.slots);

@@ -139,8 +139,8 @@ macro_rules! words {
     ($line:ty: $($word:literal $(= $synonym:literal)? =>
       $(($read:expr, $show:expr))? $($first:ident $(. $more:ident)*)? :
       $kind:expr, $standing:ident, $default:literal, $text:literal;)*) => {{
-        const WORDS: &[$crate::config::line::LineWord<$line>] = &[
-            $($crate::config::line::LineWord {
+        const WORDS: &[$crate::config::options::LineWord<$line>] = &[
+            $($crate::config::options::LineWord {
                 head: $crate::config::row::Head {
                     word: $word,
                     kind: $kind,
@@ -149,8 +149,8 @@ macro_rules! words {
                     default: $default,
                     text: $text,
                 },
-                read: $crate::config::line::taker!($line; $(($read))? $($first $(. $more)*)?),
-                show: $crate::config::line::teller!($line; $(($show))? $($first $(. $more)*)?),
+                read: $crate::config::options::taker!($line; $(($read))? $($first $(. $more)*)?),
+                show: $crate::config::options::teller!($line; $(($show))? $($first $(. $more)*)?),
             }),*
         ];
         WORDS
@@ -160,7 +160,7 @@ macro_rules! taker {
     ($line:ty; ($read:expr)) => { $read };
     ($line:ty; $($path:ident).+) => {
         |line: &mut $line, head, words, sink| {
-            $crate::config::line::Part::read(&mut line.$($path).+, head, words, sink)
+            $crate::config::options::Part::read(&mut line.$($path).+, head, words, sink)
         }
     };
 }
@@ -168,7 +168,7 @@ macro_rules! teller {
     ($line:ty; ($show:expr)) => { $show };
     ($line:ty; $($path:ident).+) => {
         |line: &$line, head, out| {
-            $crate::config::line::Part::show(&line.$($path).+, head, out);
+            $crate::config::options::Part::show(&line.$($path).+, head, out);
         }
     };
 }
@@ -392,14 +392,14 @@ impl Value for Spanned<String> {
 
 /// A number up to `MAX`, or a name that the host may have for one, as in the files of iproute2.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Named<const MAX: u32> {
+pub enum Symbol<const MAX: u32> {
     /// The number.
     Number(u32),
     /// The name; whether the host knows it is seen when it is needed.
     Name(String),
 }
 
-impl<const MAX: u32> Named<MAX> {
+impl<const MAX: u32> Symbol<MAX> {
     pub(super) fn parse(word: &Word, text: &str, lost: &str, sink: &mut Sink) -> Option<Self> {
         let plain = text.bytes().all(|byte| byte.is_ascii_digit());
         let number = c_number(text);
@@ -416,7 +416,7 @@ impl<const MAX: u32> Named<MAX> {
     }
 }
 
-impl<const MAX: u32> fmt::Display for Named<MAX> {
+impl<const MAX: u32> fmt::Display for Symbol<MAX> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Number(number) => write!(f, "{number}"),
@@ -425,7 +425,7 @@ impl<const MAX: u32> fmt::Display for Named<MAX> {
     }
 }
 
-impl<const MAX: u32> Value for Named<MAX> {
+impl<const MAX: u32> Value for Symbol<MAX> {
     fn read(_head: &Head, words: &mut Words<'_>, sink: &mut Sink) -> Option<Self> {
         let word = words.value(sink)?;
         Self::parse(word, &word.text, words.lost, sink)
@@ -440,9 +440,9 @@ impl<const MAX: u32> Value for Named<MAX> {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Realms {
     /// That of the source.
-    pub from: Option<Named<255>>,
+    pub from: Option<Symbol<255>>,
     /// That of the destination.
-    pub to: Named<255>,
+    pub to: Symbol<255>,
 }
 
 impl Value for Realms {
@@ -457,10 +457,10 @@ impl Value for Realms {
             return None;
         }
         let from = match from {
-            Some(from) => Some(Named::parse(word, from, words.lost, sink)?),
+            Some(from) => Some(Symbol::parse(word, from, words.lost, sink)?),
             None => None,
         };
-        let to = Named::parse(word, to, words.lost, sink)?;
+        let to = Symbol::parse(word, to, words.lost, sink)?;
         Some(Self { from, to })
     }
 
