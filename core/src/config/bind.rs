@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Config;
-use super::addresses::AddressEntry;
+use super::address_line::AddressEntry;
 use super::announcement::AnnouncementGroup;
 use super::bound::{
     Auth, Bound, ChecksumConfig, ChecksumStyle, Destination, Global, InstanceConfig, ReceiveBuffer,

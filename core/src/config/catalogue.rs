@@ -20,6 +20,7 @@ use super::sync_group::{SyncGroup, TrackGroup};
 use super::track::{TrackFile, Tracked};
 use super::tracker::{TrackProcess, VrrpScript};
 use super::vrrp_instance::Instance;
+use super::{address_line, route_line, rule_line, static_lines};
 
 /// A block and its words.
 #[derive(Copy, Clone, Debug)]
@@ -132,6 +133,30 @@ pub fn line_words() -> &'static [BlockEntry] {
         BlockEntry {
             path: "vrrp_instance/unicast_peer",
             heads: Peer::heads,
+        },
+        BlockEntry {
+            path: "address_line",
+            heads: address_line::heads,
+        },
+        BlockEntry {
+            path: "route_line",
+            heads: route_line::heads,
+        },
+        BlockEntry {
+            path: "rule_line",
+            heads: rule_line::heads,
+        },
+        BlockEntry {
+            path: "static_ipaddress",
+            heads: static_lines::address_heads,
+        },
+        BlockEntry {
+            path: "static_routes",
+            heads: static_lines::route_heads,
+        },
+        BlockEntry {
+            path: "static_rules",
+            heads: static_lines::rule_heads,
         },
     ]
 }

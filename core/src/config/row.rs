@@ -601,7 +601,12 @@ pub(super) fn own_name(found: &Statement, sink: &mut Sink) -> Option<Spanned<Str
 }
 
 fn unused(found: &Statement, name: &Word, sink: &mut Sink) -> Option<Spanned<String>> {
-    if let Some(first) = sink.first_use(found.keyword(), &name.text, name.span) {
+    // Blocks of the old and of the new word share their names.
+    let kind = match find::<super::Config>(found.keyword()) {
+        Some(row) if !row.head.synonym_of.is_empty() => row.head.synonym_of,
+        _ => found.keyword(),
+    };
+    if let Some(first) = sink.first_use(kind, &name.text, name.span) {
         let keyword = quoted(found.keyword());
         let line = first.line;
         let name_shown = quoted(&name.text);

@@ -2,7 +2,9 @@
 
 mod any;
 mod cases;
+mod generated;
 mod language;
+mod lines;
 mod processes;
 mod rows;
 mod words;
