@@ -8,6 +8,7 @@ use super::code::Code;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::code::Code;
 use super::diag::{Sink, Span, quoted};
 use super::made::{Made, Piece, Within};
 use super::source::Sources;
@@ -274,7 +275,7 @@ impl Definitions {
                 None => {
                     let message = "no random number: write `${_RANDOM}`, `${_RANDOM MIN}` or \
                                    `${_RANDOM MIN MAX}`";
-                    sink.error(place, message);
+                    sink.error(place, message).code(Code::Doubtful);
                     Value::Unknown
                 }
             },
@@ -283,6 +284,7 @@ impl Definitions {
                 None => {
                     let message = format!("the environment has no {}", quoted(name));
                     sink.error(place, message)
+                        .code(Code::Doubtful)
                         .code(Code::UnknownName)
                         .help("the empty text is used");
                     Value::Text(String::new())
