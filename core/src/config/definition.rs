@@ -4,7 +4,6 @@
 //! at again, so a definition may use others, also ones that come later; names that are not defined
 //! stay as they are. A value may have several lines, and is then used at the end of a line.
 
-use super::code::Code;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -285,7 +284,6 @@ impl Definitions {
                     let message = format!("the environment has no {}", quoted(name));
                     sink.error(place, message)
                         .code(Code::Doubtful)
-                        .code(Code::UnknownName)
                         .help("the empty text is used");
                     Value::Text(String::new())
                 }
