@@ -63,6 +63,10 @@ pub(super) fn unknown_in(
 
 /// Says what becomes of a word that was understood.
 pub(super) fn say_standing(standing: Standing, found: &Statement, sink: &mut Sink) {
+    if standing == Standing::Built {
+        // Nearly every line: nothing is put together for it.
+        return;
+    }
     let keyword = quoted(found.keyword());
     match standing {
         Standing::Built => {}
@@ -79,9 +83,9 @@ pub(super) fn say_standing(standing: Standing, found: &Statement, sink: &mut Sin
 /// Reports a block where none belongs, which is skipped, and a missing one; true if the statement
 /// can be read.
 pub(super) fn has_its_block(wants: bool, found: &Statement, sink: &mut Sink) -> bool {
-    let keyword = quoted(found.keyword());
     match &found.block {
         Some(block) if !wants => {
+            let keyword = quoted(found.keyword());
             let message = format!("{keyword} takes no block; what is in it is skipped");
             sink.report(
                 Severity::Error,
@@ -93,6 +97,7 @@ pub(super) fn has_its_block(wants: bool, found: &Statement, sink: &mut Sink) -> 
             .help("remove the braces; a value that holds one needs double quotes");
         }
         None if wants => {
+            let keyword = quoted(found.keyword());
             let message = format!("{keyword} is not followed by a block");
             sink.report(
                 Severity::Error,
