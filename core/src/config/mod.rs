@@ -46,6 +46,7 @@ mod page;
 mod place;
 mod processes;
 pub mod receiving;
+mod references;
 pub mod reloading;
 mod repeat;
 mod row;
