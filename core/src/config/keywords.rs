@@ -14,10 +14,10 @@ pub(super) fn begins_top_block(word: &str) -> bool {
 }
 
 /// The one of `candidates` that `word` was probably meant to be: at most a third of it is wrong.
-pub(super) fn nearest_of(
-    candidates: impl Iterator<Item = &'static str>,
+pub(super) fn nearest_of<'c>(
+    candidates: impl Iterator<Item = &'c str>,
     word: &str,
-) -> Option<&'static str> {
+) -> Option<&'c str> {
     /// Longer words are nobody's misprint, and would take long to compare.
     const LONGEST: usize = 40;
     if word.len() > LONGEST {

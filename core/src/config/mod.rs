@@ -47,6 +47,7 @@ mod page;
 mod place;
 mod processes;
 pub mod receiving;
+mod references;
 pub mod reloading;
 mod repeat;
 mod route_encap;

@@ -29,7 +29,7 @@ impl Text {
             With(lines) => with(lines),
             Bare(lines) => bare(lines),
             Vips(lines) => bare(&format!("virtual_ipaddress {{\n{lines}\n}}")),
-            Second(lines) => with("") + &with(lines).replace("A {", "B {"),
+            Second(lines) => with("") + &with(lines).replace("A {", "B {").replace(".100", ".101"),
             Whole(text) => (*text).to_owned(),
         }
     }
@@ -641,7 +641,7 @@ const NOT_BUILT: &[Case] = &[
     ),
     (
         With("track_script {\na\n}"),
-        &["6:1 refused `track_script`"],
+        &["6:1 refused `track_script`", "7:1 error no vrrp_script `a`"],
         5,
     ),
     (With("use_vmac"), &["6:1 refused `use_vmac`"], 5),
