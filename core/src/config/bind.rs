@@ -123,6 +123,7 @@ pub fn bind(config: &Config, facts: &HostFacts) -> (Bound, Vec<Diagnostic>) {
     }
     checks::same_vrid(&bound.instances, &written, &mut sink);
     super::lvs::check(config, &mut sink);
+    super::tracking::check(config, &interfaces, &mut sink);
     (bound, sink.finish())
 }
 

@@ -84,6 +84,14 @@ pub(super) fn nearest_of(
     candidates: impl Iterator<Item = &'static str>,
     word: &str,
 ) -> Option<&'static str> {
+    nearest(candidates, word)
+}
+
+/// The same with names that the file gives.
+pub(super) fn nearest<'n>(
+    candidates: impl Iterator<Item = &'n str>,
+    word: &str,
+) -> Option<&'n str> {
     /// Longer words are nobody's misprint, and would take long to compare.
     const LONGEST: usize = 40;
     if word.len() > LONGEST {
