@@ -1,5 +1,6 @@
 //! One line of `virtual_ipaddress` or `virtual_ipaddress_excluded`.
 
+use super::code::Code;
 use std::net::IpAddr;
 
 use super::bound::VirtualAddress;
@@ -130,7 +131,7 @@ impl<'w> Line<'w> {
                     "{} is not an option of an address; it is skipped",
                     quoted(other)
                 );
-                let found = sink.error(word.span, message);
+                let found = sink.error(word.span, message).code(Code::UnknownOption);
                 if let Some(near) = keywords::nearest_of(OPTIONS.iter().copied(), other) {
                     found.help(format!("did you mean `{near}`?")).suggest(near);
                 } else if other.parse::<IpAddr>().is_ok() {
@@ -149,7 +150,7 @@ impl<'w> Line<'w> {
                 "`{}` needs a value, and none follows it on this line; the address is dropped",
                 option.text
             );
-            sink.error(option.span, message);
+            sink.error(option.span, message).code(Code::MissingValue);
         }
         value
     }
@@ -158,7 +159,7 @@ impl<'w> Line<'w> {
         let value = self.value(option, sink)?;
         if self.entry.dev.is_some() {
             let message = "`dev` is written twice for one address; the address is dropped";
-            sink.error(option.span, message);
+            sink.error(option.span, message).code(Code::SurplusValue);
             return None;
         }
         if value.text.len() > limits::INTERFACE_NAME {
@@ -166,7 +167,7 @@ impl<'w> Line<'w> {
                 "{} is too long for the name of an interface; the address is dropped",
                 quoted(&value.text)
             );
-            sink.error(value.span, message);
+            sink.error(value.span, message).code(Code::LongName);
             return None;
         }
         self.entry.dev = Some(Spanned::new(value.text.clone(), value.span));
@@ -179,6 +180,7 @@ impl<'w> Line<'w> {
         if self.entry.address.addr.is_ipv6() {
             let message = "IPv6 knows no broadcast; the address is dropped";
             sink.error(option.span, message)
+                .code(Code::MixedFamilies)
                 .help("remove the option and its value");
             return None;
         }
@@ -193,6 +195,7 @@ impl<'w> Line<'w> {
                         quoted(text)
                     );
                     sink.error(value.span, message)
+                        .code(Code::BadAddress)
                         .help("write an address, or `+` to derive it from the prefix");
                     return None;
                 }
@@ -219,6 +222,7 @@ impl<'w> Line<'w> {
             None => {
                 let message = format!("{} is not a scope; it is ignored", quoted(&value.text));
                 sink.error(value.span, message)
+                    .code(Code::BadChoice)
                     .help("write global, site, link, host, nowhere or a number up to 255");
             }
         }
@@ -233,7 +237,7 @@ impl<'w> Line<'w> {
                 quoted(&value.text),
                 limits::INTERFACE_NAME
             );
-            sink.error(value.span, message);
+            sink.error(value.span, message).code(Code::LongName);
             return None;
         }
         self.entry.address.label = Some(value.text.clone());
@@ -285,18 +289,19 @@ impl<'w> Line<'w> {
                         "a network of prefix length {} has no broadcast address; none is set",
                         address.prefix
                     );
-                    sink.error(span, message);
+                    sink.error(span, message).code(Code::NoBroadcast);
                 }
             }
             IpAddr::V6(_) => {
                 if let Some(span) = self.scope.filter(|_| address.scope != 0) {
                     let message =
                         "the kernel derives the scope of an IPv6 address; it is ignored here";
-                    sink.error(span, message);
+                    sink.error(span, message).code(Code::UnusedWord);
                     address.scope = 0;
                 }
                 if let Some(span) = self.label.filter(|_| address.label.is_some()) {
-                    sink.error(span, "IPv6 addresses have no label; it is ignored");
+                    sink.error(span, "IPv6 addresses have no label; it is ignored")
+                        .code(Code::UnusedWord);
                     address.label = None;
                 }
                 // A single address must not become the source of the host's own traffic.
