@@ -129,6 +129,7 @@ pub fn bind(config: &Config, facts: &HostFacts) -> (Bound, Vec<Diagnostic>) {
     references::peers(&bound.instances, &written, &mut sink);
     references::weights(&bound.instances, &written, &mut sink);
     super::lvs::check(config, &mut sink);
+    super::tracking::check(config, &interfaces, &mut sink);
     (bound, sink.finish())
 }
 

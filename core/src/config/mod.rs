@@ -65,6 +65,7 @@ mod sync_group;
 mod tests;
 mod track;
 mod tracker;
+mod tracking;
 mod units;
 mod vmac;
 mod vrrp_instance;
