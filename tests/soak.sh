@@ -6,8 +6,8 @@
 #   SOAK=flood,freeze,clock,log,links   which parts
 #   MINUTES=1                     how long each flood lasts
 #   ROUNDS=                       how often the rest is tried; without it, as often as each test thinks best
-#   LIMIT=20                      minutes after which a part is given up (for `resume`, which is not among the
-#                                 usual parts, see soak-kill.sh)
+#   LIMIT=20                      minutes after which a part is given up; killed processes have a run of their
+#                                 own, see soak-kill.sh
 set -u
 cd "$(dirname "$0")/.."
 

@@ -85,7 +85,7 @@ pub const WORK_DEPTH: usize = 64;
 
 /// Words of one block of the top level: 200,000 servers of twelve lines in one virtual server fit
 /// twice.
-pub const BLOCK_WORDS: usize = 16_000_000;
+pub const BLOCK_WORDS: usize = if cfg!(test) { 200_000 } else { 16_000_000 };
 
 /// Diagnostics kept for one configuration: what comes after is counted, not kept.
 pub const DIAGNOSTICS: usize = 1_000;

@@ -4,10 +4,11 @@
 use std::sync::OnceLock;
 
 use relevo_core::config::bound::{Auth, Bound, Destination, InstanceConfig};
-use relevo_core::config::fuzzing::{Piece, keywords, pieces};
+use relevo_core::config::fuzzing::{Piece, keywords, pieces, statements};
+use relevo_core::config::source::Bundle;
 use relevo_core::config::{
     Diagnostic, EXIT_CONFIG, HostFacts, InterfaceFact, bind, check_exit_code, load, parse,
-    start_exit_code,
+    parse_sources, start_exit_code,
 };
 use relevo_core::ids::{Family, Version};
 use relevo_core::limits;
@@ -81,6 +82,53 @@ pub fn words() -> &'static [&'static str] {
         words.extend(VALUES);
         words
     })
+}
+
+/// Words that make lines of other lines.
+pub fn language_words() -> &'static [&'static str] {
+    &[
+        "$A=",
+        "$B=",
+        "${A}",
+        "$A",
+        "${B}",
+        "$B",
+        "\\\n",
+        "\n",
+        "~SEQ(i,1,3) ",
+        "~SEQx(j, 10, -2, 1) ",
+        "~LST({v,w},{a,b},{c,d}) ",
+        "~SEQ(i,1000000) ",
+        "${i}",
+        "${v}",
+        "@me ",
+        "@^me ",
+        "@you ",
+        "include ",
+        "includea ",
+        "include_check ",
+        "/d/b",
+        "c.conf",
+        "*",
+        "{b,c.conf}",
+        "=== \n",
+        "${_PWD}",
+        "${_RANDOM 1 9}",
+        "${_ENV HOME}",
+        "${_HASH}",
+        "${_INSTANCE}",
+        "{",
+        "}",
+        "\"",
+        "#",
+        "!",
+        "\\#",
+        "'",
+        "vrrp_instance A {\n",
+        "priority ",
+        "random_seed 3\n",
+        "x",
+    ]
 }
 
 /// The host that the text is for.
@@ -306,10 +354,20 @@ fn check_written_again(bound: &Bound, facts: &HostFacts) {
 }
 
 /// The lexer: every octet is part of a word or brace, blank, comment, or has been complained about.
+/// Where lines ask for other text, only the places are looked at.
 pub fn lexer(data: &[u8], trail: &mut Trail) {
     let text = String::from_utf8_lossy(data);
     let (pieces, found) = pieces(&text);
     check_findings(&text, &found, trail);
+    if text.contains(['$', '@', '~']) || text.contains("include") {
+        for piece in &pieces {
+            if let Piece::Word { span, .. } | Piece::Brace { span } = piece {
+                let covered = text.get(span.bytes());
+                assert!(covered.is_some_and(|it| !it.contains('\n')), "{piece:?}");
+            }
+        }
+        return;
+    }
     let mut covered = Vec::new();
     let mut open = false;
     for piece in &pieces {
@@ -318,10 +376,9 @@ pub fn lexer(data: &[u8], trail: &mut Trail) {
                 let source = &text[span.bytes()];
                 assert_eq!(*word, unquoted(source), "at {span:?}");
                 trail.mark(format_args!(
-                    "word: quoted {} escaped {} reference {}",
+                    "word: quoted {} escaped {}",
                     source.starts_with('"'),
                     source.contains('\\'),
-                    source.contains('$')
                 ));
                 covered.push(*span);
                 open = true;
@@ -338,6 +395,11 @@ pub fn lexer(data: &[u8], trail: &mut Trail) {
             }
         }
     }
+    check_covered(&text, covered, &found);
+}
+
+/// Words lie in order on their lines, and nothing but blanks and comments between them.
+fn check_covered(text: &str, covered: Vec<Span>, found: &[Diagnostic]) {
     assert!(
         covered.is_sorted_by(|one, two| one.end <= two.start),
         "words overlap"
@@ -345,7 +407,6 @@ pub fn lexer(data: &[u8], trail: &mut Trail) {
     assert!(covered.iter().all(|span| span.start < span.end));
     let mut covered = covered.into_iter().peekable();
     let mut start = 0;
-    let mut in_definition = false;
     for (index, line) in text.split('\n').enumerate() {
         let end = start + line.len();
         let number = index as u32 + 1;
@@ -356,22 +417,75 @@ pub fn lexer(data: &[u8], trail: &mut Trail) {
                 span.bytes().end <= end && span.line == number,
                 "a word over the end of its line"
             );
-            assert!(!in_definition, "a word in a definition");
             check_gap(&text[at..span.bytes().start], false, complaint);
             at = span.bytes().end;
         }
-        if !in_definition {
-            check_gap(&text[at..end], true, complaint);
-        }
-        let begins = found
-            .iter()
-            .any(|finding| finding.line == number && finding.message.starts_with("defining"));
-        in_definition = (begins || in_definition)
-            && line.trim_end().ends_with('\\')
-            && line.len() <= limits::CONFIG_LINE;
+        check_gap(&text[at..end], true, complaint);
         start = end + 1;
     }
     assert!(covered.next().is_none(), "a word behind the text");
+}
+
+/// Includes, definitions, repetitions and conditions: three files of the data, the first of which is
+/// read. Nothing panics or goes on for ever, the same is read again from the same bundle, and every
+/// place lies in the file that it names.
+pub fn expansion(data: &[u8], trail: &mut Trail) {
+    let text = String::from_utf8_lossy(data);
+    let mut bundle = Bundle {
+        directory: "/d".to_owned(),
+        config_id: "me".to_owned(),
+        seed: 1,
+        room: ROOM,
+        ..Bundle::default()
+    };
+    for (name, text) in ["/d/a", "/d/b", "/d/c.conf"]
+        .iter()
+        .zip(text.splitn(3, "=== \n"))
+    {
+        bundle = bundle.with(name, text);
+    }
+    let (lines, found) = statements("/d/a", &mut bundle);
+    let again = statements("/d/a", &mut bundle);
+    assert_eq!((&lines, &found), (&again.0, &again.1), "read otherwise");
+    let size: usize = lines.iter().map(String::len).sum();
+    assert!(
+        size <= 2 * ROOM + 16 * text.len() + 65_536,
+        "{size} octets were made"
+    );
+    for finding in &found {
+        let text = bundle.text(&finding.file).expect("a file that was read");
+        assert!(text.get(finding.span.clone()).is_some(), "{finding:?}");
+        for other in &finding.related {
+            let text = bundle.text(&other.file).expect("a file that was read");
+            assert!(text.get(other.span.clone()).is_some(), "{finding:?}");
+        }
+        trail.mark(format_args!("{}", first_words(&finding.message)));
+    }
+    trail.mark(format_args!("lines {}", lines.len().min(4)));
+    let (config, _) = parse_sources("/d/a", &mut bundle);
+    trail.mark(format_args!("instances {}", config.instances.len().min(2)));
+}
+
+/// Octets that a text of this target may be made to.
+const ROOM: usize = 100_000;
+
+/// A bundle as octets: whatever is accepted is written again as it was.
+pub fn bundle(data: &[u8], trail: &mut Trail) {
+    match Bundle::decode(data) {
+        Err(_) => trail.mark(format_args!("refused at {}", data.len().min(20))),
+        Ok(bundle) => {
+            // Names that are out of order are put into it.
+            let again = bundle.encode();
+            assert_eq!(Bundle::decode(&again).as_ref(), Ok(&bundle));
+            assert_eq!(again.len(), data.len());
+            trail.mark(format_args!(
+                "read: files {} patterns {} variables {}",
+                bundle.files.len().min(3),
+                bundle.globs.len().min(2),
+                bundle.environment.len().min(2)
+            ));
+        }
+    }
 }
 
 /// What stands between words. A comment reaches to the end of the line.

@@ -60,6 +60,13 @@ pub const TARGETS: &[Target] = &[
     target("journal_ring", journal::ring, Shape::Stream).weighs(3),
     target("lexer", config::lexer, Shape::Text(config::words)).weighs(2),
     target("config", config::config, Shape::Text(config::words)).weighs(4),
+    target(
+        "expansion",
+        config::expansion,
+        Shape::Text(config::language_words),
+    )
+    .weighs(2),
+    target("bundle", config::bundle, Shape::Plain),
     target("report", daemon::report, Shape::Text(config::words)),
     target(
         "scenario",

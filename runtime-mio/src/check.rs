@@ -10,10 +10,12 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use relevo_core::config::cluster::{self, Node};
 use relevo_core::config::{self, Checked, Code, Diagnostic, HostFacts, Severity};
 
+use crate::cli::Options;
 use crate::diagnose::{self, Style};
 use crate::{configuration, exit, host_facts};
 
@@ -123,7 +125,7 @@ fn file_of(word: OsString) -> (Option<String>, PathBuf) {
 }
 
 /// Texts by the names of their files.
-type Texts = BTreeMap<String, String>;
+type Texts = BTreeMap<String, Arc<str>>;
 
 /// Everything that is to be printed.
 #[derive(Debug, Default)]
@@ -155,11 +157,18 @@ fn look(wish: &Wish) -> Result<Report, String> {
     let mut nodes = Vec::new();
     for (name, path) in &wish.files {
         let shown = path.display().to_string();
-        let text = configuration::read(path).map_err(|error| format!("{shown}: {error}"))?;
+        let read = configuration::read_at(&Options::default(), path);
+        let read = read.map_err(|error| format!("{shown}: {error}"))?;
         let checked = if wish.here {
-            with_config(&shown, &text, &facts)
+            let config = read.config.clone();
+            let (bound, found) = config::bind_parsed((read.config, read.found), &facts, false);
+            Checked {
+                config,
+                bound,
+                found,
+            }
         } else {
-            config::check(&shown, &text, &facts)
+            config::check_parsed((read.config, read.found), &facts)
         };
         report.found.extend(checked.found.iter().cloned());
         if wish.dump {
@@ -168,7 +177,9 @@ fn look(wish: &Wish) -> Result<Report, String> {
             }
             report.dumps += &config::dump(&checked.config, wish.defaults);
         }
-        report.texts.insert(shown, text);
+        let texts = read.bundle.files.into_iter();
+        let texts = texts.filter_map(|(name, file)| Some((name, file.ok()?.text)));
+        report.texts.extend(texts);
         if let Some(name) = name {
             nodes.push((name, checked));
         }
@@ -194,17 +205,6 @@ fn facts(wish: &Wish, is_cluster: bool) -> Result<HostFacts, String> {
         Ok(facts) => Ok(facts),
         Err(error) if wish.here => Err(format!("this host does not tell its interfaces: {error}")),
         Err(_) => Ok(HostFacts::default()),
-    }
-}
-
-/// As the daemon itself reads it here.
-fn with_config(file: &str, text: &str, facts: &HostFacts) -> Checked {
-    let (config, _) = config::parse(file, text);
-    let (bound, found) = config::load(file, text, facts);
-    Checked {
-        config,
-        bound,
-        found,
     }
 }
 
@@ -239,7 +239,7 @@ fn people(wish: &Wish, report: &Report, code: u8) -> String {
     } else {
         Style::of(&io::stdout())
     };
-    let text_of = |name: &str| report.texts.get(name).map(String::as_str);
+    let text_of = |name: &str| report.texts.get(name).map(|text| &**text);
     let mut text = diagnose::render_all(&text_of, &report.found, style);
     let names: Vec<&str> = report.texts.keys().map(String::as_str).collect();
     if report.found.is_empty() {

@@ -214,8 +214,10 @@ fn vrrp(
     let mut text = Vec::new();
     File::from(process::inherited(inheritance.text)?).read_to_end(&mut text)?;
     let parent = Talk::new(process::inherited(inheritance.parent)?);
-    let loaded = configuration::checked_before(&options.config_file, text)?;
-    let namespace = namespace::wanted(options, &loaded.text)?;
+    let read = configuration::from_bytes(&options.config_file, &text)?;
+    drop(text);
+    let namespace = namespace::wanted(options, &read.config)?;
+    let loaded = read.bind_again()?;
     let processes = &loaded.bound.global.processes;
     let places = Places::new(processes, namespace.as_deref());
     settle(processes, &places, logger)?;
@@ -343,7 +345,8 @@ fn own_name(path: &Path, process: &str) -> PathBuf {
 }
 
 /// A number that nobody can guess, for the machine's own generator.
-fn seed() -> io::Result<u64> {
+/// A number that nobody can tell beforehand.
+pub(crate) fn seed() -> io::Result<u64> {
     let mut seed = [0; 8];
     File::open("/dev/urandom")?.read_exact(&mut seed)?;
     Ok(u64::from_ne_bytes(seed))

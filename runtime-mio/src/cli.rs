@@ -66,6 +66,10 @@ pub(crate) struct Options {
     pub(crate) dump_conf: bool,
     /// `-a`: the kernel's news about addresses are logged.
     pub(crate) address_monitoring: bool,
+    /// `-e`: whatever an include does not find is an error.
+    pub(crate) all_config: bool,
+    /// `-i`: what `@ID` lines are compared with.
+    pub(crate) config_id: Option<String>,
     /// `-m`, or `-M`.
     pub(crate) core_dump: bool,
     /// `-M`: the kernel's pattern.
@@ -105,6 +109,8 @@ impl Default for Options {
             keep_vips: false,
             dump_conf: false,
             address_monitoring: false,
+            all_config: false,
+            config_id: None,
             core_dump: false,
             core_pattern: None,
             config_test: None,
@@ -243,6 +249,11 @@ impl Reader {
             Name::DontReleaseVrrp => options.keep_vips = true,
             Name::DumpConf => options.dump_conf = true,
             Name::AddressMonitoring => options.address_monitoring = true,
+            Name::AllConfig => options.all_config = true,
+            Name::ConfigId => {
+                let id = value.unwrap_or_default();
+                options.config_id = Some(id.to_string_lossy().into_owned());
+            }
             Name::CoreDump => options.core_dump = true,
             Name::CoreDumpPattern => {
                 options.core_dump = true;
@@ -258,8 +269,6 @@ impl Reader {
             Name::DontReleaseIpvs
             | Name::Snmp
             | Name::SnmpAgentSocket
-            | Name::AllConfig
-            | Name::ConfigId
             | Name::ConfigFd
             | Name::Perf
             | Name::Debug => {

@@ -1,96 +1,92 @@
 //! From the configuration file to what the machines use.
 
-use std::fs::OpenOptions;
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::Path;
 
 use relevo_core::config::bound::Bound;
-use relevo_core::config::{self, Diagnostic, HostFacts};
+use relevo_core::config::source::{Bundle, FileText, Recorder};
+use relevo_core::config::{self, Config, Diagnostic};
 
+use crate::cli::Options;
 use crate::host_facts;
+use crate::sources::{self, Host};
+
+/// A configuration whose words were read, before this host is asked whether it has what they name.
+#[derive(Debug)]
+pub(crate) struct Read {
+    /// Everything that it was read from, for whoever must read the same again. What is not UTF-8 in
+    /// old files is replaced there, so that places in the diagnostics fit.
+    pub(crate) bundle: Bundle,
+    pub(crate) config: Config,
+    pub(crate) found: Vec<Diagnostic>,
+}
 
 /// A configuration that was read, whatever is wrong with it.
 #[derive(Debug)]
 pub(crate) struct Loaded {
-    /// The text as it was understood: what is not UTF-8 in old files is replaced, so that places in
-    /// the diagnostics fit.
-    pub(crate) text: String,
+    pub(crate) bundle: Bundle,
     pub(crate) bound: Bound,
-    /// What was found, in the order of the text.
+    /// What was found, in the order of the files and their texts.
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
-/// Reads, parses and binds a file.
-pub(crate) fn load(path: &Path) -> io::Result<Loaded> {
-    from_text(path, read(path)?)
+/// Reads and parses the configuration file and what it includes. It is an error if there is no such
+/// file; whatever else is missing is among what was found.
+pub(crate) fn read(options: &Options) -> io::Result<Read> {
+    read_at(options, &options.config_file)
 }
 
-/// Reads a file. A pipe would be waited for, a device might never end.
-pub(crate) fn read(path: &Path) -> io::Result<String> {
-    let mut file = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK)
-        .open(path)?;
-    let data = file.metadata()?;
-    if !data.is_file() && !data.is_dir() {
-        return Err(io::Error::other("it is no regular file"));
-    }
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    Ok(to_text(bytes))
-}
-
-/// Parses and binds what stands, or stood, in the file `path`.
-pub(crate) fn from_bytes(path: &Path, bytes: Vec<u8>) -> io::Result<Loaded> {
-    from_text(path, to_text(bytes))
-}
-
-fn to_text(bytes: Vec<u8>) -> String {
-    String::from_utf8(bytes)
-        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
-}
-
-/// The same for a text that a parent has checked: an interface that is missing by now may come back,
-/// and is no reason for a child to give up what it has to do elsewhere.
-pub(crate) fn checked_before(path: &Path, bytes: Vec<u8>) -> io::Result<Loaded> {
-    with(config::load_again, path, to_text(bytes))
-}
-
-/// The same for a text.
-pub(crate) fn from_text(path: &Path, text: String) -> io::Result<Loaded> {
-    with(config::load, path, text)
-}
-
-type Load = fn(&str, &str, &HostFacts) -> (Bound, Vec<Diagnostic>);
-
-fn with(load: Load, path: &Path, text: String) -> io::Result<Loaded> {
-    let facts = host_facts::gather()?;
-    let (bound, diagnostics) = load(&path.to_string_lossy(), &text, &facts);
-    Ok(Loaded {
-        text,
-        bound,
-        diagnostics,
+/// The same for another file.
+pub(crate) fn read_at(options: &Options, path: &Path) -> io::Result<Read> {
+    let name = path.to_string_lossy().into_owned();
+    let main = FileText::of(sources::read(path)?);
+    let mut recorder = Recorder::new(Host::new(options));
+    recorder.bundle.files.insert(name.clone(), Ok(main));
+    let (config, found) = config::parse_sources(&name, &mut recorder);
+    let bundle = recorder.bundle;
+    Ok(Read {
+        bundle,
+        config,
+        found,
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Reads, parses and binds the configuration file.
+pub(crate) fn load(options: &Options) -> io::Result<Loaded> {
+    read(options)?.bind()
+}
 
-    #[test]
-    fn only_regular_files_are_read() {
-        let path = std::env::temp_dir().join(format!("relevo-read-{}", std::process::id()));
-        _ = std::fs::remove_file(&path);
-        let made = std::process::Command::new("mkfifo").arg(&path).status();
-        assert!(made.is_ok_and(|status| status.success()));
-        for place in [path.as_path(), Path::new("/dev/zero")] {
-            let error = read(place).expect_err("no file");
-            assert_eq!(error.to_string(), "it is no regular file");
-        }
-        std::fs::remove_file(&path).expect("ours");
-        std::fs::write(&path, "x").expect("a file of our own");
-        assert_eq!(read(&path).ok().as_deref(), Some("x"));
-        std::fs::remove_file(&path).expect("ours");
+/// Parses what another process has read from the file `path` and encoded.
+pub(crate) fn from_bytes(path: &Path, bytes: &[u8]) -> io::Result<Read> {
+    let bundle = Bundle::decode(bytes);
+    let mut bundle = bundle.map_err(|error| io::Error::other(error.to_string()))?;
+    let (config, found) = config::parse_sources(&path.to_string_lossy(), &mut bundle);
+    Ok(Read {
+        bundle,
+        config,
+        found,
+    })
+}
+
+impl Read {
+    /// Asks this host about it.
+    pub(crate) fn bind(self) -> io::Result<Loaded> {
+        self.bind_with(false)
+    }
+
+    /// The same for what a parent has checked: an interface that is missing by now may come back,
+    /// and is no reason for a child to give up what it has to do elsewhere.
+    pub(crate) fn bind_again(self) -> io::Result<Loaded> {
+        self.bind_with(true)
+    }
+
+    fn bind_with(self, again: bool) -> io::Result<Loaded> {
+        let facts = host_facts::gather()?;
+        let (bound, diagnostics) = config::bind_parsed((self.config, self.found), &facts, again);
+        Ok(Loaded {
+            bundle: self.bundle,
+            bound,
+            diagnostics,
+        })
     }
 }

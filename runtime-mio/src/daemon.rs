@@ -12,8 +12,8 @@ use mio::{Events, Interest, Poll, Registry, Token, unix::SourceFd};
 use relevo_core::machine::{Machine, Out};
 use relevo_core::time::{Duration, Instant};
 
-use crate::clock;
 use crate::sys::timerfd::TimerFd;
+use crate::{clock, exit};
 
 /// Order of service within a turn.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -52,6 +52,9 @@ const BURST: u8 = 3;
 const GATHER_MAX: Duration = Duration::from_millis(2);
 const GATHER_MIN: Duration = Duration::from_micros(200);
 const GATHER_PART: u64 = 256;
+
+/// Later than any process is that has merely been busy.
+const STOOD_STILL: Duration = Duration::from_secs(1);
 
 /// Token of the loop's own timerfd; executors number theirs from 1.
 const TIMER: Token = Token(0);
@@ -95,6 +98,11 @@ pub(crate) trait Executor<M: Machine> {
     /// A deadline is acted on `by` so much too late.
     fn on_late(&mut self, _by: Duration) {}
 
+    /// The process that this one works for is gone. Asked only after this one has stood still.
+    fn is_orphan(&self) -> bool {
+        false
+    }
+
     /// The exit code, once the machine is done.
     fn exit_code(&self) -> Option<u8>;
 }
@@ -111,6 +119,12 @@ pub(crate) fn run<M: Machine, E: Executor<M>>(machine: &mut M, executor: &mut E)
             return Ok(code);
         }
         let wait = turns.wait(machine.more(), machine.next_timeout().map(|(at, _)| at))?;
+        if stood_still(machine) && executor.is_orphan() {
+            // Somebody else may have begun in our place long ago: whatever we did now, a farewell too,
+            // would be done to that one.
+            log::error!("The parent process ended while this one stood still: nothing is touched");
+            return Ok(exit::PROGRAM);
+        }
         let packet = |token: &Token| executor.class(*token) == Some(Class::Packet);
         let packets_only = !turns.ready.is_empty() && turns.ready.iter().all(packet);
         turns.on_waited(wait, packets_only);
@@ -134,6 +148,12 @@ pub(crate) fn run<M: Machine, E: Executor<M>>(machine: &mut M, executor: &mut E)
             executor.resume(machine, &mut out)?;
         }
     }
+}
+
+/// True if this process got no processor time for so long that a deadline is long past.
+fn stood_still<M: Machine>(machine: &M) -> bool {
+    let next = machine.next_timeout();
+    next.is_some_and(|(at, _)| clock::now() >= at + STOOD_STILL)
 }
 
 /// The poll, its timer, and the sources that still have something to read.

@@ -5,7 +5,8 @@
 //!   `core_dump`: how they are called and how they run; `memory`: what outlives them
 //! - `daemon`: the loop that each of them runs; `exec`: an executor for each machine
 //! - `netlink`, `vrrp_io`, `arp_io`: the kernel and the wire; `sys`: system calls
-//! - `configuration`, `host_facts`, `diagnose`, `check`: the file, and what is wrong with it
+//! - `configuration`, `sources`, `host_facts`, `diagnose`, `check`: the files, and what is wrong with
+//!   them
 //! - `logger`, `syslog`: lines to whoever reads them, off the loop
 //!
 //! A library only so that the decoders can be fuzzed; its one entry is [`main`].
@@ -41,6 +42,7 @@ mod reload_files;
 mod reload_time;
 mod schedule;
 mod sd_notify;
+mod sources;
 mod sys;
 mod syslog;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use relevo_core::config::{self, is_file_name};
+use relevo_core::config::{Config, is_file_name};
 
 use crate::cli::Options;
 use crate::places::{self, OWN};
@@ -17,9 +17,9 @@ use crate::sys::namespaces;
 /// Where `ip netns` keeps the names.
 const NAMES: &str = "/run/netns";
 
-/// The namespace to run in: what the command line names, or else the configuration `text`, which is
-/// read for this word alone, as the rest of it can be judged only inside.
-pub(crate) fn wanted(options: &Options, text: &str) -> io::Result<Option<String>> {
+/// The namespace to run in: what the command line names, or else the configuration, which can be
+/// bound only inside.
+pub(crate) fn wanted(options: &Options, config: &Config) -> io::Result<Option<String>> {
     if let Some(name) = &options.namespace {
         let name = name.to_string_lossy().into_owned();
         if is_file_name(&name) {
@@ -27,11 +27,7 @@ pub(crate) fn wanted(options: &Options, text: &str) -> io::Result<Option<String>
         }
         return Err(io::Error::other("not the name of a network namespace"));
     }
-    if !text.contains("net_namespace") {
-        return Ok(None);
-    }
-    let (config, _) = config::parse("", text);
-    Ok(config.global.processes.net_namespace)
+    Ok(config.global.processes.net_namespace.clone())
 }
 
 /// Enters the network of `name`.
@@ -68,18 +64,24 @@ impl Drop for OwnFiles {
 
 #[cfg(test)]
 mod tests {
+    use relevo_core::config;
+
     use super::*;
 
     #[test]
     fn the_command_line_wins_and_paths_are_no_names() {
         let mut options = Options::default();
-        let text = "net_namespace blue\nvrrp_instance A {\n}\n";
+        let config = |text| config::parse("f", text).0;
+        let text = &config("net_namespace blue\nvrrp_instance A {\n}\n");
         assert_eq!(
             wanted(&options, text).expect("a name").as_deref(),
             Some("blue")
         );
-        assert_eq!(wanted(&options, "# nothing").expect("none"), None);
-        assert_eq!(wanted(&options, "# net_namespace x").expect("none"), None);
+        assert_eq!(wanted(&options, &config("# nothing")).expect("none"), None);
+        assert_eq!(
+            wanted(&options, &config("# net_namespace x")).expect("none"),
+            None
+        );
         options.namespace = Some("red".into());
         assert_eq!(
             wanted(&options, text).expect("a name").as_deref(),

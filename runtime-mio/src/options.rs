@@ -389,8 +389,6 @@ impl Row {
             Name::DontReleaseIpvs => "leave the IPVS table in place at exit",
             Name::Snmp => "start SNMP",
             Name::SnmpAgentSocket => "choose the SNMP master agent",
-            Name::AllConfig => "make an unreadable included file an error",
-            Name::ConfigId => "choose the lines that begin with @",
             Name::ConfigFd => "read the configuration from a descriptor",
             Name::Perf => "measure the processes",
             Name::Debug => "switch debugging on",
@@ -409,6 +407,8 @@ impl Row {
             | Name::DontReleaseVrrp
             | Name::DumpConf
             | Name::DontRespawn
+            | Name::AllConfig
+            | Name::ConfigId
             | Name::DontFork
             | Name::Pid
             | Name::VrrpPid

@@ -9,7 +9,10 @@ use std::rc::Rc;
 
 use relevo_core::config::bound::Bound;
 use relevo_core::config::reloading::Reloading;
-use relevo_core::config::{Diagnostic, Processes, Severity, check_exit_code, start_exit_code};
+use relevo_core::config::source::Bundle;
+use relevo_core::config::{
+    Config, Diagnostic, Processes, Severity, check_exit_code, start_exit_code,
+};
 use relevo_core::supervisor::{Kind, Kinds, Settings, Supervisor, Terms};
 use relevo_core::vrrp::plan::plan;
 
@@ -62,25 +65,26 @@ impl From<io::Error> for Refusal {
 
 /// `-t`: tells what is wrong with the configuration and returns the original's exit code.
 pub(crate) fn test_configuration(options: &Options, report: &Report) -> u8 {
-    let path = &options.config_file;
-    let loaded = configuration::read(path).and_then(|text| {
-        look_from(options, &text);
-        configuration::from_text(path, text)
+    let loaded = configuration::read(options).and_then(|read| {
+        look_from(options, &read.config);
+        read.bind()
     });
     let (text, code) = match loaded {
         Ok(Loaded {
-            text, diagnostics, ..
+            bundle,
+            diagnostics,
+            ..
         }) => {
             let style = match report {
                 Report::Stderr => Style::of_stderr(),
                 Report::AppendTo(_) => Style::Plain,
             };
             let code = check_exit_code(&diagnostics);
-            (diagnose::render(&text, &diagnostics, style), code)
+            (render(&bundle, &diagnostics, style), code)
         }
         // The original passes such a test, which lets a typing error through.
         Err(error) => {
-            let path = path.display();
+            let path = options.config_file.display();
             let text = format!("{path}: {error}: nothing was read, so NOTHING WAS CHECKED\n");
             (text, exit::NO_CONFIG)
         }
@@ -101,8 +105,8 @@ pub(crate) fn test_configuration(options: &Options, report: &Report) -> u8 {
 }
 
 /// Looks at the interfaces of the namespace that the daemon would run in, if that can be done.
-fn look_from(options: &Options, text: &str) {
-    let entered = match namespace::wanted(options, text) {
+fn look_from(options: &Options, config: &Config) {
+    let entered = match namespace::wanted(options, config) {
         Ok(None) => return,
         Ok(Some(name)) => namespace::enter_network(&name),
         Err(error) => Err(error),
@@ -177,16 +181,16 @@ fn prepare(options: &mut Options, logger: &Logger) -> Result<Prepared, Refusal> 
         *file = std::path::absolute(&*file)?;
     }
     let path = &options.config_file;
-    let text = configuration::read(path).map_err(|error| {
+    let read = configuration::read(options).map_err(|error| {
         let text = format!(
             "{}: {error}: no configuration, nothing is started",
             path.display()
         );
         Refusal::new(exit::NO_CONFIG, text)
     })?;
-    let (namespace, own_files) = enter_namespace(options, &text)?;
-    let loaded = configuration::from_text(path, text)?;
     log::info!("Configuration file {}", path.display());
+    let (namespace, own_files) = enter_namespace(options, &read.config)?;
+    let loaded = read.bind()?;
     tell_diagnostics(&loaded, logger);
     if let Some(code) = start_exit_code(&loaded.diagnostics) {
         return Err(Refusal { code, text: None });
@@ -197,7 +201,7 @@ fn prepare(options: &mut Options, logger: &Logger) -> Result<Prepared, Refusal> 
     }
     let processes = loaded.bound.global.processes.clone();
     process::set_umask(umask(options, &processes));
-    let file = text_file(&loaded.text, &processes)?;
+    let file = text_file(&loaded.bundle, &processes)?;
     let places = Places::new(&processes, namespace.as_deref());
     let pid_file = pid_file(options, &places)?;
     let terms = Terms::new(wanted, &loaded.bound);
@@ -220,7 +224,7 @@ fn prepare(options: &mut Options, logger: &Logger) -> Result<Prepared, Refusal> 
 /// daemon's in it. Everything that looks at the network or opens a file comes after this.
 fn enter_namespace(
     options: &Options,
-    text: &str,
+    config: &Config,
 ) -> Result<(Option<String>, Option<OwnFiles>), Refusal> {
     let refuse = |name: &str, error: io::Error| {
         // Running in the wrong one would take over addresses on the wrong network.
@@ -229,7 +233,7 @@ fn enter_namespace(
     };
     let written = options.namespace.as_ref();
     let written = written.map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    let wanted = namespace::wanted(options, text).map_err(|error| refuse(&written, error))?;
+    let wanted = namespace::wanted(options, config).map_err(|error| refuse(&written, error))?;
     let Some(name) = wanted else {
         return Ok((None, None));
     };
@@ -244,15 +248,21 @@ pub(crate) fn umask(options: &Options, processes: &Processes) -> u32 {
     written.unwrap_or(UMASK)
 }
 
-/// The text for the children: in memory, or in a file without a name.
-fn text_file(text: &str, processes: &Processes) -> io::Result<File> {
+/// The texts for the children, with all that they ask for: in memory, or in a file without a name.
+fn text_file(bundle: &Bundle, processes: &Processes) -> io::Result<File> {
+    let bytes = bundle.encode();
     let Some(directory) = &processes.tmp_config_directory else {
-        return memfd::sealed(text.as_bytes());
+        return memfd::sealed(&bytes);
     };
-    memfd::unnamed(Path::new(directory), text.as_bytes()).or_else(|error| {
+    memfd::unnamed(Path::new(directory), &bytes).or_else(|error| {
         log::warn!("tmp_config_directory {directory}: {error}: the text is kept in memory");
-        memfd::sealed(text.as_bytes())
+        memfd::sealed(&bytes)
     })
+}
+
+/// The report about a configuration of several files.
+fn render(bundle: &Bundle, found: &[Diagnostic], style: Style) -> String {
+    diagnose::render_all(&|name| bundle.text(name), found, style)
 }
 
 /// Options that do nothing yet are named once.
@@ -275,7 +285,7 @@ fn tell_diagnostics(loaded: &Loaded, logger: &Logger) {
     }
     if !loaded.diagnostics.is_empty() && !logger.on_console() {
         let style = Style::of_stderr();
-        let report = diagnose::render(&loaded.text, &loaded.diagnostics, style);
+        let report = render(&loaded.bundle, &loaded.diagnostics, style);
         _ = io::stderr().write_all(report.as_bytes());
     }
 }
@@ -434,10 +444,10 @@ fn read_config(
     Box::new(move |early| {
         let _marked = Marked::set(&around.reloading.marker, &around.usual_marker);
         let path = &options.config_file;
-        let read = configuration::read(path).and_then(|text| {
-            let file = text_file(&text, &around.processes)?;
+        let read = configuration::read(&options).and_then(|read| {
+            let file = text_file(&read.bundle, &around.processes)?;
             early(&file);
-            Ok((file, configuration::from_text(path, text)?))
+            Ok((file, read.bind()?))
         });
         let (file, loaded) = match read {
             Ok(read) => read,
@@ -447,7 +457,7 @@ fn read_config(
                 return None;
             }
         };
-        let report = diagnose::render(&loaded.text, &loaded.diagnostics, Style::Plain);
+        let report = render(&loaded.bundle, &loaded.diagnostics, Style::Plain);
         reload_files::report(&around.reloading, &report);
         findings.replace(report);
         for diagnostic in &loaded.diagnostics {
@@ -518,9 +528,10 @@ fn planner(options: Options) -> Planner {
             let mut text = Vec::new();
             let mut running = running;
             running.read_to_end(&mut text).map_err(at_path)?;
-            let old = configuration::from_bytes(path, text).map_err(at_path)?;
-            let new = configuration::load(path).map_err(at_path)?;
-            let mut text = diagnose::render(&new.text, &new.diagnostics, Style::Plain);
+            let old = configuration::from_bytes(path, &text).and_then(configuration::Read::bind);
+            let old = old.map_err(at_path)?;
+            let new = configuration::load(&options).map_err(at_path)?;
+            let mut text = render(&new.bundle, &new.diagnostics, Style::Plain);
             if !may_replace(&old.diagnostics, &new.diagnostics) {
                 text.push_str(&format!("{}: would be refused\n", path.display()));
                 return Err(text);

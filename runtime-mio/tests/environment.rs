@@ -621,6 +621,16 @@ fn the_daemon_works_with_what_the_unit_leaves_it() {
     assert!(!log.contains("denied") && !log.contains("cannot"), "{log}");
 }
 
+/// What `systemd-analyze security` thinks: an exposure of at most 3.5.
+fn is_hardened(file: &Path) -> bool {
+    let status = Command::new("systemd-analyze")
+        .args(["security", "--offline=true", "--no-pager", "--threshold=35"])
+        .arg(file)
+        .stdout(Stdio::null())
+        .status();
+    status.expect("it ran before").success()
+}
+
 /// systemd has a say about the unit where it is installed.
 #[test]
 fn systemd_understands_the_unit() {
@@ -648,8 +658,16 @@ fn systemd_understands_the_unit() {
             fs::write(&file, text.replace("ProtectHome=", "ProtectHone=")).expect("writable");
             let output = verify(&file).expect("it ran before");
             assert!(String::from_utf8_lossy(&output.stderr).contains("ProtectHone"));
+            fs::write(&file, &text).expect("writable");
+            // Of ten, where ten is a service that may do everything.
+            assert!(is_hardened(&file));
+            fs::write(&file, "[Service]\nExecStart=/bin/true\n").expect("writable");
+            assert!(!is_hardened(&file));
         }
-        Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "{error}"),
+        Err(error) => {
+            assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "{error}");
+            eprintln!("skipped: systemd-analyze is not installed (package systemd)");
+        }
     }
     _ = fs::remove_dir_all(&place);
 }

@@ -383,6 +383,33 @@ fn a_child_that_is_stopped_is_replaced() {
     assert_eq!(daemon.wait().code(), Some(0));
 }
 
+/// From now on every look of the process at its sources comes back at once with nothing: its loop turns and
+/// turns, and hears nobody. None where that cannot be done from outside.
+fn spin(pid: u32) -> Option<Child> {
+    let mut command = Command::new("strace");
+    command.args(["-qq", "-o", "/dev/null", "-p", &pid.to_string()]);
+    command.args(["-e", "trace=epoll_wait,epoll_pwait"]);
+    command.args(["-e", "inject=epoll_wait,epoll_pwait:retval=0"]);
+    command.stderr(Stdio::null()).spawn().ok()
+}
+
+#[test]
+fn a_child_in_an_endless_loop_is_replaced() {
+    let mut daemon = Daemon::start_with("loop", WATCHED, &["-n"]);
+    sleep(Duration::from_millis(1_100));
+    let first = daemon.child();
+    let Some(mut strace) = spin(first) else {
+        eprintln!("skipped: nothing here makes a process loop from outside");
+        return;
+    };
+    daemon.wait_for_log("has not answered for 0.2 s: killed");
+    let second = successor(&daemon, first);
+    assert!(!alive(first) && alive(second));
+    _ = strace.wait();
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait().code(), Some(0));
+}
+
 #[test]
 fn a_child_that_hangs_again_and_again_is_started_with_pauses() {
     let mut daemon = Daemon::start_with("hung-twice", WATCHED, &["-n"]);

@@ -21,6 +21,7 @@ fn entries() -> impl Iterator<Item = &'static BlockEntry> {
 
 fn write_block(entry: &BlockEntry, out: &mut String) {
     let title = match entry.path {
+        "" if (entry.heads)().iter().any(|head| head.word == "include") => "Anywhere".to_owned(),
         "" => "Outside all blocks".to_owned(),
         path => path.replace('/', " / "),
     };

@@ -29,6 +29,8 @@ struct Stage {
     /// What was done since the last look.
     done: Vec<String>,
     forgotten: Vec<u32>,
+    /// The kernel does nothing that it is asked, and does not answer.
+    mute: bool,
     dead: bool,
 }
 
@@ -68,6 +70,7 @@ impl Stage {
             present: Vec::new(),
             done: Vec::new(),
             forgotten: Vec::new(),
+            mute: false,
             dead: false,
         };
         stage.picture();
@@ -106,6 +109,7 @@ impl Stage {
                     self.memory.stamp(*instance, self.now);
                     self.done.push(format!("advert {}", instance.0));
                 }
+                VrrpAction::Kernel { .. } if self.mute => {}
                 VrrpAction::Kernel { op, change } => {
                     let (what, key) = match change {
                         KernelOp::AddAddress { key, .. } => ("add", *key),
@@ -399,6 +403,72 @@ fn a_stop_before_anything_is_known_removes_what_was_left() {
     stage.picture();
     assert!(stage.dead && stage.memory.records().is_empty());
     assert_eq!(stage.there(), [] as [IpAddr; 0]);
+}
+
+/// Those that go on as master say farewell first, and nobody else begins anything.
+#[test]
+fn a_stop_before_anything_is_known_says_farewell() {
+    let stopped_after = |pause| {
+        let mut stage = Stage::mastered(two());
+        let mut owner = instance("owner", 53, 103);
+        owner.priority = 255;
+        let three = bound(&[instance("VI_1", 51, 101), instance("VI_2", 52, 102), owner]);
+        let records = stage.memory.records();
+        stage.now += pause;
+        stage.node = VrrpNode::resume(three, &records, 2, stage.now);
+        stage.done.clear();
+        stage.event(VrrpEvent::Command(Command::Stop));
+        stage.picture();
+        assert!(stage.dead && stage.memory.records().is_empty());
+        assert_eq!(stage.there(), [] as [IpAddr; 0]);
+        stage.done
+    };
+    let resumed = [
+        "0 resumes as Master",
+        "1 resumes as Master",
+        "advert 0",
+        "advert 1",
+        "delete 10.0.0.101",
+        "delete 10.0.0.102",
+    ];
+    assert_eq!(stopped_after(SOON), resumed);
+    let too_late = [
+        "0 starts anew",
+        "1 starts anew",
+        "delete 10.0.0.101",
+        "delete 10.0.0.102",
+    ];
+    assert_eq!(stopped_after(Duration::from_secs(4)), too_late);
+}
+
+#[test]
+fn what_was_left_is_remembered_until_it_is_gone() {
+    let mut stage = Stage::mastered(bound(&[instance("VI_1", 51, 101)]));
+    let moved = bound(&[instance("VI_1", 51, 103)]);
+    let left = stage.present.clone();
+    stage.succeed(Arc::clone(&moved), SOON);
+    assert_eq!(stage.there(), [key(103).addr]);
+    let tidy = stage.memory.clone();
+    // The same, but this one dies when it has written its record and before it has removed anything.
+    let mut stage = Stage::mastered(bound(&[instance("VI_1", 51, 101)]));
+    stage.mute = true;
+    stage.succeed(Arc::clone(&moved), SOON);
+    assert_eq!(stage.present, left);
+    stage.mute = false;
+    stage.succeed(Arc::clone(&moved), SOON);
+    assert_eq!(stage.there(), [key(103).addr]);
+    // What is gone is not remembered: it may be anybody's afterwards.
+    for mut stage in [
+        stage,
+        Stage {
+            memory: tidy,
+            ..Stage::mastered(Arc::clone(&moved))
+        },
+    ] {
+        stage.present.push((key(101), ROUTE_PROTOCOL));
+        stage.succeed(Arc::clone(&moved), SOON);
+        assert!(stage.there().contains(&key(101).addr), "{:?}", stage.done);
+    }
 }
 
 #[test]

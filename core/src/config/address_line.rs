@@ -175,10 +175,6 @@ impl Options for Draft {
 }
 
 /// The address of one line, or `None` if keepalived drops the line.
-pub(super) fn read(words: &[Word], sink: &mut Sink) -> Option<AddressEntry> {
-    read_line(words, false, sink)
-}
-
 fn read_line(words: &[Word], fixed: bool, sink: &mut Sink) -> Option<AddressEntry> {
     let (first, rest) = words.split_first()?;
     let (addr, prefix) = units::prefix(first, sink)?;
@@ -458,7 +454,7 @@ fn say_standing(standing: Standing, word: &Word, sink: &mut Sink) {
 /// The options of an address for the catalogue.
 pub(super) fn heads() -> Vec<Head> {
     let mut heads = options::heads::<Draft>();
-    heads.retain(|head| !matches!(head.word, "track_group" | "use_vmac"));
+    heads.retain(|head| head.word != "track_group");
     heads
 }
 

@@ -8,16 +8,18 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Config;
 use super::address_line::AddressEntry;
+use super::announcement::AnnouncementGroup;
 use super::bound::{
     Auth, Bound, ChecksumConfig, ChecksumStyle, Destination, Global, InstanceConfig, ReceiveBuffer,
     VirtualAddress,
 };
 use super::checks;
-use super::diag::{Class, Diagnostic, Severity, Sink, quoted};
+use super::diag::{Class, Diagnostic, Severity, Sink, Spanned, quoted};
 use super::dumps::Defaults;
 use super::global::GlobalDefs;
+use super::instance_words::InitialState;
 use super::strict;
-use super::vrrp_instance::{InitialState, Instance};
+use super::vrrp_instance::Instance;
 use crate::ids::{Family, Version};
 use crate::limits;
 use crate::time::Duration;
@@ -83,7 +85,11 @@ pub fn bind(config: &Config, facts: &HostFacts) -> (Bound, Vec<Diagnostic>) {
             child_wait_time: global.child_wait_time,
             garp_interval: global.garp_interval.unwrap_or_default(),
             gna_interval: global.gna_interval.unwrap_or_default(),
-            garp_groups: config.garp_groups.clone(),
+            garp_groups: config
+                .garp_groups
+                .iter()
+                .map(AnnouncementGroup::bind)
+                .collect(),
             netlink_commands: ReceiveBuffer {
                 octets: global.netlink_cmd_rcv_bufs,
                 force: global.netlink_cmd_rcv_bufs_force,
@@ -131,6 +137,10 @@ fn startup_delay(global: &GlobalDefs, facts: &HostFacts) -> Duration {
     delay.max(Duration::from_micros(left))
 }
 
+fn of<T: Copy>(written: &Option<Spanned<T>>) -> Option<T> {
+    written.as_ref().map(|written| written.value)
+}
+
 /// One instance on its way.
 struct Pass<'p> {
     instance: &'p Instance,
@@ -163,34 +173,33 @@ impl Pass<'_> {
             advert_interval: self.advert_interval(version),
             preempt: true,
             preempt_delay: Duration::ZERO,
-            down_timer_adverts: instance
-                .down_timer_adverts
+            down_timer_adverts: of(&instance.down_timer_adverts)
                 .or(self.global.down_timer_adverts)
                 .unwrap_or(3),
             auth,
             addresses: Vec::new(),
             excluded: Vec::new(),
-            source: instance.source.as_ref().map(|source| source.value),
+            source: instance.transport.source(),
             hop_limit: self.hop_limit(),
             destination,
-            peer_ttl: instance.peer_ttl.clone(),
+            peer_ttl: instance.transport.peer_ttl(),
             checksum: self.checksum(),
-            owner_ignore_adverts: instance
-                .owner_ignore_adverts
+            owner_ignore_adverts: of(&instance.owner_ignore_adverts)
                 .unwrap_or(self.global.owner_ignore_adverts),
             timer_expired_backup: None,
-            check_unicast_source: instance.check_unicast_src || self.global.check_unicast_src,
-            skip_check_adv_addr: instance.skip_check_adv_addr || self.global.skip_check_adv_addr,
-            lower_prio_no_advert: instance
-                .lower_prio_no_advert
+            check_unicast_source: instance.transport.check_unicast_src.is_some()
+                || self.global.check_unicast_src,
+            skip_check_adv_addr: instance.skip_check_adv_addr.is_some()
+                || self.global.skip_check_adv_addr,
+            lower_prio_no_advert: of(&instance.lower_prio_no_advert)
                 .unwrap_or(self.global.lower_prio_no_advert),
-            higher_prio_send_advert: instance
-                .higher_prio_send_advert
+            higher_prio_send_advert: of(&instance.higher_prio_send_advert)
                 .unwrap_or(self.global.higher_prio_send_advert),
-            dont_track_primary: instance.dont_track_primary,
+            dont_track_primary: instance.dont_track_primary.is_some(),
             strict: strict.is_some(),
-            accept: instance.accept.is_some(),
-            unicast_unused: instance.unicast.is_some() && instance.peers.is_empty(),
+            accept: instance.accepts().is_some(),
+            unicast_unused: instance.transport.unicast.is_some()
+                && instance.transport.peers.0.is_empty(),
             garp: instance.garp.bind(&self.global.garp, self.global.min_garp),
             interface,
         };
@@ -208,7 +217,7 @@ impl Pass<'_> {
 
     fn vrid(&mut self) -> Option<u8> {
         let vrid = self.instance.vrid.as_ref().map(|vrid| vrid.value);
-        if vrid.is_none() && !self.instance.unread {
+        if vrid.is_none() {
             let message = format!(
                 "the instance {} has no `virtual_router_id`",
                 quoted(&self.instance.name)
@@ -252,10 +261,7 @@ impl Pass<'_> {
 
     fn no_interface(&mut self) {
         let instance = self.instance;
-        if instance.unread {
-            return;
-        }
-        if instance.unicast.is_some() && instance.source.is_some() {
+        if instance.transport.unicast.is_some() && instance.transport.source().is_some() {
             let what = "a unicast instance without `interface`";
             self.sink.refuse(instance.span, what);
             return;
@@ -288,12 +294,12 @@ impl Pass<'_> {
 
     /// Priority, and whether MASTER is the state to begin with.
     fn priority(&self) -> (u8, bool) {
-        let state = self.instance.state.as_ref().map(|state| state.value);
+        let state = self.instance.state.0.as_ref().map(|state| state.value);
         let written = self
             .instance
             .priority
             .as_ref()
-            .map(|priority| priority.value);
+            .map(|priority| priority.value.0);
         let priority = written.unwrap_or(match state {
             Some(InitialState::Master) => PRIORITY_OWNER,
             Some(InitialState::Backup) | None => PRIORITY_DEFAULT,
@@ -307,8 +313,13 @@ impl Pass<'_> {
     }
 
     fn auth(&mut self, version: Version) -> Auth {
-        let auth = &self.instance.authentication;
-        let Some(span) = auth.pass else {
+        if let Some(hmac) = &self.instance.auth_hmac {
+            hmac.check(self.sink);
+        }
+        let Some(auth) = &self.instance.authentication else {
+            return Auth::None;
+        };
+        let Some(span) = auth.pass() else {
             if let Some(password) = &auth.password {
                 let message = "a password without `auth_type PASS` is not used";
                 self.sink
@@ -325,10 +336,9 @@ impl Pass<'_> {
             return Auth::None;
         }
         match &auth.password {
-            Some(password) if password.value.iter().any(|octet| *octet != 0) => {
-                Auth::Pass(password.value)
+            Some(password) if password.value.0.iter().any(|octet| *octet != 0) => {
+                Auth::Pass(password.value.0)
             }
-            _ if self.instance.unread => Auth::None,
             _ => {
                 let message = "there is no password; authentication is left out";
                 self.sink.error(span, message).help("add `auth_pass`");
@@ -338,24 +348,25 @@ impl Pass<'_> {
     }
 
     fn destination(&mut self, family: Family) -> Destination {
-        let instance = self.instance;
-        if !instance.peers.is_empty() {
-            if let Some(group) = &instance.mcast_dst {
+        let transport = &self.instance.transport;
+        if !transport.peers.0.is_empty() {
+            if let Some(group) = &transport.mcast_dst {
                 let message = "adverts go to the unicast peers; this group is not used";
                 self.sink
                     .error(group.span, message)
                     .help("remove `mcast_dst_ip` or `unicast_peer`");
             }
-            return Destination::Unicast(instance.peers.iter().map(|peer| peer.value).collect());
+            let peers = transport.peers.0.iter().map(|peer| peer.value.addr);
+            return Destination::Unicast(peers.collect());
         }
-        if let Some(span) = instance.unicast.filter(|_| !instance.unread) {
+        if let Some(span) = transport.unicast {
             let message = "this asks for unicast, but there is no usable `unicast_peer`: adverts go \
                            to the multicast group";
             self.sink
                 .report(Severity::Deprecated, Class::Deprecated, span, message)
                 .help("add the peers, or remove the unicast words");
         }
-        Destination::Multicast(match (&instance.mcast_dst, family) {
+        Destination::Multicast(match (&transport.mcast_dst, family) {
             (Some(group), _) => group.value,
             (None, Family::V4) => IpAddr::V4(self.global.mcast_group4.unwrap_or(GROUP_V4)),
             (None, Family::V6) => IpAddr::V6(self.global.mcast_group6.unwrap_or(GROUP_V6)),
@@ -386,10 +397,10 @@ impl Pass<'_> {
     }
 
     fn hop_limit(&mut self) -> u8 {
-        let Some(ttl) = &self.instance.unicast_ttl else {
+        let Some(ttl) = &self.instance.transport.unicast_ttl else {
             return 255;
         };
-        if self.instance.peers.is_empty() {
+        if self.instance.transport.peers.0.is_empty() {
             let message = "`unicast_ttl` without a `unicast_peer` is not used: the TTL is 255";
             self.sink.error(ttl.span, message);
             return 255;
@@ -435,8 +446,8 @@ impl Pass<'_> {
     /// Settings of preemption that a first or owning master has no use for are dropped.
     fn preempt(&mut self, config: &mut InstanceConfig, strict: bool) {
         let delay = self.instance.preempt_delay.as_ref();
-        let delay = delay.filter(|delay| !delay.value.is_zero());
-        if let Some(span) = self.instance.nopreempt {
+        let delay = delay.filter(|delay| !delay.value.0.is_zero());
+        if let Some(span) = self.instance.nopreempt() {
             let reason = if config.is_owner() {
                 Some("priority 255")
             } else if config.state_master {
@@ -462,7 +473,7 @@ impl Pass<'_> {
         } else if !config.preempt {
             "`nopreempt`"
         } else {
-            config.preempt_delay = delay.value;
+            config.preempt_delay = delay.value.0;
             return;
         };
         let message = format!("`preempt_delay` does not go with {reason}; it is dropped");
@@ -471,15 +482,13 @@ impl Pass<'_> {
 
     /// What the checksum of version 3 covers.
     fn checksum(&self) -> ChecksumConfig {
-        let instance = self.instance;
-        let as_v2 = instance
-            .v3_checksum_as_v2
-            .unwrap_or(self.global.v3_checksum_as_v2);
+        let transport = &self.instance.transport;
+        let as_v2 = of(&transport.v3_checksum_as_v2).unwrap_or(self.global.v3_checksum_as_v2);
         ChecksumConfig {
             style: if as_v2 {
                 ChecksumStyle::AsV2
             } else {
-                instance.old_checksum.unwrap_or_default()
+                of(&transport.old_checksum).unwrap_or_default()
             },
             group: self.global.mcast_group4.unwrap_or(GROUP_V4),
         }
@@ -496,14 +505,14 @@ impl Pass<'_> {
                 .error(written.span, message)
                 .help("write `nopreempt` too, or remove it");
         } else {
-            config.timer_expired_backup = Some(written.value);
+            config.timer_expired_backup = Some(written.value.0);
         }
     }
 
     /// Devices, number and presence of the addresses.
     fn addresses(&mut self, config: &mut InstanceConfig, strict: bool) -> Option<()> {
-        config.addresses = self.on_devices(&self.instance.addresses);
-        config.excluded = self.on_devices(&self.instance.excluded);
+        config.addresses = self.on_devices(&self.instance.addresses.0);
+        config.excluded = self.on_devices(&self.instance.excluded.0);
         self.fit(config);
         if config.addresses.is_empty() {
             return self.no_address(config.version, strict);
@@ -513,7 +522,7 @@ impl Pass<'_> {
             && !first.is_unicast_link_local()
             && matches!(config.destination, Destination::Multicast(_))
         {
-            let span = self.instance.addresses.first().map(|entry| entry.span);
+            let span = self.instance.addresses.0.first().map(|entry| entry.span);
             let message = "the first IPv6 address of an instance should be link-local";
             let span = span.unwrap_or(self.instance.span);
             let found = if strict {
@@ -527,9 +536,9 @@ impl Pass<'_> {
     }
 
     /// The addresses whose interfaces exist or may come.
-    fn on_devices(&mut self, entries: &[AddressEntry]) -> Vec<VirtualAddress> {
+    fn on_devices(&mut self, entries: &[Spanned<AddressEntry>]) -> Vec<VirtualAddress> {
         let mut kept = Vec::with_capacity(entries.len());
-        for entry in entries {
+        for entry in entries.iter().map(|entry| &entry.value) {
             let missing = entry.dev.as_ref().filter(|dev| {
                 !self.global.dynamic_interfaces && !self.interfaces.contains_key(dev.value.as_str())
             });
@@ -566,7 +575,7 @@ impl Pass<'_> {
             return;
         }
         config.excluded.extend(config.addresses.drain(room..));
-        let span = self.instance.addresses.get(room).map(|entry| entry.span);
+        let span = self.instance.addresses.0.get(room).map(|entry| entry.span);
         let message = format!(
             "{count} addresses do not fit into one advert, which holds {room}; this one and those \
              behind it are held but not advertised"
@@ -578,9 +587,6 @@ impl Pass<'_> {
 
     fn no_address(&mut self, version: Version, strict: bool) -> Option<()> {
         let instance = self.instance;
-        if instance.unread {
-            return Some(());
-        }
         let name = quoted(&instance.name);
         if strict || version == Version::V3 {
             let mode = if strict { "strict mode" } else { "version 3" };
@@ -592,7 +598,7 @@ impl Pass<'_> {
                 .help("add the address that the routers share");
             return None;
         }
-        if !instance.no_virtual_ipaddress {
+        if instance.no_virtual_ipaddress.is_none() {
             let message = format!("the instance {name} has no address in `virtual_ipaddress`");
             self.sink.error(instance.span, message).help(
                 "add the address that the routers share, or `no_virtual_ipaddress` if it shall \

@@ -9,6 +9,7 @@
 //! early, which gives words a meaning that nobody wrote. A word that begins a block of the top level
 //! ends whatever is still open before it.
 
+use super::code::Code;
 use super::diag::{Class, Severity, Sink, Span, quoted};
 use super::keywords;
 use super::lexer::{Lexer, Line, Token, Word};
@@ -73,6 +74,8 @@ pub(super) struct Reader<'s> {
     lexer: Lexer<'s>,
     peeked: Option<Token>,
     stack: Vec<Frame>,
+    /// Words of the statement of the top level that is being read.
+    words: usize,
 }
 
 impl<'s> Reader<'s> {
@@ -81,6 +84,7 @@ impl<'s> Reader<'s> {
             lexer,
             peeked: None,
             stack: Vec::new(),
+            words: 0,
         }
     }
 
@@ -123,6 +127,15 @@ impl<'s> Reader<'s> {
 
     /// A line; returns a finished statement of the top level.
     fn on_line(&mut self, line: Line, sink: &mut Sink) -> Option<Statement> {
+        self.words = if self.stack.is_empty() {
+            0
+        } else {
+            self.words + line.words.len()
+        };
+        if self.words > limits::BLOCK_WORDS {
+            self.tell_endless(&line, sink);
+            return None;
+        }
         let first = line.words.first();
         let keyword = first.map_or("", |word| word.text.as_str());
         let span = first.map(|word| word.span).unwrap_or_default();
@@ -149,6 +162,7 @@ impl<'s> Reader<'s> {
                 quoted(keyword)
             );
             sink.report(Severity::Error, Class::MissingBraceOpen, span, message)
+                .code(Code::MissingOpenBrace)
                 .help("write `{` at the end of this line");
             self.open(Some(line), span, sink);
             return None;
@@ -156,6 +170,20 @@ impl<'s> Reader<'s> {
         let Line { words, raw } = line;
         let block = None;
         self.push(Statement { words, raw, block })
+    }
+
+    /// The block has too many words; what is still to come of it is dropped.
+    fn tell_endless(&mut self, line: &Line, sink: &mut Sink) {
+        if self.words - line.words.len() > limits::BLOCK_WORDS {
+            return;
+        }
+        let place = line.words.first().map(|word| word.span);
+        let message = format!(
+            "this block has more than {} words; from here on they are ignored",
+            limits::BLOCK_WORDS
+        );
+        sink.fatal(place.unwrap_or_default(), message)
+            .help("look for a `}` that is missing before it");
     }
 
     /// After a block's keyword without `{`: true if the next line looks like the inside of it.
@@ -184,6 +212,7 @@ impl<'s> Reader<'s> {
                 limits::CONFIG_DEPTH
             );
             sink.error(open, message)
+                .code(Code::DeepNesting)
                 .help("check the braces before this line");
             self.skip_block(sink);
             return;
@@ -272,6 +301,7 @@ impl<'s> Reader<'s> {
                 name.map_or(frame.open, |word| word.span),
                 message,
             )
+            .code(Code::MissingCloseBrace)
             .help("write the missing `}`");
         }
     }

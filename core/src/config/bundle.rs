@@ -1,7 +1,7 @@
 //! A [`Bundle`] as octets, for handing it to another process.
 //!
-//! A line `relevo-config 1`, then the directory, the seed, the configuration's name, the files, the
-//! patterns and the variables. Numbers are four octets (the seed eight) in network order; a text is
+//! A line `relevo-config 1`, then the directory, the seed, the configuration's name, an octet (1 if
+//! all includes are checked), the files, the patterns and the variables. Numbers are four octets (the seed eight) in network order; a text is
 //! its length and its octets, a list its length and its items. An item of the files is its name, an
 //! octet (`t` text, `r` text with replacements and the place of the first, `d` directory, `x` not
 //! text, `e` error) and its text; of the patterns, the pattern and the list of names; of the
@@ -28,6 +28,7 @@ impl Bundle {
         text(&self.directory, &mut bytes);
         bytes.extend(self.seed.to_be_bytes());
         text(&self.config_id, &mut bytes);
+        bytes.push(u8::from(self.check_all));
         number(self.files.len(), &mut bytes);
         for (name, file) in &self.files {
             text(name, &mut bytes);
@@ -59,6 +60,11 @@ impl Bundle {
             directory: rest.text()?.to_owned(),
             seed: u64::from_be_bytes(*rest.array()?),
             config_id: rest.text()?.to_owned(),
+            check_all: match rest.octet()? {
+                0 => false,
+                1 => true,
+                _ => return Err(BadBundle),
+            },
             ..Self::default()
         };
         for _ in 0..rest.number()? {

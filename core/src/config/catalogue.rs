@@ -4,13 +4,22 @@
 use std::sync::OnceLock;
 
 use super::Config;
+use super::announcement::AnnouncementGroup;
+use super::authentication::{AuthHmac, Authentication};
+use super::bfd::BfdInstance;
 use super::global::{GlobalDefs, Recipients};
+use super::instance_words::Peer;
+use super::language;
+use super::link_watch::{LinkDelays, Linkbeat};
 use super::lvs::{
     BfdCheck, DnsCheck, FileCheck, Get, MiscCheck, PingCheck, RealServer, SmtpCheck, SmtpHost, Ssl,
     TcpCheck, UdpCheck, Url, VirtualServer, VirtualServerGroup,
 };
 use super::row::{Head, Rows};
-use super::track::TrackFile;
+use super::sync_group::{SyncGroup, TrackGroup};
+use super::track::{TrackFile, Tracked};
+use super::tracker::{TrackProcess, VrrpScript};
+use super::vrrp_instance::Instance;
 use super::{address_line, route_line, rule_line, static_lines};
 
 /// A block and its words.
@@ -52,7 +61,16 @@ pub fn blocks() -> &'static [BlockEntry] {
 const BLOCKS: &[BlockEntry] = &[
     BlockEntry::of::<Config>(""),
     BlockEntry::of::<GlobalDefs>("global_defs"),
+    BlockEntry::of::<BfdInstance>("bfd_instance"),
+    BlockEntry::of::<AnnouncementGroup>("garp_group"),
     BlockEntry::of::<TrackFile>("track_file"),
+    BlockEntry::of::<TrackGroup>("track_group"),
+    BlockEntry::of::<Instance>("vrrp_instance"),
+    BlockEntry::of::<AuthHmac>("vrrp_instance/auth_hmac"),
+    BlockEntry::of::<Authentication>("vrrp_instance/authentication"),
+    BlockEntry::of::<VrrpScript>("vrrp_script"),
+    BlockEntry::of::<SyncGroup>("vrrp_sync_group"),
+    BlockEntry::of::<TrackProcess>("vrrp_track_process"),
     BlockEntry::of::<Ssl>("SSL"),
     BlockEntry::of::<VirtualServerGroup>("virtual_server_group"),
     BlockEntry::of::<VirtualServer>("virtual_server"),
@@ -76,6 +94,10 @@ const BLOCKS: &[BlockEntry] = &[
 /// a block of lines, and what is neither a word of a block nor part of one, as `include`.
 pub fn line_words() -> &'static [BlockEntry] {
     &[
+        BlockEntry {
+            path: "",
+            heads: || language::HEADS.to_vec(),
+        },
         BlockEntry {
             path: "global_defs/notification_email",
             heads: || vec![Recipients::HEAD],
@@ -103,6 +125,54 @@ pub fn line_words() -> &'static [BlockEntry] {
         BlockEntry {
             path: "static_rules",
             heads: static_lines::rule_heads,
+        },
+        BlockEntry {
+            path: "interface_up_down_delays",
+            heads: || vec![LinkDelays::HEAD],
+        },
+        BlockEntry {
+            path: "linkbeat_interfaces",
+            heads: || vec![Linkbeat::HEAD],
+        },
+        BlockEntry {
+            path: "vrrp_instance/virtual_ipaddress",
+            heads: || vec![static_lines::address_head()],
+        },
+        BlockEntry {
+            path: "vrrp_instance/virtual_ipaddress_excluded",
+            heads: || vec![static_lines::address_head()],
+        },
+        BlockEntry {
+            path: "vrrp_instance/virtual_routes",
+            heads: || vec![static_lines::route_head()],
+        },
+        BlockEntry {
+            path: "vrrp_instance/virtual_rules",
+            heads: || vec![static_lines::rule_head()],
+        },
+        BlockEntry {
+            path: "vrrp_instance/track_bfd",
+            heads: || Tracked::heads("track_bfd"),
+        },
+        BlockEntry {
+            path: "vrrp_instance/track_file",
+            heads: || Tracked::heads("track_file"),
+        },
+        BlockEntry {
+            path: "vrrp_instance/track_interface",
+            heads: || Tracked::heads("track_interface"),
+        },
+        BlockEntry {
+            path: "vrrp_instance/track_process",
+            heads: || Tracked::heads("track_process"),
+        },
+        BlockEntry {
+            path: "vrrp_instance/track_script",
+            heads: || Tracked::heads("track_script"),
+        },
+        BlockEntry {
+            path: "vrrp_instance/unicast_peer",
+            heads: Peer::heads,
         },
     ]
 }

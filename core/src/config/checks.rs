@@ -1,5 +1,6 @@
 //! Checks of several instances against each other.
 
+use super::code::Code;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -46,6 +47,7 @@ pub(super) fn same_vrid(instances: &[InstanceConfig], written: &[&Instance], sin
                     quoted(&config.interface)
                 );
                 sink.fatal(span, message)
+                    .code(Code::SameVrid)
                     .help("give one of them another `virtual_router_id`, on all its routers");
             }
         }

@@ -154,8 +154,6 @@ codes! {
     VersionFamily = "version-family";
     /// `nopreempt` on a router that begins as master.
     MasterNopreempt = "master-nopreempt";
-    /// `state MASTER` with a priority that does not win.
-    MasterPriority = "master-priority";
     /// A delay of preemption that is never waited for.
     UnusedDelay = "unused-delay";
     /// Strict mode that drops the packets to the addresses.
@@ -164,6 +162,24 @@ codes! {
     StrictForbids = "strict-forbids";
     /// A weight that cannot change anything.
     WeightWithoutEffect = "weight-without-effect";
+    /// Octets that are no text.
+    NotUtf8 = "not-utf8";
+    /// A definition that cannot be put in.
+    BadDefinition = "bad-definition";
+    /// A repetition that cannot be done.
+    BadRepetition = "bad-repetition";
+    /// Definitions and repetitions that make too much text.
+    LongText = "long-text";
+    /// Files that include themselves, or too many.
+    IncludeLoop = "include-loop";
+    /// A virtual server without real servers.
+    EmptyService = "empty-service";
+    /// A virtual server that leaves an important setting to the default.
+    ImpliedSetting = "implied-setting";
+    /// A real server that stands twice.
+    ServerTwice = "server-twice";
+    /// A quorum that is never, or always, reached.
+    QuorumOutOfReach = "quorum-out-of-reach";
     /// Two nodes with the same name or the same file.
     ClusterNodeTwice = "cluster-node-twice";
     /// A virtual router that one of the nodes does not have.
@@ -332,7 +348,7 @@ mod tests {
         for (place, code) in Code::ALL.iter().enumerate() {
             let name = code.name();
             assert_eq!(Code::named(name), Some(*code));
-            let ok = |c: char| c.is_ascii_lowercase() || c == '-';
+            let ok = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
             assert!(name.chars().all(ok) && !name.starts_with('-'), "{name}");
             let mut others = Code::ALL.iter().skip(place + 1);
             assert!(others.all(|it| it.title() != code.title()), "{name}");

@@ -8,6 +8,7 @@
 //! the line is something else (`notify "/bin/x y" USER GROUP`).
 
 use super::block::Statement;
+use super::code::Code;
 use super::diag::{Class, Severity, Sink, Span, Spanned, quoted};
 use super::page::Page;
 use super::row::Head;
@@ -195,6 +196,7 @@ impl Command {
         if argv.first().is_none_or(String::is_empty) {
             let message = format!("{} names no program", quoted(found.keyword()));
             sink.error(first.span, message)
+                .code(Code::MissingValue)
                 .help("write the path of a program, and its arguments, in double quotes");
             return None;
         }
@@ -250,6 +252,7 @@ impl Scalar for Command {
                 quoted(&surplus.value)
             );
             sink.error(surplus.span, message)
+                .code(Code::SurplusValue)
                 .help("put the program and its arguments into one pair of double quotes");
         }
         Some(command.value)

@@ -4,6 +4,7 @@
 //! at again, so a definition may use others, also ones that come later; names that are not defined
 //! stay as they are. A value may have several lines, and is then used at the end of a line.
 
+use super::code::Code;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -143,7 +144,7 @@ impl Definitions {
                 "definitions and repetitions make more than {} MiB of text; nothing more is put in",
                 room >> 20
             );
-            sink.fatal(place, message).help(
+            sink.fatal(place, message).code(Code::LongText).help(
                 "look for definitions that use each other several times, and for long ranges",
             );
         }
@@ -184,6 +185,7 @@ impl Definitions {
                 let shown = quoted(&format!("${name}"));
                 let message = format!("{shown} has several lines, and something stands behind it");
                 sink.error(place, message)
+                    .code(Code::BadDefinition)
                     .help("it is not replaced; write what follows it on a line of its own");
                 at = to;
                 continue;
@@ -242,7 +244,7 @@ impl Definitions {
                 "with its definitions this line has more than {} octets; it is ignored",
                 limits::EXPANDED_LINE
             );
-            sink.error(place, message);
+            sink.error(place, message).code(Code::LongLine);
             return false;
         }
         let octets = lines.iter().map(|line| line.text.len() + LINE_COST).sum();
@@ -280,7 +282,9 @@ impl Definitions {
                 Some(value) => Value::Text(value.replace(['\n', '\r', '\0'], " ")),
                 None => {
                     let message = format!("the environment has no {}", quoted(name));
-                    sink.error(place, message).help("the empty text is used");
+                    sink.error(place, message)
+                        .code(Code::UnknownName)
+                        .help("the empty text is used");
                     Value::Text(String::new())
                 }
             },

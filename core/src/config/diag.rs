@@ -308,9 +308,9 @@ impl Sink {
         &self.places
     }
 
-    /// Remembers the text of the first file.
-    pub(super) fn keep_text(&mut self, text: &Arc<str>) {
-        Arc::make_mut(&mut self.places).text = Arc::clone(text);
+    /// Remembers the text of a file.
+    pub(super) fn keep_text(&mut self, file: u16, text: &Arc<str>) {
+        Arc::make_mut(&mut self.places).set_text(file, text);
     }
 
     /// True once reading must not go on.

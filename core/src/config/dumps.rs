@@ -1,5 +1,6 @@
 //! What `global_defs` says of dump files, and what of it is only shown in them.
 
+use super::code::Code;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::announcement::AnnouncementWords;
@@ -57,7 +58,7 @@ pub(super) fn path(slot: &mut Option<String>, found: &Statement, sink: &mut Sink
             "{} needs the name of a file; the line is ignored",
             quoted(found.keyword())
         );
-        sink.error(found.span(), message);
+        sink.error(found.span(), message).code(Code::MissingValue);
         return;
     };
     if word.text.is_empty() || word.text.contains('\0') {
@@ -65,7 +66,7 @@ pub(super) fn path(slot: &mut Option<String>, found: &Statement, sink: &mut Sink
             "{} is no name of a file; the line is ignored",
             quoted(&word.text)
         );
-        sink.error(word.span, message);
+        sink.error(word.span, message).code(Code::BadValue);
         return;
     }
     *slot = Some(word.text.clone());

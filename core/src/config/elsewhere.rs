@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::bound::Bound;
 use super::code::Code;
 use super::diag::{Diagnostic, EXIT_CONFIG, Sink, check_exit_code};
-use super::improve;
-use super::{Config, HostFacts, bind, parse};
+use super::source::Sources;
+use super::{Config, HostFacts, bind, parse, parse_sources};
 
 /// A text that was checked.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -22,7 +22,16 @@ pub struct Checked {
 /// Reads `text` as [`super::load`] does, but an interface that `facts` do not have may be on the host
 /// that the text is for: one finding names those that were not looked at.
 pub fn check(file: &str, text: &str, facts: &HostFacts) -> Checked {
-    let (config, mut found) = parse(file, text);
+    check_parsed(parse(file, text), facts)
+}
+
+/// The same for a file and what it includes.
+pub fn check_sources(file: &str, sources: &mut dyn Sources, facts: &HostFacts) -> Checked {
+    check_parsed(parse_sources(file, sources), facts)
+}
+
+/// The same for what [`parse_sources`] has returned.
+pub fn check_parsed((config, mut found): (Config, Vec<Diagnostic>), facts: &HostFacts) -> Checked {
     if check_exit_code(&found) == EXIT_CONFIG {
         return Checked {
             config,
@@ -36,8 +45,8 @@ pub fn check(file: &str, text: &str, facts: &HostFacts) -> Checked {
     bound.global.dynamic_interfaces = config.global.dynamic_interfaces;
     found.extend(more);
     found.extend(unchecked(&config, &bound, facts));
-    found.sort_by_key(|finding| (finding.span.start, finding.span.end));
-    let found = improve::improve(found, |_| Some(text));
+    config.places.sort(&mut found);
+    let found = config.places.improved(found);
     Checked {
         config,
         bound,
@@ -57,7 +66,7 @@ fn unchecked(config: &Config, bound: &Bound, facts: &HostFacts) -> Vec<Diagnosti
     if unknown.is_empty() || config.global.dynamic_interfaces {
         return Vec::new();
     }
-    let mut sink = Sink::new(&config.file);
+    let mut sink = Sink::at(&config.places);
     let first = config.instances.iter().find_map(|it| {
         let interface = it.interface.as_ref()?;
         unknown

@@ -132,7 +132,7 @@ fn as_hole(mut finding: Diagnostic, text: &str) -> Diagnostic {
         return finding;
     }
     let word = text.get(finding.span.clone()).unwrap_or_default();
-    if is_hole(word.trim_matches('"')) {
+    if may_be_hole(finding.code) && is_hole(word.trim_matches('"')) {
         become_hole(&mut finding, text);
     }
     finding
@@ -143,6 +143,25 @@ const fn is_exempt(code: Code) -> bool {
     matches!(
         code,
         Code::NotBuilt | Code::LongPassword | Code::TemplateHole | Code::SameVrid | Code::NameTaken
+    )
+}
+
+/// What is said of a value, or a word, that is not understood.
+const fn may_be_hole(code: Code) -> bool {
+    matches!(
+        code,
+        Code::BadValue
+            | Code::BadNumber
+            | Code::BadAddress
+            | Code::BadTime
+            | Code::BadChoice
+            | Code::BadBoolean
+            | Code::BadMulticastGroup
+            | Code::LongName
+            | Code::NoSuchInterface
+            | Code::UnknownName
+            | Code::UnknownOption
+            | Code::UnknownWord
     )
 }
 
@@ -185,6 +204,7 @@ fn is_hole(word: &str) -> bool {
     };
     let bracketed = word.find('<').is_some_and(|at| word[at..].contains('>'));
     bracketed
+        || (word.starts_with("${") && word.ends_with('}'))
         || inside('%', '%').is_some_and(is_name)
         || inside('@', '@').is_some_and(is_name)
         || (word.len() > 4 && word.starts_with("__") && word.ends_with("__"))
@@ -329,6 +349,7 @@ mod tests {
             "CHANGE_ME",
             "YOUR_IP",
             "10.0.0.*",
+            "${VIP}",
         ] {
             assert!(is_hole(word), "{word}");
         }

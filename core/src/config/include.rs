@@ -115,7 +115,7 @@ pub(super) fn read(reading: &mut Reading<'_>, word: &str, pattern: Pattern<'_>, 
             "the braces of this pattern stand for more than {} names; nothing is included",
             limits::INCLUDE_PATTERNS
         );
-        sink.error(pattern.span, message);
+        sink.error(pattern.span, message).code(Code::IncludeLoop);
         return;
     };
     let single = patterns.len() == 1;
@@ -212,7 +212,7 @@ fn get(
             "files include each other more than {} deep; {shown} is not read",
             limits::INCLUDE_DEPTH
         );
-        sink.error(pattern.span, message);
+        sink.error(pattern.span, message).code(Code::IncludeLoop);
         return None;
     }
     match reading.sources.read(&path) {
@@ -222,7 +222,7 @@ fn get(
                     "more than {} files are included; {shown} is not read",
                     limits::CONFIG_FILES
                 );
-                sink.error(pattern.span, message);
+                sink.error(pattern.span, message).code(Code::IncludeLoop);
                 return None;
             };
             Some((path, file, number))

@@ -16,12 +16,6 @@ use super::row::Standing;
 pub(super) enum Place {
     /// Outside all blocks.
     Top,
-    /// `vrrp_instance`.
-    Instance,
-    /// `authentication` within `vrrp_instance`.
-    Authentication,
-    /// `garp_group`.
-    GarpGroup,
 }
 
 impl Place {
@@ -29,9 +23,6 @@ impl Place {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Top => "outside all blocks",
-            Self::Instance => "in `vrrp_instance`",
-            Self::Authentication => "in `authentication`",
-            Self::GarpGroup => "in `garp_group`",
         }
     }
 
@@ -47,9 +38,6 @@ impl Place {
     const fn tables(self) -> [(&'static [&'static str], Standing); 3] {
         let (built, harmless, refused) = match self {
             Self::Top => (TOP_BUILT, TOP_HARMLESS, TOP_REFUSED),
-            Self::Instance => (INSTANCE_BUILT, INSTANCE_HARMLESS, INSTANCE_REFUSED),
-            Self::Authentication => (AUTHENTICATION, NOTHING, NOTHING),
-            Self::GarpGroup => (GARP_GROUP, NOTHING, NOTHING),
         };
         [
             (built, Standing::Built),
@@ -80,8 +68,6 @@ pub(super) fn takes_block(outer: &str, word: &str) -> bool {
     }
     match outer {
         "" => holds(TOP_BLOCKS, word),
-        "vrrp_instance" => holds(INSTANCE_BLOCKS, word),
-        "garp_group" => word == "interfaces",
         _ => false,
     }
 }
@@ -117,12 +103,7 @@ pub(super) fn elsewhere(word: &str) -> Option<String> {
     if let Some(place) = catalogue::elsewhere(word) {
         return Some(place);
     }
-    let read = [
-        Place::Top,
-        Place::Instance,
-        Place::Authentication,
-        Place::GarpGroup,
-    ];
+    let read = [Place::Top];
     if let Some(place) = read
         .into_iter()
         .find(|place| standing(*place, word).is_some())
@@ -137,7 +118,7 @@ pub(super) fn elsewhere(word: &str) -> Option<String> {
 
 /// Every word of the tables, for the fuzz targets.
 pub(super) fn all() -> Vec<&'static str> {
-    let read = [Place::Top, Place::Instance, Place::Authentication];
+    let read = [Place::Top];
     let tables = read.into_iter().flat_map(Place::tables);
     let words = tables.flat_map(|(table, _)| table.iter().copied());
     let inner = INNER.iter().flat_map(|(_, words)| words.iter().copied());
@@ -172,126 +153,20 @@ fn distance(a: &str, b: &str) -> usize {
     last.last().copied().unwrap_or_default()
 }
 
-/// No word.
-const NOTHING: &[&str] = &[];
-
 /// Words of the top level understood.
-const TOP_BUILT: &[&str] = &["garp_group", "vrrp_instance"];
+const TOP_BUILT: &[&str] = &[];
 
 /// Words of the top level without which the same router is master.
 const TOP_HARMLESS: &[&str] = &[];
 
 /// Words of the top level that keep the daemon from starting.
-const TOP_REFUSED: &[&str] = &[
-    "bfd_instance",
-    "interface_up_down_delays",
-    "linkbeat_interfaces",
-    "linkbeat_use_polling",
-    "track_group",
-    "vrrp_script",
-    "vrrp_sync_group",
-    "vrrp_track_process",
-];
-
-/// Words of `vrrp_instance` understood.
-const INSTANCE_BUILT: &[&str] = &[
-    "accept",
-    "advert_int",
-    "authentication",
-    "check_unicast_src",
-    "debug",
-    "dont_track_primary",
-    "down_timer_adverts",
-    "garp_lower_prio_delay",
-    "garp_lower_prio_repeat",
-    "garp_master_delay",
-    "garp_master_refresh",
-    "garp_master_refresh_repeat",
-    "garp_master_repeat",
-    "higher_prio_send_advert",
-    "interface",
-    "lower_prio_no_advert",
-    "mcast_dst_ip",
-    "mcast_src_ip",
-    "native_ipv6",
-    "no_virtual_ipaddress",
-    "nopreempt",
-    "old_unicast_checksum",
-    "owner_ignore_adverts",
-    "preempt",
-    "preempt_delay",
-    "priority",
-    "skip_check_adv_addr",
-    "state",
-    "strict_mode",
-    "thread_timer_expired",
-    "timer_expired_backup",
-    "unicast_peer",
-    "unicast_src_ip",
-    "unicast_ttl",
-    "v3_checksum_as_v2",
-    "version",
-    "virtual_ipaddress",
-    "virtual_ipaddress_excluded",
-    "virtual_router_id",
-];
-
-/// Words of `vrrp_instance` without which the same router is master.
-const INSTANCE_HARMLESS: &[&str] = &[
-    "garp_extra_if",
-    "kernel_rx_buf_size",
-    "notify",
-    "notify_backup",
-    "notify_deleted",
-    "notify_fault",
-    "notify_master",
-    "notify_master_rx_lower_pri",
-    "notify_priority_changes",
-    "notify_stop",
-    "smtp_alert",
-    "vmac_garp_intvl",
-];
-
-/// Words of `vrrp_instance` that keep the daemon from starting.
-const INSTANCE_REFUSED: &[&str] = &[
-    "auth_hmac",
-    "linkbeat_use_polling",
-    "lvs_sync_daemon_interface",
-    "no_accept",
-    "promote_secondaries",
-    "track_bfd",
-    "track_file",
-    "track_interface",
-    "track_process",
-    "track_script",
-    "track_src_ip",
-    "unicast_fault_no_peer",
-    "use_ipvlan",
-    "use_vmac",
-    "use_vmac_addr",
-    "virtual_routes",
-    "virtual_rules",
-    "vmac_xmit_base",
-    "vrf",
-];
-
-/// Words of `authentication`.
-const AUTHENTICATION: &[&str] = &["auth_pass", "auth_type"];
-
-/// Words of `garp_group`.
-const GARP_GROUP: &[&str] = &["garp_interval", "gna_interval", "interface", "interfaces"];
+const TOP_REFUSED: &[&str] = &[];
 
 /// Harmless words for which keepalived insists on a value.
 const HARMLESS_WITH_VALUE: &[&str] = &[
     "nftables_ipvs_priority",
     "nftables_ipvs_start_fwmark",
     "nftables_priority",
-    "notify",
-    "notify_backup",
-    "notify_fault",
-    "notify_master",
-    "notify_master_rx_lower_pri",
-    "notify_stop",
     "smtp_connect_timeout",
     "smtp_server",
     "vmac_addr_prefix",
@@ -299,83 +174,10 @@ const HARMLESS_WITH_VALUE: &[&str] = &[
 ];
 
 /// Words of the top level that open a block.
-const TOP_BLOCKS: &[&str] = &[
-    "bfd_instance",
-    "garp_group",
-    "interface_up_down_delays",
-    "linkbeat_interfaces",
-    "track_group",
-    "vrrp_instance",
-    "vrrp_script",
-    "vrrp_sync_group",
-    "vrrp_track_process",
-];
-
-/// Words of `vrrp_instance` that open a block.
-const INSTANCE_BLOCKS: &[&str] = &[
-    "auth_hmac",
-    "authentication",
-    "track_bfd",
-    "track_file",
-    "track_interface",
-    "track_process",
-    "track_script",
-    "unicast_peer",
-    "virtual_ipaddress",
-    "virtual_ipaddress_excluded",
-    "virtual_routes",
-    "virtual_rules",
-];
+const TOP_BLOCKS: &[&str] = &[];
 
 /// Words of the blocks that we do not read yet, to say where a misplaced one belongs.
 const INNER: &[(&str, &[&str])] = &[
-    (
-        "in `vrrp_sync_group`",
-        &[
-            "global_tracking",
-            "group",
-            "notify",
-            "notify_backup",
-            "notify_fault",
-            "notify_master",
-            "notify_priority_changes",
-            "notify_stop",
-            "smtp_alert",
-            "sync_group_tracking_weight",
-            "track_bfd",
-            "track_file",
-            "track_interface",
-            "track_process",
-            "track_script",
-        ],
-    ),
-    (
-        "in `vrrp_script`",
-        &[
-            "fall",
-            "init_fail",
-            "interval",
-            "rise",
-            "script",
-            "timeout",
-            "user",
-            "weight",
-        ],
-    ),
-    (
-        "in `vrrp_track_process`",
-        &[
-            "delay",
-            "fork_delay",
-            "full_command",
-            "param_match",
-            "process",
-            "quorum",
-            "quorum_max",
-            "terminate_delay",
-        ],
-    ),
-    ("in `track_file`", &["file", "init_file"]),
     (
         "in `virtual_server`",
         &[
@@ -475,30 +277,7 @@ const INNER: &[(&str, &[&str])] = &[
             "url",
         ],
     ),
-    (
-        "in `auth_hmac`",
-        &["active_key", "anti_replay", "key", "mode", "time_window"],
-    ),
     ("in `unicast_peer`", &["max_ttl", "min_ttl"]),
-    (
-        "in `bfd_instance`",
-        &[
-            "checker",
-            "hoplimit",
-            "idle_tx",
-            "max_hops",
-            "min_rx",
-            "min_tx",
-            "multihop",
-            "multiplier",
-            "neighbor_ip",
-            "neighbour_ip",
-            "passive",
-            "source_ip",
-            "ttl",
-            "vrrp",
-        ],
-    ),
     ("in `SSL`", &["ca", "certificate", "password"]),
 ];
 
@@ -508,12 +287,12 @@ mod tests {
 
     #[test]
     fn every_table_is_sorted_so_that_each_word_is_found() {
-        let places = [Place::Top, Place::Instance, Place::Authentication];
+        let places = [Place::Top];
         let tables = places
             .into_iter()
             .flat_map(Place::tables)
             .map(|(table, _)| table);
-        let others = [HARMLESS_WITH_VALUE, TOP_BLOCKS, INSTANCE_BLOCKS];
+        let others = [HARMLESS_WITH_VALUE, TOP_BLOCKS];
         for table in tables.chain(others) {
             assert!(table.is_sorted_by(|a, b| a < b), "{table:?}");
         }
@@ -521,7 +300,8 @@ mod tests {
 
     #[test]
     fn a_word_has_one_standing() {
-        for place in [Place::Top, Place::Instance] {
+        {
+            let place = Place::Top;
             let mut all: Vec<_> = place.tables().into_iter().flat_map(|(t, _)| t).collect();
             let count = all.len();
             all.sort();
@@ -535,32 +315,32 @@ mod tests {
         for word in TOP_BLOCKS {
             assert!(standing(Place::Top, word).is_some(), "{word}");
         }
-        for word in INSTANCE_BLOCKS {
-            assert!(standing(Place::Instance, word).is_some(), "{word}");
-        }
     }
 
     #[test]
     fn misprints_find_their_word() {
         assert_eq!(
-            nearest_of(Place::Instance.words(), "prority"),
+            nearest_of(catalogue::words("vrrp_instance"), "prority"),
             Some("priority")
         );
         assert_eq!(
-            nearest_of(Place::Instance.words(), "virtual_routerid"),
+            nearest_of(catalogue::words("vrrp_instance"), "virtual_routerid"),
             Some("virtual_router_id")
         );
         assert_eq!(
-            nearest_of(Place::Instance.words(), "unicast_peers"),
+            nearest_of(catalogue::words("vrrp_instance"), "unicast_peers"),
             Some("unicast_peer")
         );
         assert_eq!(
             nearest_of(Place::Top.words(), "vrrp_instnace"),
             Some("vrrp_instance")
         );
-        assert_eq!(nearest_of(Place::Instance.words(), "frobnicate"), None);
         assert_eq!(
-            nearest_of(Place::Instance.words(), &"x".repeat(10_000)),
+            nearest_of(catalogue::words("vrrp_instance"), "frobnicate"),
+            None
+        );
+        assert_eq!(
+            nearest_of(catalogue::words("vrrp_instance"), &"x".repeat(10_000)),
             None
         );
     }

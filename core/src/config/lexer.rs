@@ -6,7 +6,8 @@
 
 use std::collections::VecDeque;
 
-use super::diag::{Class, Severity, Sink, Span};
+use super::code::Code;
+use super::diag::{Class, Severity, Sink, Span, quoted};
 use super::include::{self, Pattern};
 use super::lines::{Reading, Whole, is_blank, octet};
 use super::made::Made;
@@ -107,6 +108,13 @@ impl<'s> Lexer<'s> {
             let start = cursor.at;
             match cursor.peek() {
                 None | Some(b'#' | b'!') => break,
+                Some(b'{') if cursor.hole().is_some() => {
+                    if words.is_empty() {
+                        range.0 = start;
+                    }
+                    words.push(cursor.hole_word(sink));
+                    range.1 = cursor.at;
+                }
                 Some(c @ (b'{' | b'}')) => {
                     self.flush(&mut words, range, cursor);
                     cursor.at += 1;
@@ -327,6 +335,41 @@ impl<'l> Cursor<'l> {
         let length = inside.find('"')?;
         self.at = start + length + 2;
         Some(self.word(inside[..length].to_owned(), start, sink))
+    }
+
+    /// Octets of the place of a template at the cursor, `{{ .. }}` or `{% .. %}`, if one begins here.
+    fn hole(&self) -> Option<usize> {
+        let rest = self.line.get(self.at..)?;
+        let close = match rest.as_bytes() {
+            [b'{', b'{', ..] => "}}",
+            [b'{', b'%', ..] => "%}",
+            _ => return None,
+        };
+        rest.find(close).map(|at| at + close.len())
+    }
+
+    /// That place and what is written close behind it. Nobody knows what belongs here, so the
+    /// daemon does not start; read as braces it would be half a dozen mistakes.
+    fn hole_word(&mut self, sink: &mut Sink) -> Word {
+        let start = self.at;
+        self.at += self.hole().unwrap_or(1);
+        let span = self.span(start, self.at, sink);
+        let shown = quoted(self.line.get(start..self.at).unwrap_or_default());
+        let message = format!(
+            "{shown} is a place of a template that was never filled in; nothing is guessed"
+        );
+        sink.report(Severity::Fatal, Class::UnexpectedBraceOpen, span, message)
+            .code(Code::TemplateHole)
+            .help("write what belongs here, and check how the file was made");
+        while self.rest().first().is_some_and(|c| !b"\"#!{}".contains(c))
+            && Self::blank(self.rest()) == 0
+        {
+            self.at += 1;
+        }
+        let text = self.line.get(start..self.at).unwrap_or_default();
+        let mut word = self.word(text.to_owned(), start, sink);
+        word.unexpanded = true;
+        word
     }
 
     /// The word at the cursor, which is none of blank, quote, comment or brace.

@@ -5,6 +5,7 @@
 //! of a definition. So nothing is made before it is needed, and a file that includes itself or a
 //! range of a billion costs what has been read of it.
 
+use super::code::Code;
 use std::sync::Arc;
 
 use super::definition::{self, Definitions, LINE_COST, Line, Put};
@@ -86,18 +87,24 @@ impl std::fmt::Debug for Reading<'_> {
 impl<'s> Reading<'s> {
     /// Nothing is open yet.
     pub(super) fn new(sources: &'s mut dyn Sources) -> Self {
+        let checks = if sources.check_all() {
+            Checks::ALL
+        } else {
+            Checks::default()
+        };
         Self {
             sources,
             work: Vec::new(),
             definitions: Definitions::default(),
             defining: None,
-            checks: Checks::default(),
+            checks,
             config_id: None,
         }
     }
 
     /// Reads on in `file`, whose number is `number`, and then where it was.
     pub(super) fn open(&mut self, path: String, file: FileText, number: u16, sink: &mut Sink) {
+        sink.keep_text(number, &file.text);
         if let Some(at) = file.replaced {
             Self::tell_replaced(&file, at, number, sink);
         }
@@ -126,6 +133,7 @@ impl<'s> Reading<'s> {
         };
         let message = "this is not UTF-8; what is not is read as U+FFFD";
         sink.note(span, message)
+            .code(Code::NotUtf8)
             .help("save the file as UTF-8 if it is more than a comment");
     }
 
@@ -215,6 +223,7 @@ impl<'s> Reading<'s> {
             limits::CONFIG_LINE
         );
         sink.error(place, message)
+            .code(Code::LongLine)
             .help("break it into several lines");
     }
 
@@ -269,6 +278,7 @@ impl<'s> Reading<'s> {
                 limits::WORK_DEPTH
             );
             sink.error(place, message)
+                .code(Code::BadRepetition)
                 .help("look for a definition that uses itself");
             return None;
         }
@@ -367,7 +377,8 @@ impl<'s> Reading<'s> {
         let place = made.place(0, end);
         match read {
             Err(why) => {
-                sink.error(place, format!("{why}; the line is ignored"));
+                sink.error(place, format!("{why}; the line is ignored"))
+                    .code(Code::BadRepetition);
             }
             Ok((values, _)) if values.is_endless() => {
                 let message = format!(
@@ -375,14 +386,14 @@ impl<'s> Reading<'s> {
                     values.count(),
                     limits::REPETITIONS
                 );
-                sink.error(place, message);
+                sink.error(place, message).code(Code::BadRepetition);
             }
             Ok(_) if self.work.len() >= limits::WORK_DEPTH => {
                 let message = format!(
                     "repetitions stand in each other more than {} deep; the line is ignored",
                     limits::WORK_DEPTH
                 );
-                sink.error(place, message);
+                sink.error(place, message).code(Code::BadRepetition);
             }
             Ok((values, end)) => {
                 let rest = made.rest(end);

@@ -12,6 +12,8 @@
 
 mod address_line;
 mod announcement;
+mod authentication;
+mod bfd;
 mod bind;
 mod block;
 pub mod bound;
@@ -32,9 +34,12 @@ mod global;
 mod hints;
 mod improve;
 mod include;
+mod instance_words;
 mod keywords;
+mod language;
 mod lexer;
 mod lines;
+mod link_watch;
 pub mod lvs;
 mod made;
 mod options;
@@ -49,18 +54,26 @@ mod route_line;
 mod row;
 mod rule_line;
 mod scalar;
+mod script;
 pub mod source;
 mod statement;
 mod static_lines;
 mod strict;
+mod sync_group;
 #[cfg(test)]
 mod tests;
 mod track;
+mod tracker;
 mod units;
+mod vmac;
 mod vrrp_instance;
 
 pub use address_line::{AddressEntry, Lifetime};
-pub use announcement::AnnouncementWords;
+pub use announcement::{AnnouncementGroup, AnnouncementWords, GroupInterfaces, Refresh, Repeat};
+pub use authentication::{
+    AntiReplay, AuthHmac, AuthKind, Authentication, HmacKey, HmacMode, Password,
+};
+pub use bfd::BfdInstance;
 pub use bind::{HostFacts, InterfaceFact, bind};
 pub use bundle::BadBundle;
 pub use code::Code;
@@ -69,12 +82,14 @@ pub use diag::{
     Class, Diagnostic, EXIT_CONFIG, EXIT_NO_CONFIG, EXIT_TEST_ERROR, EXIT_TEST_FATAL,
     EXIT_TEST_SECURITY, Related, Severity, Span, Spanned, check_exit_code, start_exit_code,
 };
-pub use elsewhere::{Checked, check};
+pub use elsewhere::{Checked, check, check_parsed, check_sources};
 pub use global::{
     Chains, Dbus, ExtraInterfaces, Fifo, Fifos, Firewall, FlushOnStop, GlobalDefs, IncludeCheck,
     Lvs, Mail, Named, NamedSets, Recipients, ScriptUser, Scripts, SmtpServer, Snmp, SyncDaemon,
     Timeouts,
 };
+pub use instance_words::{InitialState, Peer, PreemptDelay, Priority, RivalPriority, Wish};
+pub use link_watch::{LinkDelays, Linkbeat, LinkbeatMethod};
 pub use options::{Prefix, Realms, Symbol};
 pub use place::Places;
 pub use processes::{ChildProcess, Processes, is_file_name, mask};
@@ -84,12 +99,15 @@ pub use route_line::{
 };
 pub use row::{Head, Kind, Lines, Names, Standing};
 pub use rule_line::{Action, Between, Ending, Mark, RuleLine, RulePreference, Selector};
+pub use script::{First, OptionalScript, Script, User};
 pub use static_lines::Static;
-pub use track::{InitFile, TrackFile, Weight};
+pub use sync_group::{Members, SyncGroup, TrackGroup};
+pub use track::{InitFile, TrackFile, TrackWords, Tracked, Tracks, Weight};
+pub use tracker::{ParamMatch, RunTime, Runs, TrackProcess, VrrpScript};
 pub use units::Garbage;
-pub use vrrp_instance::{Authentication, InitialState, Instance};
+pub use vmac::{ExtraGarp, IpvlanMode, MacAddress, UseIpvlan, UseVmac};
+pub use vrrp_instance::{Instance, NotifyWords, Transport, VmacWords};
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use block::{Reader, Statement};
@@ -110,7 +128,7 @@ pub struct Config {
     /// `global_defs`; several blocks add up.
     pub global: GlobalDefs,
     /// `garp_group` blocks in the order of the file.
-    pub garp_groups: Vec<bound::GarpGroup>,
+    pub garp_groups: Vec<AnnouncementGroup>,
     /// `vrrp_instance` blocks in the order of the file.
     pub instances: Vec<Instance>,
     /// `track_file` blocks in the order of the file.
@@ -123,6 +141,22 @@ pub struct Config {
     pub static_rules: Lines<Static<RuleLine>>,
     /// The load balancer.
     pub lvs: lvs::Lvs,
+    /// `vrrp_sync_group` blocks in the order of the file.
+    pub sync_groups: Vec<SyncGroup>,
+    /// `track_group` blocks in the order of the file.
+    pub track_groups: Vec<TrackGroup>,
+    /// `vrrp_script` blocks in the order of the file.
+    pub scripts: Vec<VrrpScript>,
+    /// `vrrp_track_process` blocks in the order of the file.
+    pub track_processes: Vec<TrackProcess>,
+    /// `bfd_instance` blocks in the order of the file.
+    pub bfds: Vec<BfdInstance>,
+    /// `interface_up_down_delays`.
+    pub link_delays: Lines<LinkDelays>,
+    /// `linkbeat_interfaces`.
+    pub linkbeats: Lines<Linkbeat>,
+    /// `linkbeat_use_polling`.
+    pub linkbeat_use_polling: Option<Span>,
 }
 
 impl Rows for Config {
@@ -130,9 +164,13 @@ impl Rows for Config {
         rows! { Config:
             "SSL" => (lvs::read_ssl, lvs::show_ssl): Kind::Block(""), Refused, "",
                 "The certificates of SSL_GET.";
+            "bfd_instance" => bfds: Kind::Block("NAME"), Refused, "",
+                "A session of bidirectional forwarding detection with one neighbour.";
             "child_wait_time" => global.child_wait_time:
                 Kind::WholeSeconds { min: 0, max: u32::MAX }, Built, "5",
                 "How long the parent waits for its children to end before it kills them.";
+            "garp_group" => garp_groups: Kind::Block(""), Built, "",
+                "Interfaces whose announcements wait for each other.";
             "global_defs" => (
                 |config, head, found, sink| {
                     row::read_lines(&mut config.global, head.word, found, sink);
@@ -145,6 +183,14 @@ impl Rows for Config {
                 |config, head, page| Field::show(&config.global.processes.instance, head, page)
             ): Kind::Soft(&Kind::Text), Built, "",
                 "Name of this daemon among several of the host; a part of the names of its files.";
+            "interface_up_down_delays" => link_delays:
+                Kind::Lines("INTERFACE DOWN_DELAY [UP_DELAY]"), Refused, "",
+                "How many seconds, up to 255, a link must be down or up to count as such.";
+            "linkbeat_interfaces" => linkbeats:
+                Kind::Lines("INTERFACE [MII|ETHTOOL|IOCTL]"), Refused, "",
+                "Interfaces that are asked for the state of their links.";
+            "linkbeat_use_polling" => linkbeat_use_polling: Kind::Flag, Refused, "",
+                "All interfaces are asked for the state of their links.";
             "namespace_with_ipsets" => global.processes.namespace_with_ipsets:
                 Kind::Flag, Built, "",
                 "Of no effect: sets of addresses know network namespaces.";
@@ -168,6 +214,8 @@ impl Rows for Config {
                 "Rules of routing that stay on the host whoever is master.";
             "track_file" => track_files: Kind::Block("NAME"), Refused, "",
                 "A file whose number changes priorities and weights.";
+            "track_group" => track_groups: Kind::Block("NAME"), Refused, "",
+                "Instances without which addresses, routes and rules of static blocks go.";
             "use_pid_dir" => global.processes.use_pid_dir: Kind::Flag, Built, "",
                 "Pid files stand in a directory of their own.";
             "virtual_server" => (lvs::read_server, lvs::show_servers):
@@ -176,8 +224,16 @@ impl Rows for Config {
             "virtual_server_group" => (lvs::read_group, lvs::show_groups):
                 Kind::Block("NAME"), Refused, "",
                 "Addresses and marks that are one service.";
+            "vrrp_instance" => instances: Kind::Block("NAME"), Built, "",
+                "A virtual router.";
+            "vrrp_script" => scripts: Kind::Block("NAME"), Refused, "",
+                "A command whose exit status is tracked.";
+            "vrrp_sync_group" => sync_groups: Kind::Block("NAME"), Refused, "",
+                "Instances that are masters together or not at all.";
             "vrrp_track_file" = "track_file" => track_files: Kind::Block("NAME"), Refused, "",
                 "The old name of track_file.";
+            "vrrp_track_process" => track_processes: Kind::Block("NAME"), Refused, "",
+                "Processes whose number is tracked.";
         }
     }
 }
@@ -239,12 +295,10 @@ fn parse_text(file: &str, text: FileText, sources: &mut dyn Sources) -> (Config,
         foreign::report(&what, &text.text, &mut sink);
         return (config, sink.finish());
     }
-    sink.keep_text(&text.text);
-    let mut names = BTreeMap::new();
     let lexer = Lexer::new(file, text, sources, &mut sink);
     let mut reader = Reader::new(lexer);
     while let Some(found) = reader.next_statement(&mut sink) {
-        read_top(&mut config, &mut names, &found, &mut sink);
+        read_top(&mut config, &found, &mut sink);
         if sink.stopped() {
             break;
         }
@@ -297,29 +351,10 @@ pub fn bind_parsed(
 }
 
 /// One statement of the top level.
-fn read_top(
-    config: &mut Config,
-    names: &mut BTreeMap<String, u32>,
-    found: &Statement,
-    sink: &mut Sink,
-) {
+fn read_top(config: &mut Config, found: &Statement, sink: &mut Sink) {
     if row::find::<Config>(found.keyword()).is_some() {
         row::read_line(config, "", found, sink);
-        return;
-    }
-    if !statement::is_built(Place::Top, found, sink) {
-        return;
-    }
-    match found.keyword() {
-        "garp_group" => {
-            let group = announcement::group(found, &config.garp_groups, sink);
-            config.garp_groups.extend(group);
-        }
-        "vrrp_instance" => {
-            if let Some(instance) = vrrp_instance::read(found, names, sink) {
-                config.instances.push(instance);
-            }
-        }
-        _ => {}
+    } else {
+        _ = statement::is_built(Place::Top, found, sink);
     }
 }

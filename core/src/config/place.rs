@@ -13,8 +13,8 @@ pub struct Places {
     pub files: Vec<String>,
     /// Places in definitions, by [`Span::origin`] less one.
     origins: Vec<(Arc<str>, Span)>,
-    /// The text of the first file.
-    pub(super) text: Arc<str>,
+    /// The texts of the files, by [`Span::file`].
+    texts: Vec<Arc<str>>,
 }
 
 impl Places {
@@ -23,7 +23,7 @@ impl Places {
         Self {
             files: vec![file.to_owned()],
             origins: Vec::new(),
-            text: Arc::default(),
+            texts: Vec::new(),
         }
     }
 
@@ -38,6 +38,17 @@ impl Places {
             self.files.push(name.to_owned());
         }
         u16::try_from(number).ok()
+    }
+
+    /// Remembers the text of a file.
+    pub(super) fn set_text(&mut self, file: u16, text: &Arc<str>) {
+        let file = usize::from(file);
+        if self.texts.len() <= file {
+            self.texts.resize(file + 1, Arc::default());
+        }
+        if let Some(slot) = self.texts.get_mut(file) {
+            *slot = Arc::clone(text);
+        }
     }
 
     /// The number of a new place in the definition of `name`.
@@ -69,9 +80,9 @@ impl Places {
 
     /// Findings of which those that are about one mistake are joined, as far as the text is at hand.
     pub(super) fn improved(&self, found: Vec<Diagnostic>) -> Vec<Diagnostic> {
-        let first = self.files.first();
         improve::improve(found, |file| {
-            first.filter(|name| *name == file).map(|_| &*self.text)
+            let number = self.files.iter().position(|name| name == file)?;
+            self.texts.get(number).map(|text| &**text)
         })
     }
 

@@ -181,6 +181,7 @@ impl Processes {
             // To run in another network than was asked for is not an option.
             let message = format!("{} is not the name of a namespace", quoted(&word.text));
             sink.fatal(word.span, message)
+                .code(Code::BadValue)
                 .help("write a name that `ip netns list` shows");
         }
     }
@@ -306,7 +307,7 @@ fn second(word: &Word, found: &Statement, sink: &mut Sink) {
         quoted(found.keyword()),
         quoted(&word.text)
     );
-    sink.error(word.span, message);
+    sink.error(word.span, message).code(Code::NameTaken);
 }
 
 /// The number behind a word that the original stops for when it has none.
@@ -379,6 +380,7 @@ fn umask(found: &Statement, sink: &mut Sink) -> Option<u16> {
 fn refuse_mask(span: Span, text: &str, sink: &mut Sink) {
     let message = format!("{} is no umask; {IGNORED}", quoted(text));
     sink.report(Severity::Error, Class::InvalidNumber, span, message)
+        .code(Code::BadNumber)
         .help("write a number up to 0777, or names such as IWGRP|IWOTH");
 }
 

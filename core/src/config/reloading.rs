@@ -1,6 +1,7 @@
 //! The words of `global_defs` about reloads.
 
 use super::block::Statement;
+use super::code::Code;
 use super::diag::{Sink, quoted};
 use super::lexer::Word;
 use super::page::Page;
@@ -74,7 +75,7 @@ pub(super) fn needed(slot: &mut Option<String>, found: &Statement, sink: &mut Si
     if word.is_none() {
         let keyword = quoted(found.keyword());
         let message = format!("{keyword} needs a name; the line is ignored");
-        sink.error(found.span(), message);
+        sink.error(found.span(), message).code(Code::MissingValue);
     }
     if let Some(name) = name_of(word, found, sink) {
         *slot = Some(name);
@@ -89,7 +90,7 @@ fn name_of(word: Option<&Word>, found: &Statement, sink: &mut Sink) -> Option<St
     }
     let (keyword, text) = (quoted(found.keyword()), quoted(&word.text));
     let message = format!("{keyword} needs a name that begins with /, not {text}; it is ignored");
-    sink.error(word.span, message);
+    sink.error(word.span, message).code(Code::BadValue);
     None
 }
 

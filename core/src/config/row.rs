@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use super::block::Statement;
 use super::diag::{Class, Severity, Sink, Span, Spanned, quoted};
+use super::lexer::Word;
 use super::page::Page;
 use super::scalar::Scalar;
 use super::statement;
@@ -58,10 +59,19 @@ pub enum Kind {
         /// The most, in microseconds.
         max_us: u64,
     },
+    /// Milliseconds with decimals.
+    Millis {
+        /// The fewest.
+        min: u32,
+        /// The most.
+        max: u32,
+    },
     /// One word.
     Text,
     /// One word of at most so many octets.
     Name(usize),
+    /// The name of an interface.
+    Interface,
     /// One word, of which at most so many octets count.
     Cut(usize),
     /// One or more words.
@@ -111,8 +121,10 @@ impl Kind {
             Self::Seconds { min_us, max_us } => {
                 format!("SECONDS ({}..{})", in_seconds(min_us), in_seconds(max_us))
             }
+            Self::Millis { min, max } => format!("MILLISECONDS ({min}..{max})"),
             Self::Text => "TEXT".to_owned(),
             Self::Name(_) | Self::Cut(_) => "NAME".to_owned(),
+            Self::Interface => "INTERFACE".to_owned(),
             Self::Words => "WORD...".to_owned(),
             Self::Command => "COMMAND".to_owned(),
             Self::Address => "ADDRESS".to_owned(),
@@ -148,6 +160,26 @@ pub struct Head {
     pub text: &'static str,
 }
 
+impl Head {
+    /// A word that stands within a line; `<NAME>` for what stands for a value.
+    pub(super) const fn within(word: &'static str, kind: Kind, text: &'static str) -> Self {
+        Self {
+            word,
+            kind,
+            standing: Standing::Built,
+            synonym_of: "",
+            default: "",
+            text,
+        }
+    }
+
+    /// The same with a default.
+    pub(super) const fn or(mut self, default: &'static str) -> Self {
+        self.default = default;
+        self
+    }
+}
+
 /// A word of the block `B`, and what is done with its statements.
 pub(super) struct Row<B: 'static> {
     pub(super) head: Head,
@@ -177,6 +209,8 @@ pub(super) trait Field {
 pub(super) trait Rows: Sized + 'static {
     /// Its words, sorted.
     fn rows() -> &'static [Row<Self>];
+    /// Looks at the block when one of its lines has been read.
+    fn on_line(&mut self, _line: &Statement, _sink: &mut Sink) {}
 }
 
 /// A block that begins with its keyword and perhaps a name.
@@ -281,6 +315,7 @@ pub(super) fn read_line<B: Rows>(
     }
     let before = sink.weight();
     (row.read)(block, &head, line, sink);
+    block.on_line(line, sink);
     // A line that is wrong has had its message.
     if sink.weight() == before {
         statement::say_standing(row.head.standing, line, sink);
@@ -429,6 +464,7 @@ impl<T> Default for Lines<T> {
 
 impl<T: Line> Field for Lines<T> {
     fn read(&mut self, _head: &Head, found: &Statement, sink: &mut Sink) {
+        no_name(found, sink);
         let lines = found.block.iter().flat_map(|block| &block.statements);
         for line in lines {
             if !statement::has_its_block(false, line, sink) {
@@ -460,7 +496,8 @@ impl<T: Line> Field for Lines<T> {
 pub struct Names(pub Vec<Spanned<String>>);
 
 impl Field for Names {
-    fn read(&mut self, _head: &Head, found: &Statement, _sink: &mut Sink) {
+    fn read(&mut self, _head: &Head, found: &Statement, sink: &mut Sink) {
+        no_name(found, sink);
         let lines = found.block.iter().flat_map(|block| &block.statements);
         let words = lines.flat_map(|line| &line.words);
         self.0
@@ -522,6 +559,28 @@ fn show_block<T: Begin>(block: &T, head: &Head, page: &mut Page) {
     page.close();
 }
 
+/// Reports what stands behind the keyword of a block that has no name.
+pub(super) fn no_name(found: &Statement, sink: &mut Sink) {
+    if let Some(word) = found.arguments().first()
+        && found.block.is_some()
+    {
+        let message = format!(
+            "{} stands between {} and its block; it is ignored",
+            quoted(&word.text),
+            quoted(found.keyword())
+        );
+        sink.error(word.span, message);
+    }
+}
+
+/// The first word behind the keyword of a block, not yet used by another block of this keyword;
+/// otherwise reported, and the block is skipped. As in the original reading stops where there is
+/// none, and more words do not matter.
+pub(super) fn first_name(found: &Statement, sink: &mut Sink) -> Option<Spanned<String>> {
+    let name = statement::value(found, sink)?;
+    unused(found, name, sink)
+}
+
 /// The one name behind the keyword of a block, not yet used by another block of this keyword;
 /// otherwise reported, and the block is skipped.
 pub(super) fn own_name(found: &Statement, sink: &mut Sink) -> Option<Spanned<String>> {
@@ -535,11 +594,16 @@ pub(super) fn own_name(found: &Statement, sink: &mut Sink) -> Option<Spanned<Str
         sink.error(found.span(), message).help(help);
         return None;
     };
+    unused(found, name, sink)
+}
+
+fn unused(found: &Statement, name: &Word, sink: &mut Sink) -> Option<Spanned<String>> {
     let kind = match find::<super::Config>(found.keyword()) {
         Some(row) if !row.head.synonym_of.is_empty() => row.head.synonym_of,
         _ => found.keyword(),
     };
     if let Some(first) = sink.first_use(kind, &name.text, name.span) {
+        let keyword = quoted(found.keyword());
         let line = first.line;
         let name_shown = quoted(&name.text);
         let message = format!(

@@ -10,6 +10,7 @@ use super::page::Page;
 use super::row::{Head, Kind};
 use super::statement::{flag, optional, value};
 use super::units::{self, Garbage};
+use crate::limits;
 use crate::time::Duration;
 
 /// A value that one line holds.
@@ -57,12 +58,18 @@ impl Scalar for Duration {
                 let range = Self::from_micros(min_us)..=Self::from_micros(max_us);
                 units::seconds(word, range, IGNORED, sink)
             }
+            Kind::Millis { min, max } => units::millis(word, min..=max, IGNORED, sink),
             _ => None,
         }
     }
 
     fn show(&self, head: &Head, page: &mut Page) {
-        page.line(&[head.word, &self.to_string()]);
+        let shown = match head.kind {
+            // A thousand times as many of them.
+            Kind::Millis { .. } => Self::from_micros(self.as_micros().saturating_mul(1_000)),
+            _ => *self,
+        };
+        page.line(&[head.word, &shown.to_string()]);
     }
 }
 
@@ -87,16 +94,20 @@ impl Scalar for bool {
 impl Scalar for String {
     fn read(head: &Head, found: &Statement, sink: &mut Sink) -> Option<Self> {
         let word = value(found, sink)?;
-        if let Kind::Name(longest) = head.kind
-            && word.text.len() > longest
-        {
+        let (longest, what) = match head.kind {
+            Kind::Name(longest) => (longest, ""),
+            Kind::Interface => (
+                limits::INTERFACE_NAME,
+                "is too long for the name of an interface, and ",
+            ),
+            Kind::Cut(longest) => return cut(word, longest, sink),
+            _ => return Some(word.text.clone()),
+        };
+        if word.text.len() > longest {
             let shown = quoted(&word.text);
-            let message = format!("{shown} is longer than {longest} octets; {IGNORED}");
+            let message = format!("{shown} {what}is longer than {longest} octets; {IGNORED}");
             sink.error(word.span, message);
             return None;
-        }
-        if let Kind::Cut(longest) = head.kind {
-            return cut(word, longest, sink);
         }
         Some(word.text.clone())
     }

@@ -58,6 +58,10 @@ pub trait Sources {
     fn seed(&mut self) -> u64;
     /// What `@ID` lines are compared with and `${_INSTANCE}` stands for.
     fn config_id(&mut self) -> String;
+    /// True if whatever an `include` does not find is an error, whatever its own word is.
+    fn check_all(&mut self) -> bool {
+        false
+    }
     /// Octets that definitions and repetitions may make.
     fn room(&self) -> usize {
         limits::EXPANDED
@@ -116,6 +120,10 @@ pub struct Bundle {
     pub seed: u64,
     /// What `@ID` is compared with.
     pub config_id: String,
+    /// See [`Sources::check_all`].
+    pub check_all: bool,
+    /// See [`Sources::room`]; 0 for as much as elsewhere. Not handed on.
+    pub room: usize,
 }
 
 impl Bundle {
@@ -177,6 +185,18 @@ impl Sources for Bundle {
     fn config_id(&mut self) -> String {
         self.config_id.clone()
     }
+
+    fn check_all(&mut self) -> bool {
+        self.check_all
+    }
+
+    fn room(&self) -> usize {
+        if self.room == 0 {
+            limits::EXPANDED
+        } else {
+            self.room
+        }
+    }
 }
 
 /// True if `name` matches a pattern of `*` and `?`, neither of which stands for a `/`.
@@ -221,6 +241,7 @@ impl<S: Sources> Recorder<S> {
             directory: sources.directory(),
             seed: sources.seed(),
             config_id: sources.config_id(),
+            check_all: sources.check_all(),
             ..Bundle::default()
         };
         Self { sources, bundle }
@@ -267,6 +288,10 @@ impl<S: Sources> Sources for Recorder<S> {
 
     fn config_id(&mut self) -> String {
         self.bundle.config_id.clone()
+    }
+
+    fn check_all(&mut self) -> bool {
+        self.bundle.check_all
     }
 }
 

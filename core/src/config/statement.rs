@@ -108,9 +108,6 @@ pub(super) fn say_standing(standing: Standing, found: &Statement, sink: &mut Sin
 fn has_right_shape(place: Place, found: &Statement, sink: &mut Sink) -> bool {
     let outer = match place {
         Place::Top => "",
-        Place::Instance => "vrrp_instance",
-        Place::Authentication => "authentication",
-        Place::GarpGroup => "garp_group",
     };
     let wants = keywords::takes_block(outer, found.keyword());
     has_its_block(wants, found, sink) || place == Place::Top
@@ -187,7 +184,8 @@ pub(super) fn flag(found: &Statement, sink: &mut Sink) {
     }
 }
 
-fn surplus(found: &Statement, expected: usize, sink: &mut Sink) {
+/// Notes what stands behind the values that a line may have.
+pub(super) fn surplus(found: &Statement, expected: usize, sink: &mut Sink) {
     if let Some(word) = found.arguments().get(expected) {
         // A part of a password must not get into a log.
         let what = if found.keyword() == "auth_pass" {

@@ -7,6 +7,7 @@
 //! as `no_accept` is.
 
 use super::bound::{Auth, Destination, InstanceConfig};
+use super::code::Code;
 use super::diag::{Sink, Span, quoted};
 use super::global::GlobalDefs;
 use super::vrrp_instance::Instance;
@@ -36,6 +37,7 @@ pub(super) fn version(
     }
     let span = instance.version.as_ref().map_or(instance.span, |v| v.span);
     sink.error(span, "IPv6 has version 3 only, which is used")
+        .code(Code::VersionFamily)
         .help("write `version 3`");
     Version::V3
 }
@@ -52,23 +54,26 @@ pub(super) fn apply(
     state(config, instance, sink);
     if config.auth != Auth::None {
         let message = "strict mode knows no authentication; it is left out";
-        let span = instance.authentication.pass.unwrap_or(instance.span);
+        let span = instance.authentication.as_ref().and_then(|it| it.pass());
+        let span = span.unwrap_or(instance.span);
         sink.error(span, message)
+            .code(Code::StrictForbids)
             .help("remove the block `authentication`, on all routers alike");
         config.auth = Auth::None;
     }
     if config.down_timer_adverts != DOWN_TIMER_ADVERTS {
         let message = "strict mode takes over after three missed adverts; `down_timer_adverts` is \
                        dropped";
-        sink.error(instance.span, message);
+        sink.error(instance.span, message).code(Code::StrictForbids);
         config.down_timer_adverts = DOWN_TIMER_ADVERTS;
     }
     announcements(config, (instance, global), sink);
     config.owner_ignore_adverts = true;
     if matches!(config.destination, Destination::Unicast(_)) && multicast {
         let message = "strict mode has no unicast where the interface can send to groups";
-        let span = instance.unicast.unwrap_or(instance.span);
+        let span = instance.transport.unicast.unwrap_or(instance.span);
         sink.fatal(span, message)
+            .code(Code::StrictForbids)
             .help("remove `unicast_peer`, or write `strict_mode off`");
         return None;
     }
@@ -86,10 +91,12 @@ fn state(config: &mut InstanceConfig, instance: &Instance, sink: &mut Sink) {
     } else {
         "BACKUP"
     };
-    let span = instance.state.as_ref().map_or(instance.span, |s| s.span);
+    let span = instance.state.0.as_ref().map_or(instance.span, |s| s.span);
     let message =
         format!("in strict mode `state MASTER` and priority 255 go together; {used} is used");
-    sink.error(span, message).suggest(used);
+    sink.error(span, message)
+        .code(Code::StrictForbids)
+        .suggest(used);
     config.state_master = config.is_owner();
 }
 
@@ -99,21 +106,28 @@ fn announcements(
     (instance, global): (&Instance, &GlobalDefs),
     sink: &mut Sink,
 ) {
-    let repeats = [&instance.garp, &global.garp].map(|words| words.lower_prio_repeat);
+    let repeats = [&instance.garp, &global.garp].map(|words| words.lower_prio_repeat.as_ref());
     let dropped = [
         (
-            repeats.into_iter().flatten().next().unwrap_or(0) > 0,
+            repeats
+                .into_iter()
+                .flatten()
+                .next()
+                .is_some_and(|repeat| repeat.value > 0),
             "`garp_lower_prio_repeat`",
         ),
         (
-            instance.lower_prio_no_advert == Some(false),
+            instance
+                .lower_prio_no_advert
+                .as_ref()
+                .is_some_and(|it| !it.value),
             "`lower_prio_no_advert off`",
         ),
         (config.higher_prio_send_advert, "`higher_prio_send_advert`"),
     ];
     for (_, what) in dropped.into_iter().filter(|(written, _)| *written) {
         let message = format!("strict mode does not go with {what}, which is dropped");
-        sink.error(instance.span, message);
+        sink.error(instance.span, message).code(Code::StrictForbids);
     }
     config.garp.lower_prio_repeat = 0;
     config.garp.lower_prio_delay = Duration::ZERO;
@@ -122,10 +136,11 @@ fn announcements(
 }
 
 fn accept(config: &InstanceConfig, instance: &Instance, asked: Span, sink: &mut Sink) {
-    let mut accepts = instance.accept.is_some();
-    if let (Some(span), Version::V2) = (instance.accept, config.version) {
+    let mut accepts = instance.accepts().is_some();
+    if let (Some(span), Version::V2) = (instance.accepts(), config.version) {
         let message = "version 2 has no `accept` in strict mode; it is dropped";
         sink.error(span, message)
+            .code(Code::StrictForbids)
             .help("write `version 3` on all routers");
         accepts = false;
     }
@@ -135,6 +150,7 @@ fn accept(config: &InstanceConfig, instance: &Instance, asked: Span, sink: &mut 
             quoted(&instance.name)
         );
         sink.refuse(asked, &what)
+            .code(Code::StrictDropsTraffic)
             .help("write `version 3` and `accept`, or remove the strict mode");
     }
 }

@@ -101,8 +101,31 @@ pub(super) fn seconds(
     outcome: &str,
     sink: &mut Sink,
 ) -> Option<Duration> {
+    decimal(word, range, (outcome, "seconds", "a microsecond"), sink)
+}
+
+/// Milliseconds with up to three decimals; otherwise as [`seconds`].
+pub(super) fn millis(
+    word: &Word,
+    range: RangeInclusive<u32>,
+    outcome: &str,
+    sink: &mut Sink,
+) -> Option<Duration> {
+    let [min, max] = [*range.start(), *range.end()].map(|it| Duration::from_secs(u64::from(it)));
+    let terms = (outcome, "milliseconds", "a nanosecond");
+    let thousandfold = decimal(word, min..=max, terms, sink)?;
+    Some(Duration::from_micros(thousandfold.as_micros() / 1_000))
+}
+
+/// A time; `terms` are what happens if it is wrong, its unit and the millionth part of it.
+fn decimal(
+    word: &Word,
+    range: RangeInclusive<Duration>,
+    (outcome, unit, finest): (&str, &str, &str),
+    sink: &mut Sink,
+) -> Option<Duration> {
     let shown = quoted(&word.text);
-    let wanted = format!("write seconds from {} to {}", range.start(), range.end());
+    let wanted = format!("write {unit} from {} to {}", range.start(), range.end());
     let text = word.text.trim_start();
     let text = text.strip_prefix('+').unwrap_or(text);
     if text.starts_with('-') {
@@ -113,7 +136,7 @@ pub(super) fn seconds(
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     if !is_number(whole) || !is_number(fraction) || text.is_empty() {
-        let message = format!("{shown} is not a number of seconds; {outcome}");
+        let message = format!("{shown} is not a number of {unit}; {outcome}");
         sink.number(word.span, message).help(wanted);
         return None;
     }
@@ -124,7 +147,7 @@ pub(super) fn seconds(
         return None;
     };
     if fraction.len() > MICRO_DIGITS {
-        let message = format!("{shown} is finer than a microsecond; {value} s is used");
+        let message = format!("{shown} is finer than {finest}; {value} {unit} is used");
         sink.number(word.span, message)
             .help("write at most six decimals");
     }

@@ -238,7 +238,7 @@ fn read(path: &Path, text: OwnedFd, running: &Bound) -> Result<Bound, String> {
     let mut file = File::from(text);
     let loaded = file
         .read_to_end(&mut bytes)
-        .and_then(|_| configuration::checked_before(path, bytes))
+        .and_then(|_| configuration::from_bytes(path, &bytes)?.bind_again())
         .map_err(|error| error.to_string())?;
     // The parent has told everything already, unless the host has changed since.
     if start_exit_code(&loaded.diagnostics).is_some() {

@@ -327,7 +327,7 @@ impl SupervisorExecutor {
     fn try_let_go(&self) -> io::Result<LetGo> {
         let mut text = Vec::new();
         self.text_from_the_start()?.read_to_end(&mut text)?;
-        let loaded = configuration::from_bytes(&self.call.files.config, text)?;
+        let loaded = configuration::from_bytes(&self.call.files.config, &text)?.bind()?;
         let memory = self.memory(Kind::Vrrp);
         let memory = memory.as_ref().map(BorrowedFd::try_clone_to_owned);
         let memory = memory.transpose()?;

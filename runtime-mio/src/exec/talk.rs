@@ -5,6 +5,7 @@
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::process::parent_id;
 
 use crate::voice::{FromChild, Heard, MESSAGE_MAX, Outcome, ToChild, Voice};
 
@@ -14,6 +15,8 @@ pub(crate) struct Talk {
     voice: Voice,
     /// The last hello that waits for its answer.
     hello: Option<u64>,
+    /// The process that has started this one.
+    parent: u32,
 }
 
 /// What the parent wants of the executor.
@@ -53,11 +56,17 @@ pub(crate) enum Wish {
 
 impl Talk {
     /// The end that was inherited.
-    pub(crate) const fn new(fd: OwnedFd) -> Self {
+    pub(crate) fn new(fd: OwnedFd) -> Self {
         Self {
             voice: Voice::new(fd),
             hello: None,
+            parent: parent_id(),
         }
+    }
+
+    /// True if the parent is gone, without reading anything.
+    pub(crate) fn is_orphan(&self) -> bool {
+        parent_id() != self.parent
     }
 
     /// The voice for a thread that makes an answer.

@@ -383,7 +383,7 @@ impl Hands {
         &mut self,
         machine: &mut M,
         out: &mut Out<VrrpAction>,
-        now: Instant,
+        mut now: Instant,
     ) {
         self.carry_out(out);
         self.flush();
@@ -392,6 +392,12 @@ impl Hands {
             let Some(feedback) = self.feedback.pop_front() else {
                 return;
             };
+            // The kernel opens sockets and joins groups under a lock that every network namespace shares,
+            // and may have kept us waiting: whether a mastership can be gone on with is asked of the
+            // present.
+            if matches!(feedback, Feedback::Socket(..)) {
+                now = now.max(clock::now());
+            }
             machine.handle(feedback.into_event(), now, out);
             self.carry_out(out);
             if self.feedback.is_empty() {
@@ -938,6 +944,10 @@ impl<M: VrrpMachine> Executor<M> for VrrpExecutor {
         if let Some(schedule) = &mut self.schedule {
             schedule.on_late(by);
         }
+    }
+
+    fn is_orphan(&self) -> bool {
+        self.parent.as_ref().is_some_and(Talk::is_orphan)
     }
 
     fn exit_code(&self) -> Option<u8> {

@@ -12,14 +12,16 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use relevo_core::config::bound::{Bound, InstanceConfig, VirtualAddress};
-use relevo_core::ids::{Family, Version};
+use relevo_core::ids::{Family, IfIndex, SocketId, Version};
+use relevo_core::machine::{Machine, Out};
 use relevo_core::time::Duration as Span;
-use relevo_core::vrrp::VrrpNode;
+use relevo_core::vrrp::{SocketSpec, VrrpAction, VrrpEvent, VrrpNode, VrrpTimer};
 
-use super::{SIGNAL_INFO, Setup, VrrpExecutor};
+use super::{SIGNAL_INFO, Setup, VrrpExecutor, VrrpMachine};
+use crate::daemon::Executor;
 use crate::exec::talk::Talk;
 use crate::sys::socket::set_int;
-use crate::testnet::{cable, in_namespace, ip};
+use crate::testnet::{cable, in_namespace, index_of, ip};
 use crate::{clock, daemon};
 
 const VIP_V4: &str = "10.9.0.100";
@@ -308,5 +310,71 @@ fn two_routers_elect_one_and_hand_over() {
         order(Order::Stop);
         drop(tell);
         other.join().expect("does not panic");
+    });
+}
+
+/// Takes note of the times at which it is told.
+#[derive(Default)]
+struct Witness(Vec<relevo_core::time::Instant>);
+
+impl Machine for Witness {
+    type Event<'a> = VrrpEvent<'a>;
+    type Action = VrrpAction;
+    type Timer = VrrpTimer;
+    fn handle(
+        &mut self,
+        event: VrrpEvent<'_>,
+        now: relevo_core::time::Instant,
+        _: &mut Out<VrrpAction>,
+    ) {
+        assert!(matches!(event, VrrpEvent::Socket { result: Ok(()), .. }));
+        self.0.push(now);
+    }
+    fn handle_timeout(&mut self, _: relevo_core::time::Instant, _: &mut Out<VrrpAction>) {}
+    fn next_timeout(&self) -> Option<(relevo_core::time::Instant, VrrpTimer)> {
+        None
+    }
+    fn snapshot(&self, _: &mut Vec<u8>) {}
+}
+
+impl VrrpMachine for Witness {}
+
+/// Opening it may have taken a second, and another host may be master by now.
+#[test]
+fn a_socket_is_told_to_be_open_at_the_time_when_it_is() {
+    in_namespace(|| {
+        cable();
+        let mut executor = VrrpExecutor::new(Setup {
+            memory: None,
+            ignore_sigint: false,
+            bound: Arc::new(Bound::default()),
+            signals: None,
+            parent: None,
+        })
+        .expect("opens");
+        let poll = mio::Poll::new().expect("a poll");
+        Executor::<Witness>::register(&mut executor, poll.registry()).expect("registers");
+        let spec = SocketSpec {
+            ifindex: IfIndex(index_of("va")),
+            family: Family::V4,
+            group: Some([224, 0, 0, 18].into()),
+        };
+        let mut out = Out::new();
+        out.push(VrrpAction::OpenSocket {
+            socket: SocketId(0),
+            spec,
+            receive_buffer: 65_536,
+        });
+        let before = clock::now();
+        let stale = relevo_core::time::Instant::from_micros(before.as_micros() - 1_000_000);
+        let mut witness = Witness::default();
+        executor
+            .execute(&mut witness, &mut out, stale)
+            .expect("works");
+        assert!(
+            witness.0.len() == 1 && witness.0[0] >= before,
+            "{:?}",
+            witness.0
+        );
     });
 }

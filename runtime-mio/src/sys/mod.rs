@@ -3,6 +3,7 @@
 pub(crate) mod caps;
 #[cfg(test)]
 pub(crate) mod counting;
+pub(crate) mod glob;
 pub(crate) mod interfaces;
 pub(crate) mod limits;
 pub(crate) mod localtime;

@@ -20,26 +20,36 @@ impl Member<'_> {
     /// Where `word` was written in the block, or else the block's name.
     pub(super) fn place(&self, word: &str) -> Place {
         let span = self.written.map(|written| {
-            let of_word = match word {
+            let of_word = (|| match word {
                 "advert_int" => written.advert_int.as_ref().map(|it| it.span),
                 "interface" => written.interface.as_ref().map(|it| it.span),
-                "mcast_dst_ip" => written.mcast_dst.as_ref().map(|it| it.span),
-                "nopreempt" => written.nopreempt,
+                "mcast_dst_ip" => written.transport.mcast_dst.as_ref().map(|it| it.span),
+                "nopreempt" => written.preempt.as_ref().map(|it| it.span),
                 "preempt_delay" => written.preempt_delay.as_ref().map(|it| it.span),
                 "priority" => written.priority.as_ref().map(|it| it.span),
-                "state" => written.state.as_ref().map(|it| it.span),
+                "state" => written.state.0.as_ref().map(|it| it.span),
                 "timer_expired_backup" => written.timer_expired_backup.as_ref().map(|it| it.span),
-                "unicast_peer" => written.unicast,
-                "unicast_src_ip" => written.source.as_ref().map(|it| it.span),
-                "unicast_ttl" => written.unicast_ttl.as_ref().map(|it| it.span),
+                "unicast_peer" => written.transport.unicast,
+                "unicast_src_ip" => {
+                    let transport = &written.transport;
+                    let source = transport.unicast_src.as_ref();
+                    source.or(transport.mcast_src.as_ref()).map(|it| it.span)
+                }
+                "unicast_ttl" => written.transport.unicast_ttl.as_ref().map(|it| it.span),
                 "version" => written.version.as_ref().map(|it| it.span),
                 "virtual_router_id" => written.vrid.as_ref().map(|it| it.span),
-                "auth_pass" => written.authentication.password.as_ref().map(|it| it.span),
-                "auth_type" => written.authentication.pass,
-                "accept" => written.accept,
+                "auth_pass" => {
+                    let authentication = written.authentication.as_deref();
+                    authentication?.password.as_ref().map(|it| it.span)
+                }
+                "auth_type" => {
+                    let authentication = written.authentication.as_deref();
+                    authentication?.kind.as_ref().map(|it| it.span)
+                }
+                "accept" => written.accept.as_ref().map(|it| it.span),
                 "strict_mode" => written.strict.as_ref().map(|it| it.span),
                 _ => None,
-            };
+            })();
             of_word.unwrap_or(written.span)
         });
         self.node.place(span.unwrap_or_default())
@@ -48,8 +58,8 @@ impl Member<'_> {
     /// Where the address was written, or else the block's name.
     pub(super) fn place_of_address(&self, addr: std::net::IpAddr) -> Place {
         let span = self.written.and_then(|written| {
-            let mut entries = written.addresses.iter().chain(&written.excluded);
-            let entry = entries.find(|entry| entry.address.addr == addr)?;
+            let mut entries = written.addresses.0.iter().chain(&written.excluded.0);
+            let entry = entries.find(|entry| entry.value.address.addr == addr)?;
             Some(entry.span)
         });
         span.map_or_else(|| self.place(""), |span| self.node.place(span))
@@ -58,7 +68,12 @@ impl Member<'_> {
     /// Where the peer was written, or else the list.
     pub(super) fn place_of_peer(&self, addr: std::net::IpAddr) -> Place {
         let span = self.written.and_then(|written| {
-            let peer = written.peers.iter().find(|peer| peer.value == addr)?;
+            let peer = written
+                .transport
+                .peers
+                .0
+                .iter()
+                .find(|peer| peer.value.addr == addr)?;
             Some(peer.span)
         });
         span.map_or_else(|| self.place("unicast_peer"), |span| self.node.place(span))
@@ -68,7 +83,7 @@ impl Member<'_> {
 impl Node<'_> {
     pub(super) fn place(&self, span: Span) -> Place {
         Place {
-            file: self.config.file.clone(),
+            file: self.config.places.name(span.file).to_owned(),
             span,
         }
     }

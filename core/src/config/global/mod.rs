@@ -8,6 +8,7 @@ pub use parts::{
     Named, NamedSets, Recipients, ScriptUser, Scripts, SmtpServer, Snmp, SyncDaemon, Timeouts,
 };
 
+use super::code::Code;
 use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -166,7 +167,7 @@ impl GlobalDefs {
                     "{} is not an option of this word; it is ignored",
                     quoted(&word.text)
                 );
-                sink.error(word.span, message);
+                sink.error(word.span, message).code(Code::UnknownOption);
             }
         }
     }
@@ -189,6 +190,7 @@ impl GlobalDefs {
             Some(addr) => {
                 let message = format!("{addr} is not an IPv4 multicast group; the line is ignored");
                 sink.error(word.span, message)
+                    .code(Code::BadMulticastGroup)
                     .help("write an address from 224.0.0.0 to 239.255.255.255");
             }
         }
@@ -204,6 +206,7 @@ impl GlobalDefs {
                 if !is_link_local_group(addr) {
                     let message = format!("the group {addr} reaches beyond the link");
                     sink.report(Severity::Warning, Class::Warning, word.span, message)
+                        .code(Code::BadMulticastGroup)
                         .help("use a link-local group, one that begins with ff02");
                 }
                 self.mcast_group6 = Some(addr);
@@ -211,6 +214,7 @@ impl GlobalDefs {
             Some(addr) => {
                 let message = format!("{addr} is not an IPv6 multicast group; the line is ignored");
                 sink.error(word.span, message)
+                    .code(Code::BadMulticastGroup)
                     .help("write an address that begins with ff02");
             }
         }
@@ -227,10 +231,6 @@ pub(super) fn set<T>(slot: &mut Option<T>, value: Option<T>) {
     if value.is_some() {
         *slot = value;
     }
-}
-
-pub(super) fn boolean(found: &Statement, sink: &mut Sink) -> Option<bool> {
-    units::boolean(optional(found, sink), sink)
 }
 
 /// 2 or 3.
@@ -256,11 +256,4 @@ fn show_version(version: Option<Version>, head: &Head, page: &mut Page) {
         Version::V3 => 3,
     });
     show_text(number, head, page);
-}
-
-/// Adverts that may be missed.
-pub(super) fn down_timer_adverts(found: &Statement, sink: &mut Sink) -> Option<u8> {
-    let word = value(found, sink)?;
-    let count = units::number(word, 1..=100, Garbage::Cut, IGNORED, sink)?;
-    u8::try_from(count).ok()
 }

@@ -108,7 +108,7 @@ impl Scalar for SmtpServer {
 fn surplus(word: Option<&Word>, sink: &mut Sink) {
     if let Some(word) = word {
         let message = format!("{} and what follows it is ignored", quoted(&word.text));
-        sink.note(word.span, message);
+        sink.note(word.span, message).code(Code::SurplusValue);
     }
 }
 

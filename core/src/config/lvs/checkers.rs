@@ -1,6 +1,7 @@
 //! The checkers of a real server: what they are, and the words of the simple ones.
 
 use super::super::block::Statement;
+use super::super::code::Code;
 use super::super::command::Command;
 use super::super::diag::{Sink, Spanned, quoted};
 use super::super::global::IGNORED;
@@ -295,6 +296,7 @@ impl Scalar for DnsName {
         if !root && name.split('.').any(str::is_empty) {
             let message = format!("{shown} is no domain name, it has an empty part; {IGNORED}");
             sink.error(word.span, message)
+                .code(Code::BadValue)
                 .help("write one point between two parts");
             return None;
         }
@@ -396,16 +398,21 @@ impl Scalar for FileWeight {
             value: i32::try_from(value).ok()?,
             reverse: false,
         };
-        for word in options {
+        if let Some(word) = options.first() {
             match word.text.as_str() {
                 "reverse" => weight.reverse = true,
-                "noreverse" => weight.reverse = false,
+                "noreverse" => {}
                 other => {
                     let message = format!("{} is not known behind a weight", quoted(other));
                     sink.error(word.span, message)
+                        .code(Code::UnknownOption)
                         .help("only `reverse` may stand here");
                 }
             }
+        }
+        if let Some(word) = options.get(1) {
+            let message = format!("{} and what follows it is ignored", quoted(&word.text));
+            sink.note(word.span, message);
         }
         Some(weight)
     }
@@ -456,6 +463,7 @@ pub(super) fn needs(
         let keyword = quoted(found.keyword());
         let message = format!("this {keyword} has no `{word}`; the check is left out");
         sink.error(found.span(), message)
+            .code(Code::IncompleteBlock)
             .help(format!("write `{word} {shape}` in it"));
     }
     there

@@ -1,6 +1,7 @@
 //! How packets reach a real server: `lb_kind` and its like.
 
 use super::super::block::Statement;
+use super::super::code::Code;
 use super::super::diag::{Sink, quoted};
 use super::super::global::IGNORED;
 use super::super::lexer::Word;
@@ -105,7 +106,9 @@ impl Scalar for Forwarding {
         let method = known_word(METHODS, true, keyword, method, sink)?;
         if let (Method::Nat | Method::Dr, Some(word)) = (method, options.first()) {
             let message = format!("{} and what follows it is ignored", quoted(&word.text));
-            sink.note(word.span, message).help("only TUN has options");
+            sink.note(word.span, message)
+                .code(Code::SurplusValue)
+                .help("only TUN has options");
         }
         match method {
             Method::Nat => Some(Self::Nat),
@@ -150,6 +153,7 @@ fn tunnel(found: &Statement, mut words: &[Word], sink: &mut Sink) -> Option<Tunn
         let Some((value, rest)) = words.split_first() else {
             let message = format!("{} needs a value; {IGNORED}", quoted(&word.text));
             sink.error(word.span, message)
+                .code(Code::MissingValue)
                 .help(format!("write `{keyword} {SHAPE}`"));
             return None;
         };
@@ -169,6 +173,7 @@ fn tunnel(found: &Statement, mut words: &[Word], sink: &mut Sink) -> Option<Tunn
             let message =
                 format!("a tunnel has a `port` if it is of type gue, and only then; {IGNORED}");
             sink.error(found.span(), message)
+                .code(Code::UnusedWord)
                 .help("write `TUN type gue port N`, or leave the port out");
             return None;
         }
@@ -181,6 +186,7 @@ fn tunnel(found: &Statement, mut words: &[Word], sink: &mut Sink) -> Option<Tunn
     if !fits {
         let message = format!("tunnels of this type have no such checksum; {IGNORED}");
         sink.error(found.span(), message)
+            .code(Code::UnusedWord)
             .help("`remcsum` needs type gue, `csum` type gue or gre");
         return None;
     }

@@ -1,5 +1,6 @@
 //! `virtual_server_group`: addresses and marks that are one service.
 
+use super::super::code::Code;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::super::Config;
@@ -90,7 +91,9 @@ fn read_fwmark(block: &mut VirtualServerGroup, _head: &Head, found: &Statement, 
         Some(other) => {
             let at = words.get(1).map_or(found.span(), |word| word.span);
             let message = format!("{} is no family of addresses; {SKIPPED}", quoted(other));
-            sink.error(at, message).help("write inet or inet6");
+            sink.error(at, message)
+                .code(Code::BadChoice)
+                .help("write inet or inet6");
             return;
         }
     };
@@ -134,6 +137,7 @@ fn ignore_surplus(word: Option<&Word>, sink: &mut Sink) {
     if let Some(word) = word {
         let message = format!("{} and what follows it is ignored", quoted(&word.text));
         sink.note(word.span, message)
+            .code(Code::SurplusValue)
             .help("write one member on each line");
     }
 }
@@ -277,12 +281,14 @@ pub(in crate::config) fn read_group(
             first.line
         );
         sink.report(Severity::Error, Class::Ok, name.span, message)
+            .code(Code::NameTaken)
             .help("give each group a name of its own");
     } else if group.entries.is_empty() {
         // If its lines are wrong, they have had their messages.
         if sink.weight() == before {
             let message = format!("the group {shown} has no members; it is left out");
             sink.error(name.span, message)
+                .code(Code::IncompleteBlock)
                 .help("write addresses with ports in it, or `fwmark N`");
         }
     } else if family_is_open(&group) {
@@ -290,6 +296,7 @@ pub(in crate::config) fn read_group(
             "the group {shown} has IPv4 and IPv6 addresses and a mark without family; it is left out"
         );
         sink.error(name.span, message)
+            .code(Code::MixedFamilies)
             .help("write inet or inet6 behind each mark");
     } else {
         config.lvs.groups.push(group);

@@ -13,7 +13,7 @@ use super::super::statement::{optional, value};
 use super::checkers::{Check, needs};
 use super::probe::{Probe, probe_rows};
 use super::script::Pattern;
-use super::{Blank, Rare, quiet_error, show_one, sorted_rows, text_of};
+use super::{Blank, Rare, quiet_error, quietly_missing, show_one, sorted_rows, text_of};
 
 /// `HTTP_GET`, or `SSL_GET` if `TLS`.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -124,6 +124,7 @@ where
     } else {
         let message = "this `url` has no `path`; it is left out";
         sink.error(found.span(), message)
+            .code(Code::IncompleteBlock)
             .help("write `path /...` in it");
     }
 }
@@ -188,17 +189,17 @@ macro_rules! url_rows {
                 "The MD5 sum that the body must have.";
             "path" => path: Kind::Text, Built, "",
                 "The path that is asked for.";
-            "regex" => regex.pattern: Kind::Soft(&Kind::Text), Built, "",
+            "regex" => regex.pattern: Kind::Text, Built, "",
                 "A regular expression (PCRE2) that the body must match.";
-            "regex_max_offset" => regex.max_offset: Kind::Soft(&Kind::Other("BYTES")), Built, "",
+            "regex_max_offset" => regex.max_offset: Kind::Other("BYTES"), Built, "",
                 "A match begins before this octet of the body.";
-            "regex_min_offset" => regex.min_offset: Kind::Soft(&Kind::Other("BYTES")), Built, "0",
+            "regex_min_offset" => regex.min_offset: Kind::Other("BYTES"), Built, "0",
                 "Where in the body matching begins.";
             "regex_no_match" => regex.no_match: Kind::Flag, Built, "",
                 "The body must not match.";
-            "regex_options" => regex.options: Kind::Soft(&Kind::Other("OPTION...")), Built, "",
+            "regex_options" => regex.options: Kind::Other("OPTION..."), Built, "",
                 "Options of the regular expression, as PCRE2 names them in lower case.";
-            "regex_stack" => regex.stack: Kind::Soft(&Kind::Other("START MAX")), Built, "",
+            "regex_stack" => regex.stack: Kind::Other("START MAX"), Built, "",
                 "Octets of the stack that matching begins with, and has at most.";
             "status_code" => status_codes: Kind::Other("CODE[-CODE]..."), Built, "200-299",
                 "The status codes that are good.";
@@ -244,6 +245,7 @@ impl Scalar for Digest {
         if !good {
             let message = format!("{} is no MD5 sum; {IGNORED}", quoted(&word.text));
             sink.error(word.span, message)
+                .code(Code::BadValue)
                 .help("write its 32 hexadecimal digits");
         }
         good.then_some(Self(sum))
@@ -280,6 +282,7 @@ impl Field for StatusCodes {
             }
             let message = format!("{} is no status code; it is ignored", quoted(&word.text));
             sink.error(word.span, message)
+                .code(Code::BadNumber)
                 .help("write codes from 100 to 599, as `200 204 300-399`");
         }
     }
@@ -348,7 +351,10 @@ fn octets(word: &super::super::lexer::Word, sink: &mut Sink) -> Option<u64> {
 }
 
 impl Scalar for Offset {
-    fn read(_head: &Head, found: &Statement, sink: &mut Sink) -> Option<Self> {
+    fn read(head: &Head, found: &Statement, sink: &mut Sink) -> Option<Self> {
+        if quietly_missing(head, found, sink) {
+            return None;
+        }
         octets(value(found, sink)?, sink).map(Self)
     }
 
@@ -367,7 +373,10 @@ pub struct RegexStack {
 }
 
 impl Scalar for RegexStack {
-    fn read(_head: &Head, found: &Statement, sink: &mut Sink) -> Option<Self> {
+    fn read(head: &Head, found: &Statement, sink: &mut Sink) -> Option<Self> {
+        if quietly_missing(head, found, sink) {
+            return None;
+        }
         let [start, max, ..] = found.arguments() else {
             let word = optional(found, sink)?;
             let message = format!("`regex_stack` needs two sizes; {IGNORED}");
@@ -429,7 +438,10 @@ impl RegexOptions {
 }
 
 impl Scalar for RegexOptions {
-    fn read(_head: &Head, found: &Statement, sink: &mut Sink) -> Option<Self> {
+    fn read(head: &Head, found: &Statement, sink: &mut Sink) -> Option<Self> {
+        if quietly_missing(head, found, sink) {
+            return None;
+        }
         let mut options = 0;
         for word in found.arguments() {
             if let Some(bit) = Self::NAMES.iter().position(|name| *name == word.text) {

@@ -199,6 +199,15 @@ impl<'c> Served<'c> {
 }
 
 impl Checker {
+    /// True for the `BFD_CHECK` of this session.
+    pub(super) fn follows(&self, session: &str) -> bool {
+        let name = match self {
+            Self::Bfd(it) => it.name.as_ref(),
+            _ => None,
+        };
+        name.is_some_and(|name| *name.value == *session)
+    }
+
     /// When it runs; a checker that waits to be told does not run.
     pub fn pace(&self) -> Option<&Pace> {
         match self {

@@ -20,6 +20,7 @@ mod ssl;
 mod udp;
 mod virtual_server;
 
+use super::code::Code;
 use std::ops::{Deref, DerefMut};
 
 pub use checkers::{
@@ -115,6 +116,29 @@ impl Scalar for Box<str> {
     }
 }
 
+/// A name that SNMP shows: one word.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SnmpName(pub Box<str>);
+
+impl Scalar for SnmpName {
+    fn read(_head: &Head, found: &Statement, sink: &mut Sink) -> Option<Self> {
+        let (name, rest) = found.arguments().split_first()?;
+        if let Some(word) = rest.first() {
+            let message = format!("{} is a word too many; {IGNORED}", quoted(&word.text));
+            sink.error(word.span, message)
+                .help("put a name with blanks into double quotes");
+            return None;
+        }
+        Some(Self(name.text.as_str().into()))
+    }
+
+    fn show(&self, head: &Head, page: &mut Page) {
+        page.line(&[head.word, &self.0]);
+    }
+}
+
+plain_fields!(SnmpName);
+
 /// `rows` sorted by word, for blocks that share some of their words with others.
 const fn sorted<B: 'static, const N: usize>(rows: &[Row<B>]) -> [Row<B>; N] {
     let mut all = [rows[0]; N];
@@ -207,7 +231,10 @@ fn known_word<T: Copy>(
     let near = other_case
         .copied()
         .or_else(|| super::keywords::nearest_of(all.into_iter(), &word.text));
-    let report = sink.error(word.span, message).help(help);
+    let report = sink
+        .error(word.span, message)
+        .code(Code::BadChoice)
+        .help(help);
     if let Some(near) = near {
         report.suggest(near);
     }
@@ -228,6 +255,21 @@ fn quiet_error<'s>(
     sink: &'s mut Sink,
 ) -> &'s mut super::diag::Diagnostic {
     sink.report(Severity::Error, Class::Ok, word.span, message)
+}
+
+/// A word without its value, where the original says nothing; true if it is.
+fn quietly_missing(head: &Head, found: &Statement, sink: &mut Sink) -> bool {
+    let missing = found.arguments().is_empty();
+    if let Some(word) = found.words.first().filter(|_| missing) {
+        let message = format!(
+            "`{}` needs a value, and none follows it; {IGNORED}",
+            head.word
+        );
+        quiet_error(word, message, sink)
+            .code(Code::MissingValue)
+            .help(format!("write {} {}", head.word, head.kind.synopsis()));
+    }
+    missing
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Where the original puts something right with a message, that is a finding here, and the named
 //! functions of [`super::inherit`] give what is then used.
 
+use super::super::code::Code;
 use std::net::IpAddr;
 
 use super::super::Config;
@@ -64,6 +65,7 @@ fn sorry_family(server: &mut VirtualServer, sink: &mut Sink) {
             sorry.address
         );
         sink.error(sorry.span, message)
+            .code(Code::MixedFamilies)
             .help("only one that is reached by TUN may be of another family");
         server.sorry = None;
     }
@@ -79,6 +81,7 @@ fn has_real_servers(server: &VirtualServer, found: &Statement, sink: &mut Sink) 
             server.span,
             "this virtual server has no real servers; it is left out",
         )
+        .code(Code::EmptyService)
         .help("write `real_server ADDRESS PORT {` and its lines in it");
     }
     false
@@ -96,6 +99,7 @@ fn protocol(server: &VirtualServer, found: &Statement, sink: &mut Sink) {
 fn no_protocol(span: Span, sink: &mut Sink) {
     let message = "a service that is a mark has no protocol; this line is ignored";
     sink.error(span, message)
+        .code(Code::UnusedWord)
         .help("remove the line: what is marked decides");
 }
 
@@ -107,6 +111,7 @@ fn assume_udp(found: &Statement, span: Span, sink: &mut Sink) {
 
 fn missing_protocol(span: Span, sink: &mut Sink) {
     sink.error(span, "this virtual server has no `protocol`; UDP is used")
+        .code(Code::ImpliedSetting)
         .help("write `protocol TCP`, UDP or SCTP in it");
 }
 
@@ -118,6 +123,7 @@ fn what_is_not_said(server: &VirtualServer, found: &Statement, sink: &mut Sink) 
             server.span,
             "this virtual server has no `lb_algo`; wlc is used",
         )
+        .code(Code::ImpliedSetting)
         .help("write `lb_algo wlc` in it");
     }
     if server.forwarding.is_none() && missing(["lb_kind", "lvs_method"]) {
@@ -125,6 +131,7 @@ fn what_is_not_said(server: &VirtualServer, found: &Statement, sink: &mut Sink) 
             server.span,
             "this virtual server has no `lb_kind`; NAT is used",
         )
+        .code(Code::ImpliedSetting)
         .help("write `lb_kind NAT`, DR or TUN in it");
     }
 }
@@ -135,6 +142,7 @@ fn port_needs_persistence(server: &VirtualServer, all_ports: bool, sink: &mut Si
     if all_ports && !written {
         let message = "a service without port needs persistence; 360 s are used";
         sink.error(server.span, message)
+            .code(Code::ImpliedSetting)
             .help("write the port, or `persistence_timeout SECONDS` in the block");
     }
 }
@@ -150,6 +158,7 @@ fn one_packet(server: &mut VirtualServer, found: &Statement, sink: &mut Sink) {
     {
         let message = "`ops` is for UDP only; the line is ignored";
         sink.error(place_of(found, "ops"), message)
+            .code(Code::UnusedWord)
             .help("remove it, or write `protocol UDP`");
         server.one_packet = false;
     }
@@ -184,6 +193,7 @@ fn duplicates(server: &mut VirtualServer, found: &Statement, sink: &mut Sink) {
             "the real server {address} {port} stands in this block already; the second one is removed"
         );
         sink.error(place_of_real(found, address, port), message)
+            .code(Code::ServerTwice)
             .help("remove it, or give it another port");
     }
     let mut at = 0;
@@ -233,6 +243,7 @@ fn ports(server: &mut VirtualServer, found: &Statement, sink: &mut Sink) {
                 real.port
             );
             sink.error(place_of_real(found, real.address, real.port), message)
+                .code(Code::UnusedWord)
                 .help("remove it, or use NAT");
         }
     }
@@ -246,6 +257,7 @@ fn ports(server: &mut VirtualServer, found: &Statement, sink: &mut Sink) {
             sorry.port
         );
         sink.error(sorry.span, message)
+            .code(Code::UnusedWord)
             .help("remove it, or use NAT");
     }
 }
@@ -264,6 +276,7 @@ fn quorum(server: &VirtualServer, found: &Statement, sink: &mut Sink) {
             server.span
         };
         sink.error(at, message)
+            .code(Code::QuorumOutOfReach)
             .help("write a smaller `quorum` or larger weights");
         return;
     }
@@ -275,6 +288,7 @@ fn quorum(server: &VirtualServer, found: &Statement, sink: &mut Sink) {
             written.saturating_sub(1)
         );
         sink.error(place_of(found, "hysteresis"), message)
+            .code(Code::QuorumOutOfReach)
             .help("write a smaller `hysteresis` or a larger `quorum`");
     }
 }
@@ -294,6 +308,7 @@ fn sorry_is_real(server: &VirtualServer, sink: &mut Sink) {
             sorry.address
         );
         sink.note(sorry.span, message)
+            .code(Code::ServerTwice)
             .help("let another server say sorry");
     }
 }
@@ -322,43 +337,92 @@ fn group_of(config: &Config, server: &VirtualServer, sink: &mut Sink) {
             quoted(name)
         );
         sink.report(Severity::Error, Class::Ok, server.span, message)
+            .code(Code::UnknownName)
             .help("define the group, or correct its name");
         return;
     };
-    let addresses = group.entries.iter().filter_map(|entry| match entry {
-        GroupEntry::Addresses(it) => Some(it),
-        GroupEntry::Fwmark { .. } => None,
-    });
-    let all_ports = addresses.clone().any(|it| it.port == 0);
-    port_needs_persistence(server, all_ports, sink);
-    if addresses.count() == 0 {
-        mark_only(server, group, sink);
-    } else if server.protocol.is_none() {
-        missing_protocol(server.span, sink);
+    let members = Members::of(group, server.service_family());
+    port_needs_persistence(server, members.all_ports, sink);
+    if members.ports.is_empty() && !members.marks {
+        let message = format!(
+            "the group {} has no member of the family of the real servers, {}",
+            quoted(name),
+            server.service_family()
+        );
+        sink.note(server.span, message)
+            .help("give the group addresses of that family, or use TUN");
+    }
+    match server.protocol {
+        Some(_) if members.marks_only => no_protocol(server.span, sink),
+        None if !members.ports.is_empty() => missing_protocol(server.span, sink),
+        _ => {}
+    }
+    group_ports(server, &members, sink);
+}
+
+/// What a group means to a service of one family.
+struct Members {
+    /// Ports of its addresses.
+    ports: Vec<u16>,
+    /// One of them has none.
+    all_ports: bool,
+    /// It has a mark of the family.
+    marks: bool,
+    /// And nothing else at all.
+    marks_only: bool,
+}
+
+impl Members {
+    fn of(group: &VirtualServerGroup, family: Family) -> Self {
+        let mut members = Self {
+            ports: Vec::new(),
+            all_ports: false,
+            marks: false,
+            marks_only: true,
+        };
+        for entry in &group.entries {
+            let (of, port) = match entry {
+                GroupEntry::Addresses(it) => (Family::of(it.first), Some(it.port)),
+                GroupEntry::Fwmark { family: None, .. } => (family, None),
+                GroupEntry::Fwmark {
+                    family: Some(IpFamily::Inet),
+                    ..
+                } => (Family::V4, None),
+                GroupEntry::Fwmark {
+                    family: Some(IpFamily::Inet6),
+                    ..
+                } => (Family::V6, None),
+            };
+            members.marks_only &= port.is_none() && of == family;
+            if of == family {
+                members.marks |= port.is_none();
+                members.all_ports |= port == Some(0);
+                members.ports.extend(port);
+            }
+        }
+        members
     }
 }
 
-/// A group of marks is like a mark.
-fn mark_only(server: &VirtualServer, group: &VirtualServerGroup, sink: &mut Sink) {
-    let is_v6 = |entry: &GroupEntry| {
-        matches!(
-            entry,
-            GroupEntry::Fwmark {
-                family: Some(IpFamily::Inet6),
-                ..
-            }
-        )
-    };
-    if server.protocol.is_some() && !group.entries.iter().any(is_v6) {
-        no_protocol(server.span, sink);
-    }
-    let is_wrong = |served: Served<'_>| {
-        served.real.port != 0 && !matches!(served.forwarding(), Forwarding::Nat)
-    };
-    if server.served().any(is_wrong) {
-        let message = "the ports of the real servers do not count: a mark has none, and only NAT changes ports";
+/// As [`ports`], for each member of a group.
+fn group_ports(server: &VirtualServer, members: &Members, sink: &mut Sink) {
+    let not_nat = |served: &Served<'_>| !matches!(served.forwarding(), Forwarding::Nat);
+    let ports = server.served().filter(not_nat).map(|it| it.real.port);
+    let written: Vec<u16> = ports.filter(|port| *port != 0).collect();
+    if members.marks && !written.is_empty() {
+        let message = "the ports of the real servers do not count for the marks of the group: only NAT changes ports";
         sink.error(server.span, message)
+            .code(Code::UnusedWord)
             .help("write the real servers without ports");
+        return;
+    }
+    let differs = |port: &&u16| members.ports.iter().any(|it| it != *port);
+    if let Some(port) = written.iter().find(differs) {
+        let message = format!(
+            "the port {port} of a real server is not that of each address of the group: only NAT changes ports"
+        );
+        sink.error(server.span, message)
+            .help("write the real servers without ports, or use NAT");
     }
 }
 
@@ -370,6 +434,7 @@ fn tracked(config: &Config, checker: &Checker, sink: &mut Sink) {
             quoted(&name.value)
         );
         sink.error(name.span, message)
+            .code(Code::UnknownName)
             .help("define it, or correct the name");
     };
     if let Checker::File(it) = checker
@@ -393,6 +458,7 @@ fn unused_groups(config: &Config, sink: &mut Sink) {
                 quoted(&group.name.value)
             );
             sink.note(group.span(), message)
+                .code(Code::UnusedWord)
                 .help("write `virtual_server group NAME {`, or remove the group");
         }
     }

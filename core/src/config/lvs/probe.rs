@@ -1,5 +1,6 @@
 //! The words that all checkers share: where to connect, and how often.
 
+use super::super::code::Code;
 use std::net::IpAddr;
 
 use super::super::block::Statement;
@@ -149,6 +150,7 @@ impl Probe {
                 "`bindto {bindto}` is not of the family of what is checked, {family}; it is ignored"
             );
             sink.error(place_of(found, "bindto"), message)
+                .code(Code::MixedFamilies)
                 .help("give both addresses of one family");
             self.ends.bindto = None;
         }
@@ -160,6 +162,7 @@ impl Probe {
                 "the kernel does not bind to the link-local address {bindto} without `bind_if`"
             );
             sink.note(place_of(found, "bindto"), message)
+                .code(Code::MissingValue)
                 .help("write `bind_if INTERFACE` beside it");
         }
         let target = self.ends.connect_ip.unwrap_or(server);
@@ -167,6 +170,7 @@ impl Probe {
             let message =
                 format!("the link-local address {target} needs `bind_if`; the check is left out");
             sink.error(place_of(found, "connect_ip"), message)
+                .code(Code::MissingValue)
                 .help("write `bind_if INTERFACE` in the block");
             return false;
         }

@@ -1,5 +1,6 @@
 //! `real_server`: one server behind a virtual one.
 
+use super::super::code::Code;
 use std::net::IpAddr;
 
 use super::super::block::Statement;
@@ -8,11 +9,11 @@ use super::super::lexer::Word;
 use super::super::page::Page;
 use super::super::row::{Head, Kind, Row, Rows};
 use super::super::units::{self, Garbage};
-use super::checkers::{Checkers, read_checker, show_checkers};
+use super::checkers::{Checker, Checkers, read_checker, show_checkers};
 use super::forward::{self, Forwarding};
 use super::probe::{ANY_TIME, CONNECT_TIME, SOME_TIME};
 use super::script::Script;
-use super::{Blank, Rare, sorted_rows};
+use super::{Blank, Rare, SnmpName, sorted_rows};
 use crate::time::Duration;
 
 /// `real_server`.
@@ -62,7 +63,7 @@ pub struct RealServerMore {
     /// `virtualhost`.
     pub virtualhost: Option<Box<str>>,
     /// `snmp_name`.
-    pub snmp_name: Option<Box<str>>,
+    pub snmp_name: Option<SnmpName>,
 }
 
 impl Blank for RealServerMore {
@@ -146,8 +147,24 @@ impl Rows for RealServer {
 }
 
 fn read_check(block: &mut RealServer, head: &Head, found: &Statement, sink: &mut Sink) {
-    let checker = read_checker(block.address, head, found, sink);
-    block.checkers.extend(checker);
+    let Some(checker) = read_checker(block.address, head, found, sink) else {
+        return;
+    };
+    if let Checker::Bfd(new) = &checker
+        && let Some(name) = &new.name
+        && block
+            .checkers
+            .iter()
+            .any(|known| known.follows(&name.value))
+    {
+        let message = format!(
+            "this server follows the session {} already; the check is left out",
+            quoted(&name.value)
+        );
+        sink.error(name.span, message).help("remove one of the two");
+        return;
+    }
+    block.checkers.push(checker);
 }
 
 /// The first of their rows writes all of them, in their order.
@@ -179,7 +196,7 @@ pub(super) fn service(words: &[Word], outcome: &str, sink: &mut Sink) -> Option<
     let bare = text.find(['/', '-']).map_or(text, |at| &text[..at]);
     let Ok(parsed) = bare.parse() else {
         let message = format!("{} is not an IPv4 or IPv6 address; {outcome}", quoted(text));
-        let report = sink.error(address.span, message);
+        let report = sink.error(address.span, message).code(Code::BadAddress);
         match text.rsplit_once(':') {
             Some((ip, port)) if ip.parse::<IpAddr>().is_ok() => {
                 report.suggest(format!("{ip} {port}"));
@@ -190,7 +207,9 @@ pub(super) fn service(words: &[Word], outcome: &str, sink: &mut Sink) -> Option<
     };
     if bare.len() < text.len() {
         let message = format!("only {bare} counts here");
-        sink.note(address.span, message).suggest(bare);
+        sink.note(address.span, message)
+            .code(Code::SurplusValue)
+            .suggest(bare);
     }
     let Some(port) = words.get(1) else {
         return Some((parsed, 0));
@@ -198,7 +217,7 @@ pub(super) fn service(words: &[Word], outcome: &str, sink: &mut Sink) -> Option<
     let number = units::number(port, 0..=65_535, Garbage::Refuse, outcome, sink)?;
     if let Some(word) = words.get(2) {
         let message = format!("{} and what follows it is ignored", quoted(&word.text));
-        sink.note(word.span, message);
+        sink.note(word.span, message).code(Code::SurplusValue);
     }
     Some((parsed, u16::try_from(number).ok()?))
 }

@@ -1,6 +1,7 @@
 //! How a virtual server chooses a real server: `lb_algo` and its flags.
 
 use super::super::block::Statement;
+use super::super::code::Code;
 use super::super::diag::{Sink, quoted};
 use super::super::page::Page;
 use super::super::row::Head;
@@ -116,6 +117,7 @@ pub(super) fn read_flag(
             "{word} belongs to the schedulers sh and mh, and none of them stands before it; the line is ignored"
         );
         sink.error(found.span(), message)
+            .code(Code::UnusedWord)
             .help("write `lb_algo sh` or `lb_algo mh` above it, or remove the line");
         return;
     }

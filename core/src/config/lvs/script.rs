@@ -1,11 +1,13 @@
 //! Commands that the load balancer runs, and as whom.
 
 use super::super::block::Statement;
+use super::super::code::Code;
 use super::super::command::{Command, words};
 use super::super::diag::{Sink, Spanned, quoted};
 use super::super::page::Page;
 use super::super::row::{Field, Head, plain_fields};
 use super::super::scalar::Scalar;
+use super::quietly_missing;
 
 /// Who a program is run as.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -24,6 +26,7 @@ impl User {
         if let Some(word) = words.next() {
             let message = format!("{} and what follows it is ignored", quoted(&word.value));
             sink.note(word.span, message)
+                .code(Code::SurplusValue)
                 .help("a user and a group may stand here");
         }
         Some(Self {
@@ -86,12 +89,16 @@ impl Scalar for Script {
 pub struct Pattern(pub Box<str>);
 
 impl Scalar for Pattern {
-    fn read(_head: &Head, found: &Statement, sink: &mut Sink) -> Option<Self> {
+    fn read(head: &Head, found: &Statement, sink: &mut Sink) -> Option<Self> {
+        if quietly_missing(head, found, sink) {
+            return None;
+        }
         let mut words = words(found, sink)?.into_iter();
         let text = words.next()?;
         if let Some(word) = words.next() {
             let message = format!("{} and what follows it is ignored", quoted(&word.value));
             sink.note(word.span, message)
+                .code(Code::SurplusValue)
                 .help("put a text with blanks into quotes");
         }
         Some(Self(text.value.into()))
@@ -123,6 +130,7 @@ impl Field for Option<Script> {
             let keyword = quoted(found.keyword());
             let message = format!("a second {keyword}; the line is ignored");
             sink.error(found.span(), message)
+                .code(Code::NameTaken)
                 .help("let one script call the other");
         } else {
             *self = script;

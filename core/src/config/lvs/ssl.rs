@@ -2,6 +2,7 @@
 
 use super::super::Config;
 use super::super::block::Statement;
+use super::super::code::Code;
 use super::super::diag::{Sink, quoted};
 use super::super::page::Page;
 use super::super::row::{Field, Head, Kind, Row, Rows, read_lines, rows};
@@ -48,6 +49,7 @@ impl Field for Once {
         if let Some(extra) = found.arguments().get(1) {
             let message = "what stands behind the value on this line is ignored";
             sink.note(extra.span, message)
+                .code(Code::SurplusValue)
                 .help("put a value with blanks into double quotes");
         }
         self.0 = found
@@ -69,6 +71,7 @@ fn second(found: &Statement, sink: &mut Sink) {
         quoted(found.keyword())
     );
     sink.error(found.span(), message)
+        .code(Code::NameTaken)
         .help("remove one of the two");
 }
 

@@ -1,5 +1,6 @@
 //! `UDP_CHECK`: what is sent, and what must come back.
 
+use super::super::code::Code;
 use std::net::IpAddr;
 
 use super::super::block::Statement;
@@ -53,6 +54,7 @@ impl Check for UdpCheck {
                 "no reply has at least {min} octets and at most {max}: this check always fails"
             );
             sink.error(place_of(found, "min_reply_length"), message)
+                .code(Code::BadNumber)
                 .help("write a larger `max_reply_length`");
         }
         self.probe.end(server, found, sink)
@@ -98,6 +100,7 @@ fn hex(found: &Statement, wildcards: bool, sink: &mut Sink) -> Option<(Vec<u8>, 
                     };
                     let message = format!("{shown} does not consist of {what}; {IGNORED}");
                     sink.error(word.span, message)
+                        .code(Code::BadValue)
                         .help("write two digits for each octet, as `00ff 1a`");
                     return None;
                 };

@@ -1,5 +1,6 @@
 //! `virtual_server`: a service, and the servers that it is spread over.
 
+use super::super::code::Code;
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::super::Config;
@@ -16,7 +17,7 @@ use super::probe::{ANY_TIME, CONNECT_TIME, SOME_TIME};
 use super::real::{RealServer, service};
 use super::scheduler::{Scheduling, read_flag, read_scheduler, show_flag, show_scheduler};
 use super::script::Script;
-use super::{passes, show_one, text_of, word_of};
+use super::{SnmpName, passes, show_one, text_of, word_of};
 use crate::ids::Family;
 use crate::time::Duration;
 
@@ -101,7 +102,7 @@ pub struct Tuning {
     /// `virtualhost`.
     pub virtualhost: Option<Box<str>>,
     /// `snmp_name`.
-    pub snmp_name: Option<Box<str>>,
+    pub snmp_name: Option<SnmpName>,
 }
 
 /// What is served while there is no quorum.
@@ -335,6 +336,7 @@ fn read_family(block: &mut VirtualServer, _head: &Head, found: &Statement, sink:
     if let Some(known) = block.family.filter(|known| *known != family) {
         let message = format!("the lines above make this a service of {known}; {IGNORED}");
         sink.error(found.span(), message)
+            .code(Code::MixedFamilies)
             .help("remove the line, or the addresses of the other family");
         return;
     }
@@ -413,7 +415,7 @@ fn mask(word: &super::super::lexer::Word, sink: &mut Sink) -> Option<Ipv4Addr> {
     let number = text.parse::<u32>().ok().map(Ipv4Addr::from_bits);
     let Some(mask) = text.parse::<Ipv4Addr>().ok().or(number) else {
         let message = format!("{} is no IPv4 netmask; {IGNORED}", quoted(text));
-        let report = sink.error(word.span, message);
+        let report = sink.error(word.span, message).code(Code::BadAddress);
         match meant {
             Some(meant) => report.suggest(meant.to_string()),
             None => report.help("write a netmask, as 255.255.255.0"),
@@ -422,7 +424,7 @@ fn mask(word: &super::super::lexer::Word, sink: &mut Sink) -> Option<Ipv4Addr> {
     };
     if mask.to_bits().count_zeros() != mask.to_bits().trailing_zeros() || mask.is_unspecified() {
         let message = format!("the netmask {mask} does not consist of ones followed by zeros");
-        let report = sink.note(word.span, message);
+        let report = sink.note(word.span, message).code(Code::BadAddress);
         if let Some(meant) = meant {
             report.suggest(meant.to_string());
         }
@@ -489,6 +491,7 @@ fn read_real(block: &mut VirtualServer, head: &Head, found: &Statement, sink: &m
             let message = format!("{address} is {family}, but the service is {known}; {SKIPPED}");
             let at = found.arguments().first().map_or(found.span(), |it| it.span);
             sink.error(at, message)
+                .code(Code::MixedFamilies)
                 .help("only servers that are reached by TUN may be of another family");
         }
         _ => {
@@ -563,6 +566,7 @@ fn sorry_of<'b>(
         let keyword = quoted(found.keyword());
         let message = format!("{keyword} stands before any `sorry_server`; {IGNORED}");
         sink.error(found.span(), message)
+            .code(Code::UnusedWord)
             .help("write it below the `sorry_server` that it is about");
     }
     block.sorry.as_mut()

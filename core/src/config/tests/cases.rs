@@ -567,7 +567,7 @@ const STRICT: &[Case] = &[
     ),
     (
         Bare("version 2\naccept\nstrict_mode\nvirtual_ipaddress {\nfe80::1\n}"),
-        &["4:1 error version 3 only"],
+        &["4:9 error version 3 only"],
         5,
     ),
     (
@@ -655,7 +655,7 @@ const NOT_BUILT: &[Case] = &[
     (With("unicast_peer {\n10.0.0.3 min_ttl 3\n}"), &[], 0),
     (
         Bare("version 2\nvirtual_ipaddress {\nfe80::1\n}"),
-        &["4:1 refused version 2 with IPv6"],
+        &["4:9 refused version 2 with IPv6"],
         5,
     ),
     (

@@ -317,3 +317,47 @@ fn what_grows_without_end_is_stopped() {
             .any(|it| it.message.contains("nothing more is put in"))
     );
 }
+
+/// Only that it ends, says something of its own, and goes on behind it.
+#[test]
+fn hostile_texts_are_survived() {
+    let long = format!("a {}\nuse_pid_dir x\n", "b".repeat(10 << 20));
+    let (_, found) = parse("f", &long);
+    assert!(
+        found[0].message.contains("are ignored") && found.len() == 2,
+        "{found:?}"
+    );
+    let (_, found) = parse("f", &"{".repeat(100_000));
+    assert!(found.len() <= limits::DIAGNOSTICS + 20);
+    let (_, found) = parse("f", &"a {\n".repeat(100_000));
+    assert!(
+        found.iter().any(|it| it.message.contains("deep")),
+        "{:?}",
+        found.first()
+    );
+    let (_, found) = parse("f", &"}\n".repeat(100_000));
+    assert!(found.len() <= limits::DIAGNOSTICS + 20);
+    let wide = format!("global_defs {{\n{}}}\n", "a b c d e f g h\n".repeat(40_000));
+    let (_, found) = parse("f", &wide);
+    assert_eq!(start_exit_code(&found), Some(2));
+    assert!(
+        found.iter().any(|it| it.message.contains("words")),
+        "too wide a block"
+    );
+    let (_, found) = parse("f", "use_pid_dir\0\n\0\0\nx\0y\n");
+    assert_eq!(found.len(), 3, "{found:?}");
+}
+
+#[test]
+fn a_file_may_end_anywhere() {
+    let text = "$A=vrrp_instance ${N} {\\\n\u{e9} 1 \\\n}\n~SEQ(N,1,2) $A\n@me include \"inc{1,2}\" # x\n\
+                a \"b c\" { d } ${_RANDOM 1 2} ~LST({a,b},{1,2}) 'x' \\#\ninclude self\n";
+    for end in 0..=text.len() {
+        if text.is_char_boundary(end) {
+            let mut bundle = bundle(&text[..end]);
+            let first = statements("/d/main", &mut bundle);
+            assert_eq!(first, statements("/d/main", &mut bundle), "{end}");
+            _ = parse_sources("/d/main", &mut bundle);
+        }
+    }
+}

@@ -21,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::catalogue::{self, BlockEntry};
 use super::super::dump;
+use super::super::source::Bundle;
 use super::*;
 
 const FILES: &[(&str, &str)] = &[
@@ -222,15 +223,22 @@ fn wrong(text: &str) -> Vec<String> {
 }
 
 fn at_least(least: Severity, text: &str) -> Vec<String> {
-    let (_, found) = parse("f", text);
+    let (_, found) = read_with_files(text);
     let harmless = [Code::NotBuilt, Code::Renamed, Code::Deprecated];
     let wrong = found.iter().filter(|it| it.severity >= least);
     let wrong = wrong.filter(|it| !harmless.contains(&it.code));
     wrong.map(|it| it.message.clone()).collect()
 }
 
+/// Reads a text that may include a file.
+fn read_with_files(text: &str) -> (Config, Vec<Diagnostic>) {
+    let mut bundle = Bundle::single("f", text).with("/included", "use_pid_dir\n");
+    bundle.environment.insert("HOME".into(), Some("/".into()));
+    parse_sources("f", &mut bundle)
+}
+
 fn dumped(text: &str) -> String {
-    dump(&parse("f", text).0, false)
+    dump(&read_with_files(text).0, false)
 }
 
 /// The words of a text with one blank between them, so that one may be found in another.
@@ -240,7 +248,7 @@ fn flat(text: &str) -> String {
 }
 
 fn holds(text: &str, part: &str) -> bool {
-    flat(text).contains(&flat(part))
+    part.is_empty() || flat(text).contains(&flat(part))
 }
 
 /// What keeps `text` from being read without a finding and from being the same after a dump.
