@@ -453,7 +453,7 @@ fn say_standing(standing: Standing, word: &Word, sink: &mut Sink) {
 /// The options of an address for the catalogue.
 pub(super) fn heads() -> Vec<Head> {
     let mut heads = options::heads::<Draft>();
-    heads.retain(|head| !matches!(head.word, "track_group" | "use_vmac"));
+    heads.retain(|head| head.word != "track_group");
     heads
 }
 

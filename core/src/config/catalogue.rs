@@ -111,6 +111,22 @@ pub fn line_words() -> &'static [BlockEntry] {
             heads: || vec![Linkbeat::HEAD],
         },
         BlockEntry {
+            path: "vrrp_instance/virtual_ipaddress",
+            heads: || vec![static_lines::address_head()],
+        },
+        BlockEntry {
+            path: "vrrp_instance/virtual_ipaddress_excluded",
+            heads: || vec![static_lines::address_head()],
+        },
+        BlockEntry {
+            path: "vrrp_instance/virtual_routes",
+            heads: || vec![static_lines::route_head()],
+        },
+        BlockEntry {
+            path: "vrrp_instance/virtual_rules",
+            heads: || vec![static_lines::rule_head()],
+        },
+        BlockEntry {
             path: "vrrp_instance/track_bfd",
             heads: || Tracked::heads("track_bfd"),
         },

@@ -14,10 +14,18 @@ pub(super) fn begins_top_block(word: &str) -> bool {
 }
 
 /// The one of `candidates` that `word` was probably meant to be: at most a third of it is wrong.
-pub(super) fn nearest_of<'c>(
-    candidates: impl Iterator<Item = &'c str>,
+pub(super) fn nearest_of(
+    candidates: impl Iterator<Item = &'static str>,
     word: &str,
-) -> Option<&'c str> {
+) -> Option<&'static str> {
+    nearest(candidates, word)
+}
+
+/// The same with names that the file gives.
+pub(super) fn nearest<'n>(
+    candidates: impl Iterator<Item = &'n str>,
+    word: &str,
+) -> Option<&'n str> {
     /// Longer words are nobody's misprint, and would take long to compare.
     const LONGEST: usize = 40;
     if word.len() > LONGEST {

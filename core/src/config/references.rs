@@ -86,7 +86,7 @@ fn unknown(
     }
     let shown = quoted(&name.value);
     let message = format!("there is no {keyword} {shown}; {outcome}");
-    let near = keywords::nearest_of(known.iter().copied(), &name.value).map(str::to_owned);
+    let near = keywords::nearest(known.iter().copied(), &name.value).map(str::to_owned);
     let found = sink.error(name.span, message).code(Code::UnknownName);
     if let Some(near) = near {
         found.help(format!("did you mean `{near}`?")).suggest(near);

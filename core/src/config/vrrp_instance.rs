@@ -137,6 +137,12 @@ pub struct Transport {
 }
 
 impl Transport {
+    /// Where the source of adverts stands.
+    pub(super) fn source_place(&self) -> Option<Span> {
+        let written = self.unicast_src.as_ref().or(self.mcast_src.as_ref());
+        written.map(|written| written.span)
+    }
+
     /// The source of adverts, whichever word says it.
     pub fn source(&self) -> Option<IpAddr> {
         let written = self.unicast_src.as_ref().or(self.mcast_src.as_ref());
