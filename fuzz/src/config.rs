@@ -7,7 +7,7 @@ use relevo_core::config::bound::{Auth, Bound, Destination, InstanceConfig};
 use relevo_core::config::fuzzing::{Piece, keywords, pieces, statements};
 use relevo_core::config::source::Bundle;
 use relevo_core::config::{
-    Diagnostic, EXIT_CONFIG, HostFacts, InterfaceFact, bind, check_exit_code, load, parse,
+    Diagnostic, EXIT_CONFIG, HostFacts, InterfaceFact, Span, bind, check_exit_code, load, parse,
     parse_sources, start_exit_code,
 };
 use relevo_core::ids::{Family, Version};

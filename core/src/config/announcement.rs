@@ -3,6 +3,7 @@
 
 use super::block::Statement;
 use super::bound::{GarpConfig, GarpGroup};
+use super::code::Code;
 use super::diag::{Sink, Span, Spanned, quoted};
 use super::global::{DELAY_MAX, IGNORED};
 use super::page::Page;
@@ -211,7 +212,8 @@ impl Begin for AnnouncementGroup {
             return true;
         };
         let message = format!("this `garp_group` has no {what} and is left out");
-        sink.error(found.span(), message);
+        sink.error(found.span(), message)
+            .code(Code::IncompleteBlock);
         false
     }
 }
@@ -253,7 +255,7 @@ fn belongs(name: &Spanned<String>, sink: &mut Sink) -> bool {
     let shown = quoted(&name.value);
     if name.value.len() > limits::INTERFACE_NAME {
         let message = format!("{shown} is too long for the name of an interface; it is ignored");
-        sink.error(name.span, message);
+        sink.error(name.span, message).code(Code::LongName);
         return false;
     }
     if sink
@@ -263,6 +265,7 @@ fn belongs(name: &Spanned<String>, sink: &mut Sink) -> bool {
         let message =
             format!("the interface {shown} is in a `garp_group` already; it is ignored here");
         sink.error(name.span, message)
+            .code(Code::NameTaken)
             .help("name each interface in one group only");
         return false;
     }

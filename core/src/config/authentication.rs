@@ -1,6 +1,7 @@
 //! `authentication` and `auth_hmac`: how an instance proves where its adverts come from.
 
 use super::block::Statement;
+use super::code::Code;
 use super::diag::{Sink, Span, Spanned, quoted};
 use super::global::IGNORED;
 use super::page::Page;
@@ -71,6 +72,7 @@ impl Scalar for AuthKind {
                 let message =
                     "keepalived does not know `auth_type NONE`; no authentication is used";
                 sink.error(word.span, message)
+                    .code(Code::BadChoice)
                     .help("remove the block `authentication`");
                 None
             }
@@ -78,7 +80,10 @@ impl Scalar for AuthKind {
                 let shown = quoted(other);
                 let message = format!("{shown} is not a kind of authentication; {IGNORED}");
                 let upper = other.to_uppercase();
-                let report = sink.error(word.span, message).help("write PASS");
+                let report = sink
+                    .error(word.span, message)
+                    .code(Code::BadChoice)
+                    .help("write PASS");
                 if upper == "PASS" {
                     report.suggest(upper);
                 }
@@ -111,6 +116,7 @@ impl Scalar for Password {
                 limits::PASSWORD
             );
             sink.error(word.span, message)
+                .code(Code::LongPassword)
                 .help("cut it to eight, which also fits every other router");
         }
         let mut password = [0; limits::PASSWORD];
@@ -185,6 +191,7 @@ impl AuthHmac {
         let Some(active) = &self.active_key else {
             let message = "`auth_hmac` has no `active_key` and is left out";
             sink.error(self.span, message)
+                .code(Code::IncompleteBlock)
                 .help("write `active_key ID`, the number of one of its keys");
             return;
         };
@@ -194,6 +201,7 @@ impl AuthHmac {
                 active.value
             );
             sink.error(active.span, message)
+                .code(Code::UnknownName)
                 .help("add the key, or name one that is there");
         }
     }
@@ -228,6 +236,7 @@ impl Scalar for HmacKey {
             // A part of a key must not get into a log.
             let message = format!("a key has 32 to 64 octets; {IGNORED}");
             sink.error(key.span, message)
+                .code(Code::BadValue)
                 .help("write 32 to 64 characters, or hex: and 64 to 128 digits");
             return None;
         }

@@ -1,5 +1,6 @@
 //! `bfd_instance`.
 
+use super::code::Code;
 use std::net::IpAddr;
 
 use super::block::Statement;
@@ -130,7 +131,7 @@ impl Begin for BfdInstance {
                 "{} and the neighbour {addr} are not of the same family; the block is left out",
                 source.value
             );
-            sink.error(source.span, message);
+            sink.error(source.span, message).code(Code::MixedFamilies);
             return false;
         }
         let key = addr.to_string();
@@ -139,7 +140,7 @@ impl Begin for BfdInstance {
             let message = format!(
                 "{addr} is the neighbour of a session already on line {line}; the block is left out"
             );
-            sink.error(neighbor.span, message);
+            sink.error(neighbor.span, message).code(Code::NameTaken);
             return false;
         }
         self.limit_hops(addr, sink);
@@ -158,6 +159,7 @@ impl BfdInstance {
         let name = quoted(&self.name);
         let message = format!("the bfd_instance {name} has no `neighbor_ip` and is left out");
         sink.error(self.span, message)
+            .code(Code::IncompleteBlock)
             .help("write `neighbor_ip ADDRESS` in it");
     }
 
@@ -172,7 +174,9 @@ impl BfdInstance {
                 "`max_hops` {} is more than the TTL {ttl}; {ttl} is used",
                 hops.value
             );
-            sink.error(hops.span, message).suggest(ttl.to_string());
+            sink.error(hops.span, message)
+                .code(Code::BadNumber)
+                .suggest(ttl.to_string());
             hops.value = i16::from(ttl);
         }
     }

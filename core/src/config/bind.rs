@@ -3,6 +3,7 @@
 //! Each pass looks at one matter and is named after it. The order of the passes is that of
 //! keepalived, because later ones look at what earlier ones have corrected.
 
+use super::code::Code;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -224,6 +225,7 @@ impl Pass<'_> {
             );
             self.sink
                 .fatal(self.instance.span, message)
+                .code(Code::MissingVrid)
                 .help("add `virtual_router_id N`, 1 to 255, the same on all its routers");
         }
         vrid
@@ -243,12 +245,16 @@ impl Pass<'_> {
                 );
                 self.sink
                     .fatal(interface.span, message)
+                    .code(Code::LoopbackInterface)
                     .help("name the interface that the other routers are on");
                 None
             }
             None if !self.global.dynamic_interfaces => {
                 let message = format!("this host has no interface {}", quoted(name));
-                let found = self.sink.fatal(interface.span, message);
+                let found = self
+                    .sink
+                    .fatal(interface.span, message)
+                    .code(Code::NoSuchInterface);
                 found.help(
                     "correct the name, or write `dynamic_interfaces` in `global_defs` if the \
                      interface comes later",
@@ -269,6 +275,7 @@ impl Pass<'_> {
         let message = format!("the instance {} has no `interface`", quoted(&instance.name));
         self.sink
             .fatal(instance.span, message)
+            .code(Code::MissingInterface)
             .help("add `interface NAME`");
     }
 
@@ -287,6 +294,7 @@ impl Pass<'_> {
             // would make two masters beside it.
             self.sink
                 .refuse(written.span, "VRRP version 2 with IPv6 addresses")
+                .code(Code::VersionFamily)
                 .help("remove `version`: IPv6 uses version 3, which all routers of it must do");
         }
         written.value
@@ -324,6 +332,7 @@ impl Pass<'_> {
                 let message = "a password without `auth_type PASS` is not used";
                 self.sink
                     .note(password.span, message)
+                    .code(Code::UnusedPassword)
                     .help("add `auth_type PASS`, or remove the password");
             }
             return Auth::None;
@@ -332,6 +341,7 @@ impl Pass<'_> {
             let message = "version 3 has no authentication; the block is ignored";
             self.sink
                 .error(span, message)
+                .code(Code::AuthVersion)
                 .help("remove the block `authentication`");
             return Auth::None;
         }
@@ -341,7 +351,10 @@ impl Pass<'_> {
             }
             _ => {
                 let message = "there is no password; authentication is left out";
-                self.sink.error(span, message).help("add `auth_pass`");
+                self.sink
+                    .error(span, message)
+                    .code(Code::MissingPassword)
+                    .help("add `auth_pass`");
                 Auth::None
             }
         }
@@ -354,6 +367,7 @@ impl Pass<'_> {
                 let message = "adverts go to the unicast peers; this group is not used";
                 self.sink
                     .error(group.span, message)
+                    .code(Code::UnusedWord)
                     .help("remove `mcast_dst_ip` or `unicast_peer`");
             }
             let peers = transport.peers.0.iter().map(|peer| peer.value.addr);
@@ -364,6 +378,7 @@ impl Pass<'_> {
                            to the multicast group";
             self.sink
                 .report(Severity::Deprecated, Class::Deprecated, span, message)
+                .code(Code::UnicastWithoutPeers)
                 .help("add the peers, or remove the unicast words");
         }
         Destination::Multicast(match (&transport.mcast_dst, family) {
@@ -392,6 +407,7 @@ impl Pass<'_> {
         );
         self.sink
             .error(span, message)
+            .code(Code::NoMulticast)
             .help("list the other routers in `unicast_peer`");
         None
     }
@@ -402,7 +418,7 @@ impl Pass<'_> {
         };
         if self.instance.transport.peers.0.is_empty() {
             let message = "`unicast_ttl` without a `unicast_peer` is not used: the TTL is 255";
-            self.sink.error(ttl.span, message);
+            self.sink.error(ttl.span, message).code(Code::UnusedWord);
             return 255;
         }
         ttl.value
@@ -427,14 +443,19 @@ impl Pass<'_> {
                 written.value,
                 version.number()
             );
-            self.sink.error(written.span, message);
+            self.sink
+                .error(written.span, message)
+                .code(Code::RoundedTime);
         } else if rounded != micros {
             let message = format!(
                 "version {} counts the interval in {what}; {} s becomes {interval} s",
                 version.number(),
                 written.value
             );
-            let found = self.sink.error(written.span, message);
+            let found = self
+                .sink
+                .error(written.span, message)
+                .code(Code::RoundedTime);
             match version {
                 Version::V2 => found.help("use `version 3` on all routers for shorter intervals"),
                 Version::V3 => found.suggest(interval.to_string()),
@@ -460,6 +481,7 @@ impl Pass<'_> {
                 let message = format!("`nopreempt` does not go with {reason}; it is dropped");
                 self.sink
                     .error(span, message)
+                    .code(Code::MasterNopreempt)
                     .help("write `state BACKUP` and a priority below 255 on both routers");
             }
         }
@@ -477,7 +499,7 @@ impl Pass<'_> {
             return;
         };
         let message = format!("`preempt_delay` does not go with {reason}; it is dropped");
-        self.sink.error(delay.span, message);
+        self.sink.error(delay.span, message).code(Code::UnusedDelay);
     }
 
     /// What the checksum of version 3 covers.
@@ -503,6 +525,7 @@ impl Pass<'_> {
             let message = "`timer_expired_backup` does not go without `nopreempt`; it is dropped";
             self.sink
                 .error(written.span, message)
+                .code(Code::UnusedWord)
                 .help("write `nopreempt` too, or remove it");
         } else {
             config.timer_expired_backup = Some(written.value.0);
@@ -526,7 +549,7 @@ impl Pass<'_> {
             let message = "the first IPv6 address of an instance should be link-local";
             let span = span.unwrap_or(self.instance.span);
             let found = if strict {
-                self.sink.error(span, message)
+                self.sink.error(span, message).code(Code::NotLinkLocal)
             } else {
                 self.sink.note(span, message)
             };
@@ -546,7 +569,7 @@ impl Pass<'_> {
                 None => kept.push(entry.address.clone()),
                 Some(dev) => {
                     let message = format!("this host has no interface {}", quoted(&dev.value));
-                    self.sink.fatal(dev.span, message).help(
+                    self.sink.fatal(dev.span, message).code(Code::NoSuchInterface).help(
                         "correct the name, or write `dynamic_interfaces` in `global_defs` if the \
                          interface comes later",
                     );
@@ -582,6 +605,7 @@ impl Pass<'_> {
         );
         self.sink
             .error(span.unwrap_or(self.instance.span), message)
+            .code(Code::TooManyAddresses)
             .help("move them to `virtual_ipaddress_excluded`, on all routers alike");
     }
 
@@ -595,15 +619,19 @@ impl Pass<'_> {
             );
             self.sink
                 .fatal(instance.span, message)
+                .code(Code::NoAddress)
                 .help("add the address that the routers share");
             return None;
         }
         if instance.no_virtual_ipaddress.is_none() {
             let message = format!("the instance {name} has no address in `virtual_ipaddress`");
-            self.sink.error(instance.span, message).help(
-                "add the address that the routers share, or `no_virtual_ipaddress` if it shall \
+            self.sink
+                .error(instance.span, message)
+                .code(Code::NoAddress)
+                .help(
+                    "add the address that the routers share, or `no_virtual_ipaddress` if it shall \
                  have none",
-            );
+                );
         }
         Some(())
     }

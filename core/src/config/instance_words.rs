@@ -1,5 +1,6 @@
 //! Values of `vrrp_instance` that are not read like others.
 
+use super::code::Code;
 use std::net::IpAddr;
 
 use super::block::Statement;
@@ -40,6 +41,7 @@ impl Field for Wish {
                 if before == Some(InitialState::Master) {
                     let message = "`state MASTER` stands before this; BACKUP is ignored";
                     sink.error(word.span, message)
+                        .code(Code::SurplusValue)
                         .help("write one `state` only");
                     return;
                 }
@@ -50,6 +52,7 @@ impl Field for Wish {
                 let upper = other.to_uppercase();
                 let found = sink
                     .error(word.span, message)
+                    .code(Code::BadChoice)
                     .help("write MASTER or BACKUP");
                 if matches!(upper.as_str(), "MASTER" | "BACKUP") {
                     found.suggest(upper);
@@ -145,6 +148,7 @@ impl Scalar for ChecksumStyle {
                 let shown = quoted(&word.text);
                 let message = format!("{shown} is not a way of `old_unicast_checksum`; {IGNORED}");
                 sink.error(word.span, message)
+                    .code(Code::BadChoice)
                     .help("write `never`, or nothing behind it");
                 None
             }
@@ -202,7 +206,7 @@ impl Line for Peer {
                 "`min_ttl` {min} is more than `max_ttl` {max}: every packet of this peer is \
                  discarded"
             );
-            sink.error(first.span, message);
+            sink.error(first.span, message).code(Code::BadNumber);
         }
         Some(peer)
     }
@@ -232,6 +236,7 @@ impl Peer {
                     quoted(other)
                 );
                 sink.error(name.span, message)
+                    .code(Code::UnknownOption)
                     .help("write each peer on a line of its own");
                 return None;
             }
@@ -239,6 +244,7 @@ impl Peer {
         let Some(value) = value.first() else {
             let message = format!("{} needs a value; it is ignored", quoted(&name.text));
             sink.error(name.span, message)
+                .code(Code::MissingValue)
                 .help("write 0 to 255 behind it");
             return None;
         };

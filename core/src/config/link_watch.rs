@@ -1,6 +1,7 @@
 //! `interface_up_down_delays` and `linkbeat_interfaces`: how the state of links is learnt.
 
 use super::block::Statement;
+use super::code::Code;
 use super::diag::{Sink, Spanned, quoted};
 use super::global::IGNORED;
 use super::page::Page;
@@ -38,6 +39,7 @@ impl Line for LinkDelays {
             None => {
                 let message = format!("{} has no delay; {IGNORED}", quoted(&interface.value));
                 sink.error(interface.span, message)
+                    .code(Code::MissingValue)
                     .help("write `INTERFACE DOWN_DELAY UP_DELAY`");
                 return None;
             }
@@ -113,7 +115,7 @@ impl Line for Linkbeat {
                 None => {
                     let shown = quoted(&word.text);
                     let message = format!("{shown} is no way to ask an interface; it is ignored");
-                    let report = sink.error(word.span, message);
+                    let report = sink.error(word.span, message).code(Code::BadChoice);
                     report
                         .help("write one of MII, ETHTOOL and IOCTL, and each interface on a line");
                     let upper = word.text.to_uppercase();
@@ -144,7 +146,7 @@ fn interface(line: &Statement, sink: &mut Sink) -> Option<Spanned<String>> {
             "{shown} is no name of an interface, which has 1 to {} octets; {IGNORED}",
             limits::INTERFACE_NAME
         );
-        sink.error(word.span, message);
+        sink.error(word.span, message).code(Code::LongName);
         return None;
     }
     Some(Spanned::new(word.text.clone(), word.span))

@@ -4,6 +4,7 @@
 //! the dump ([`Page`]), the manual and the table of the README ([`super::catalogue`]), and the test
 //! that walks all words. A word that has a row therefore has all of them.
 
+use super::code::Code;
 use std::net::IpAddr;
 
 use super::block::Statement;
@@ -569,7 +570,7 @@ pub(super) fn no_name(found: &Statement, sink: &mut Sink) {
             quoted(&word.text),
             quoted(found.keyword())
         );
-        sink.error(word.span, message);
+        sink.error(word.span, message).code(Code::SurplusValue);
     }
 }
 
@@ -591,7 +592,9 @@ pub(super) fn own_name(found: &Statement, sink: &mut Sink) -> Option<Spanned<Str
             "write `{} NAME {{`; a name with blanks needs double quotes",
             found.keyword()
         );
-        sink.error(found.span(), message).help(help);
+        sink.error(found.span(), message)
+            .code(Code::MissingName)
+            .help(help);
         return None;
     };
     unused(found, name, sink)
@@ -610,6 +613,7 @@ fn unused(found: &Statement, name: &Word, sink: &mut Sink) -> Option<Spanned<Str
             "a {keyword} {name_shown} is defined already on line {line}; this block is skipped"
         );
         sink.report(Severity::Error, Class::General, name.span, message)
+            .code(Code::NameTaken)
             .help("give each block a name of its own");
         return None;
     }

@@ -1,5 +1,6 @@
 //! Values of one line: how each type is read from the words behind its keyword, and shown as such.
 
+use super::code::Code;
 use std::net::IpAddr;
 
 use super::block::Statement;
@@ -106,7 +107,7 @@ impl Scalar for String {
         if word.text.len() > longest {
             let shown = quoted(&word.text);
             let message = format!("{shown} {what}is longer than {longest} octets; {IGNORED}");
-            sink.error(word.span, message);
+            sink.error(word.span, message).code(Code::LongName);
             return None;
         }
         Some(word.text.clone())
@@ -129,13 +130,15 @@ fn cut(word: &Word, longest: usize, sink: &mut Sink) -> Option<String> {
     let shown = quoted(&word.text);
     if kept.is_empty() {
         let message = format!("{shown} is no name of a process; {IGNORED}");
-        sink.error(word.span, message);
+        sink.error(word.span, message).code(Code::BadValue);
         return None;
     }
     if kept.len() < word.text.len() {
         let used = quoted(&kept);
         let message = format!("{shown} is longer than {longest} characters; {used} is used");
-        sink.error(word.span, message).suggest(kept.clone());
+        sink.error(word.span, message)
+            .code(Code::LongName)
+            .suggest(kept.clone());
     }
     Some(kept)
 }
@@ -186,7 +189,10 @@ impl<T: Choice> Scalar for T {
         let message = format!("{shown} is no value of `{}`; {IGNORED}", found.keyword());
         let help = format!("write one of {}", words.join(", "));
         let near = super::keywords::nearest_of(words.into_iter(), &word.text);
-        let report = sink.error(word.span, message).help(help);
+        let report = sink
+            .error(word.span, message)
+            .code(Code::BadChoice)
+            .help(help);
         if let Some(near) = near {
             report.suggest(near);
         }

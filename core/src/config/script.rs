@@ -1,6 +1,7 @@
 //! Commands that the daemon runs: `notify_master` and its kin, and the `script` of `vrrp_script`.
 
 use super::block::Statement;
+use super::code::Code;
 use super::command::Command;
 use super::diag::{Sink, Spanned, quoted};
 use super::global::IGNORED;
@@ -34,6 +35,7 @@ impl Scalar for Script {
             let shown = quoted(&surplus.value);
             let message = format!("{shown} and what follows it on this line is ignored");
             sink.note(surplus.span, message)
+                .code(Code::SurplusValue)
                 .help("put the program and its arguments into one pair of double quotes");
         }
         Some(Self {
@@ -124,6 +126,7 @@ impl<T: Scalar> Field for First<T> {
         let keyword = quoted(found.keyword());
         let message = format!("{keyword} stands already on line {line}; {IGNORED}");
         sink.error(found.span(), message)
+            .code(Code::NameTaken)
             .help("remove one of the two");
     }
 

@@ -140,6 +140,7 @@ impl Field for Members {
             let line = first.line;
             let message = format!("{keyword} stands already on line {line}; this block is skipped");
             sink.error(found.span(), message)
+                .code(Code::NameTaken)
                 .help("write all members into one block");
             return;
         }
@@ -148,6 +149,7 @@ impl Field for Members {
         if self.names.0.is_empty() {
             let message = format!("{} names no instance", quoted(found.keyword()));
             sink.error(found.span(), message)
+                .code(Code::IncompleteBlock)
                 .help("write the names of instances between the braces");
         }
     }

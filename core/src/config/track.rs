@@ -1,5 +1,6 @@
 //! What is tracked by instances and groups, and `track_file`.
 
+use super::code::Code;
 use std::collections::BTreeMap;
 
 use super::block::Statement;
@@ -62,6 +63,7 @@ impl Begin for TrackFile {
             let name = quoted(&self.name.value);
             let message = format!("the track_file {name} names no `file`; the block is left out");
             sink.error(found.span(), message)
+                .code(Code::IncompleteBlock)
                 .help("write `file PATH` in it");
             return false;
         }
@@ -110,6 +112,7 @@ impl Scalar for Weight {
                 let shown = quoted(&word.text);
                 let message = format!("{shown} is not known behind a weight; it is ignored");
                 sink.error(word.span, message)
+                    .code(Code::UnknownOption)
                     .help("only `reverse` may stand here");
             }
             None => {}
@@ -152,6 +155,7 @@ impl Scalar for InitFile {
                 let shown = quoted(&word.text);
                 let message = format!("{shown} is not known here; {IGNORED}");
                 sink.error(word.span, message)
+                    .code(Code::UnknownOption)
                     .help("write a number, `overwrite`, or both");
                 return None;
             }
@@ -234,7 +238,9 @@ impl Field for Tracks {
             if let Some(first) = names.get(&name.value) {
                 let shown = quoted(&name.value);
                 let message = format!("{shown} stands already on line {first}; {IGNORED}");
-                sink.error(name.span, message).help("remove one of the two");
+                sink.error(name.span, message)
+                    .code(Code::NameTaken)
+                    .help("remove one of the two");
                 continue;
             }
             names.insert(name.value.clone(), name.span.line);
@@ -291,12 +297,13 @@ impl Tracked {
         if option.text != "weight" {
             let message = format!("{} is not known here; {IGNORED}", quoted(&option.text));
             sink.error(option.span, message)
+                .code(Code::UnknownOption)
                 .help("write `weight N` behind the name, and `reverse` behind that");
             return None;
         }
         let Some((number, rest)) = rest.split_first() else {
             let message = format!("`weight` needs a value; {IGNORED}");
-            sink.error(option.span, message);
+            sink.error(option.span, message).code(Code::MissingValue);
             return None;
         };
         tracked.weight = Some(Spanned::new(weight(head, number, sink)?, number.span));
@@ -307,6 +314,7 @@ impl Tracked {
                 other => {
                     let message = format!("{} is not known here; {IGNORED}", quoted(other));
                     sink.error(word.span, message)
+                        .code(Code::UnknownOption)
                         .help("only `reverse` or `noreverse` may stand behind the weight");
                     return None;
                 }

@@ -1,6 +1,7 @@
 //! `vrrp_script` and `vrrp_track_process`: what instances and groups track by name.
 
 use super::block::Statement;
+use super::code::Code;
 use super::command::Command;
 use super::diag::{Sink, Span, Spanned, quoted};
 use super::global::IGNORED;
@@ -87,6 +88,7 @@ impl Begin for VrrpScript {
             let name = quoted(&self.name);
             let message = format!("the vrrp_script {name} has no `script` and is left out");
             sink.error(self.span, message)
+                .code(Code::IncompleteBlock)
                 .help("write `script COMMAND` in it");
         }
         self.script.is_some()
@@ -111,7 +113,9 @@ impl Scalar for RunTime {
         let time = units::seconds(word, range, IGNORED, sink)?;
         if time.is_zero() {
             let message = format!("{} must be more than 0; 1 is used", quoted(found.keyword()));
-            sink.error(word.span, message).suggest("1");
+            sink.error(word.span, message)
+                .code(Code::BadTime)
+                .suggest("1");
             return Some(Self(Duration::from_secs(1)));
         }
         let rounded = Duration::from_millis((time.as_micros().max(1_000) + 500) / 1_000);
@@ -119,6 +123,7 @@ impl Scalar for RunTime {
             let shown = quoted(&word.text);
             let message = format!("{shown} is finer than a millisecond; {rounded} s is used");
             sink.number(word.span, message)
+                .code(Code::RoundedTime)
                 .help("write at most three decimals");
         }
         Some(Self(rounded))
@@ -233,6 +238,7 @@ impl Begin for TrackProcess {
                 let message =
                     format!("the vrrp_track_process {name} has no `process` and is left out");
                 sink.error(self.span, message)
+                    .code(Code::IncompleteBlock)
                     .help("write `process NAME` in it");
             }
             return false;
@@ -246,7 +252,7 @@ impl Begin for TrackProcess {
                 "`quorum_max` {} is less than `quorum` {fewest}; it is ignored",
                 most.value
             );
-            sink.error(most.span, message);
+            sink.error(most.span, message).code(Code::BadNumber);
         }
         true
     }
@@ -274,6 +280,7 @@ impl Scalar for ParamMatch {
             other => {
                 let message = format!("{} is no way to compare; {IGNORED}", quoted(other));
                 sink.error(word.span, message)
+                    .code(Code::BadChoice)
                     .help("write `initial`, `partial`, or nothing behind it");
                 None
             }

@@ -1,5 +1,6 @@
 //! Words into numbers, times, booleans and addresses, each with its range and its message.
 
+use super::code::Code;
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 
@@ -137,7 +138,9 @@ fn decimal(
     let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     if !is_number(whole) || !is_number(fraction) || text.is_empty() {
         let message = format!("{shown} is not a number of {unit}; {outcome}");
-        sink.number(word.span, message).help(wanted);
+        sink.number(word.span, message)
+            .code(Code::BadTime)
+            .help(wanted);
         return None;
     }
     let value = micros(whole, fraction).filter(|value| range.contains(value));
@@ -149,6 +152,7 @@ fn decimal(
     if fraction.len() > MICRO_DIGITS {
         let message = format!("{shown} is finer than {finest}; {value} {unit} is used");
         sink.number(word.span, message)
+            .code(Code::RoundedTime)
             .help("write at most six decimals");
     }
     Some(value)
@@ -198,6 +202,7 @@ pub(super) fn boolean(word: Option<&Word>, sink: &mut Sink) -> Option<bool> {
                 quoted(&word.text)
             );
             sink.error(word.span, message)
+                .code(Code::BadBoolean)
                 .help("write on, true, yes, off, false or no, in lower case");
             None
         }
@@ -213,12 +218,13 @@ pub(super) fn address(word: &Word, sink: &mut Sink) -> Option<IpAddr> {
             "{} is not an IPv4 or IPv6 address; the line is ignored",
             quoted(text)
         );
-        sink.error(word.span, message);
+        sink.error(word.span, message).code(Code::BadAddress);
         return None;
     };
     if bare.len() < text.len() {
         let message = format!("only {bare} counts here");
         sink.note(word.span, message)
+            .code(Code::SurplusValue)
             .help("write the address alone")
             .suggest(bare);
     }
@@ -237,7 +243,7 @@ pub(super) fn prefix(word: &Word, sink: &mut Sink) -> Option<(IpAddr, u8)> {
             "{} is not an IPv4 or IPv6 address; the line is ignored",
             quoted(bare)
         );
-        sink.error(word.span, message);
+        sink.error(word.span, message).code(Code::BadAddress);
         return None;
     };
     let max = Family::of(addr).prefix_max();

@@ -1,5 +1,6 @@
 //! Words about interfaces that an instance makes for itself, and about announcements on them.
 
+use super::code::Code;
 use std::net::IpAddr;
 
 use super::block::Statement;
@@ -84,7 +85,7 @@ impl<'w> Options<'w> {
                 "{shown} is no name of an interface, which has 1 to {} octets; {IGNORED}",
                 limits::INTERFACE_NAME
             );
-            sink.error(name.span, message);
+            sink.error(name.span, message).code(Code::LongName);
             return None;
         }
         self.name = Some(name.text.clone());
@@ -95,7 +96,7 @@ impl<'w> Options<'w> {
         let value = self.words.next();
         if value.is_none() {
             let message = format!("{} needs a value; {IGNORED}", quoted(&word.text));
-            sink.error(word.span, message);
+            sink.error(word.span, message).code(Code::MissingValue);
         }
         value
     }

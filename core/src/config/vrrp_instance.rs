@@ -425,7 +425,7 @@ impl Instance {
     fn on_native_ipv6(&mut self, line: &Statement, sink: &mut Sink) {
         if self.family == Some(Family::V4) {
             let message = "an IPv4 address stands before `native_ipv6`, which is ignored";
-            sink.error(line.span(), message);
+            sink.error(line.span(), message).code(Code::MixedFamilies);
             self.native_ipv6 = None;
             return;
         }
@@ -474,6 +474,7 @@ impl Instance {
         } else {
             let message = format!("{addr} is not a multicast group of the link; it is ignored");
             sink.error(group.span, message)
+                .code(Code::BadMulticastGroup)
                 .help("write a group such as 224.0.0.18 or ff02::12");
         }
     }
@@ -510,7 +511,7 @@ impl Instance {
                 let message = format!(
                     "the peer {addr} stands already on line {before}; this line is ignored"
                 );
-                sink.error(peer.span, message);
+                sink.error(peer.span, message).code(Code::PeerTwice);
             } else {
                 seen.insert(addr, peer.span.line);
             }
@@ -553,6 +554,7 @@ fn joins_family(family: &mut Option<Family>, addr: IpAddr, span: Span, sink: &mu
         "{addr} is not {family}, as the addresses before it in this instance; it is ignored"
     );
     sink.error(span, message)
+        .code(Code::MixedFamilies)
         .help("use an instance of its own for the other family, or virtual_ipaddress_excluded");
     false
 }
@@ -568,5 +570,6 @@ fn report_twice(entry: &Spanned<AddressEntry>, sink: &mut Sink) {
         entry.value.address.addr
     );
     sink.error(entry.span, message)
+        .code(Code::AddressTwice)
         .help("remove one of the two");
 }

@@ -34,7 +34,7 @@ use crate::vrrp::note::Discard;
 use crate::vrrp::stats::Stats;
 
 /// The version of the layout.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Octets of an interface's name in a record; the rest is zeros.
 const INTERFACE: usize = crate::limits::INTERFACE_NAME + 1;
@@ -43,7 +43,7 @@ const INTERFACE: usize = crate::limits::INTERFACE_NAME + 1;
 const COUNTERS: usize = 7;
 
 /// Words of the filter of addresses.
-const FILTER: usize = 16;
+const FILTER: usize = 64;
 
 /// Octets of an encoded record: a multiple of 8.
 pub const RECORD_LEN: usize =
@@ -101,25 +101,85 @@ impl Identity {
     }
 }
 
-/// Says of an address whether it may be one of a set: never no to one that is. Of 20 addresses it
-/// is wrong about one foreign one in a million, and it is asked about addresses with our mark only.
-#[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
+/// Says of an address whether it is one of a set: never no to one that is. Up to [`EXACT`] addresses are
+/// told apart by 64 bits each. Of more only bits are kept, and of 500 it is wrong about one foreign one in
+/// fifty; it is asked about addresses with our mark only.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub struct Filter([u64; FILTER]);
+
+/// Addresses that a filter knows exactly.
+const EXACT: usize = FILTER - 1;
+
+/// Stands in the place of the number of addresses when only bits are kept.
+const BITS: u64 = u64::MAX;
+
+impl Default for Filter {
+    fn default() -> Self {
+        Self([0; FILTER])
+    }
+}
 
 impl Filter {
     /// The addresses of a virtual router, on whatever interface: one may have another name by now.
     pub fn of(config: &InstanceConfig) -> Self {
         let mut filter = Self::default();
         for address in config.all_addresses() {
-            for (word, bit) in bits(address.addr, address.prefix) {
-                filter.0[word] |= bit;
-            }
+            filter.insert(hash_of(address.addr, address.prefix));
         }
         filter
     }
 
+    /// The hashes, in their order, if it is exact.
+    fn hashes(&self) -> Option<&[u64]> {
+        let [count, hashes @ ..] = &self.0;
+        hashes.get(..usize::try_from(*count).ok()?)
+    }
+
+    fn insert(&mut self, hash: u64) {
+        let Some(hashes) = self.hashes() else {
+            return self.set(hash);
+        };
+        let count = hashes.len();
+        let Err(place) = hashes.binary_search(&hash) else {
+            return;
+        };
+        if count == EXACT {
+            self.blur();
+            return self.set(hash);
+        }
+        self.0[0] += 1;
+        let hashes = &mut self.0[1..=count + 1];
+        hashes.copy_within(place..count, place + 1);
+        hashes[place] = hash;
+    }
+
+    /// From now on it is bits.
+    fn blur(&mut self) {
+        if let Some(hashes) = self.hashes() {
+            let mut bits = Self::default();
+            bits.0[0] = BITS;
+            for hash in hashes {
+                bits.set(*hash);
+            }
+            *self = bits;
+        }
+    }
+
+    fn set(&mut self, hash: u64) {
+        for (word, bit) in bits(hash) {
+            self.0[word] |= bit;
+        }
+    }
+
     /// Adds another set.
     pub(crate) fn add(&mut self, other: Self) {
+        if let Some(hashes) = other.hashes() {
+            for hash in hashes {
+                self.insert(*hash);
+            }
+            return;
+        }
+        self.blur();
         for (word, more) in self.0.iter_mut().zip(other.0) {
             *word |= more;
         }
@@ -127,12 +187,15 @@ impl Filter {
 
     /// True if the address may be in the set.
     pub fn may_have(&self, addr: IpAddr, prefix: u8) -> bool {
-        bits(addr, prefix).all(|(word, bit)| self.0[word] & bit != 0)
+        let hash = hash_of(addr, prefix);
+        match self.hashes() {
+            Some(hashes) => hashes.contains(&hash),
+            None => bits(hash).all(|(word, bit)| self.0[word] & bit != 0),
+        }
     }
 }
 
-/// The four places of an address in a filter.
-fn bits(addr: IpAddr, prefix: u8) -> impl Iterator<Item = (usize, u64)> {
+fn hash_of(addr: IpAddr, prefix: u8) -> u64 {
     let mut hash = Fnv::default();
     match addr {
         IpAddr::V4(addr) => hash.add(&addr.octets()),
@@ -140,10 +203,14 @@ fn bits(addr: IpAddr, prefix: u8) -> impl Iterator<Item = (usize, u64)> {
     }
     hash.add(&[prefix]);
     // The low bits of this hash are its best mixed ones only after folding.
-    let folded = hash.0 ^ (hash.0 >> 29);
+    hash.0 ^ (hash.0 >> 29)
+}
+
+/// The four places of an address among the bits.
+fn bits(hash: u64) -> impl Iterator<Item = (usize, u64)> {
     (0..4).map(move |part| {
-        let bit = (folded >> (part * 12)) as usize % (FILTER * 64);
-        (bit / 64, 1 << (bit % 64))
+        let bit = (hash >> (part * 13)) as usize % (EXACT * 64);
+        (1 + bit / 64, 1 << (bit % 64))
     })
 }
 
@@ -530,7 +597,8 @@ impl Reader<'_> {
         for word in &mut filter.0 {
             *word = self.word()?;
         }
-        Some(filter)
+        let known = filter.0[0] == BITS || filter.hashes().is_some();
+        known.then_some(filter)
     }
 }
 

@@ -191,3 +191,59 @@ fn the_last_advert_is_the_later_one_of_record_and_stamp() {
     assert_eq!(records.refused.len(), 1);
     assert!(!records.is_empty() && Records::default().is_empty());
 }
+
+/// A filter of so many addresses, and how many of 100,000 others it takes for its own.
+fn mistaken(count: u32) -> (Filter, usize) {
+    let nth = |n: u32| IpAddr::from((0x0a00_0000 + n).to_be_bytes());
+    let addresses = (0..count).map(|n| VirtualAddress::new(nth(n), 32));
+    let config = InstanceConfig::new("V", "eth0", Version::V3, 1, addresses.collect());
+    let filter = Filter::of(&config);
+    assert!((0..count).all(|n| filter.may_have(nth(n), 32)), "{count}");
+    let others = 1_000_000..1_100_000;
+    let wrong = others.filter(|n| filter.may_have(nth(*n), 32)).count();
+    (filter, wrong)
+}
+
+#[test]
+fn a_filter_knows_its_own_and_few_others() {
+    for (count, most) in [
+        (0, 0),
+        (1, 0),
+        (20, 0),
+        (63, 0),
+        (64, 50),
+        (200, 200),
+        (500, 4_000),
+    ] {
+        let (_, wrong) = mistaken(count);
+        assert!(wrong <= most, "{wrong} of 100,000 beside {count}");
+    }
+}
+
+#[test]
+fn filters_add_up_whatever_they_are() {
+    let (few, many) = (mistaken(40).0, mistaken(300).0);
+    for (one, two) in [(few, few), (few, many), (many, few), (many, many)] {
+        let mut both = one;
+        both.add(two);
+        assert_eq!(both, if one == two { one } else { many });
+    }
+    let mut twice = mistaken(63).0;
+    let other = InstanceConfig::new(
+        "V",
+        "eth0",
+        Version::V3,
+        1,
+        vec![VirtualAddress::new([192, 0, 2, 1].into(), 24)],
+    );
+    twice.add(Filter::of(&other));
+    assert!(twice.may_have([192, 0, 2, 1].into(), 24));
+    assert!(twice.may_have([10, 0, 0, 62].into(), 32));
+}
+
+#[test]
+fn a_filter_of_an_impossible_size_is_refused() {
+    let mut odd = record();
+    odd.filter.0[0] = 64;
+    assert_eq!(Record::decode(&encoded(&odd)), Err(RecordError::Value));
+}

@@ -9,6 +9,7 @@
 //! - the trace line of each event gives the same event again;
 //! - a packet that is discarded changes nothing but counters, a right advert is not discarded, one
 //!   with a fatal flaw is;
+//! - a configuration that is handed over comes into force, as long as nothing was told to stop;
 //! - when an honest kernel has done and told everything, masters hold their addresses and nobody
 //!   else does, and an order to stop ends in `Exit`.
 

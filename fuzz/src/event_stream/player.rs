@@ -39,6 +39,10 @@ pub(super) struct Player<'a, 't> {
     bytes: Bytes<'a>,
     honest: bool,
     bound: Arc<Bound>,
+    /// The configuration of the start, and all that were in force before the present one.
+    first: Arc<Bound>,
+    former: Vec<Arc<Bound>>,
+    reloads: u64,
     begin: Instant,
     now: Instant,
     node: VrrpNode,
@@ -84,6 +88,9 @@ impl<'a, 't> Player<'a, 't> {
             told_to_stop: false,
             telling: false,
             promises: Promises::new(Arc::clone(&bound)),
+            first: Arc::clone(&bound),
+            former: Vec::new(),
+            reloads: 0,
             records: Vec::new(),
             bound,
             trail,
@@ -151,8 +158,20 @@ impl<'a, 't> Player<'a, 't> {
             }
             29 => self.twin = Some(self.node.clone()),
             30 if !self.honest => self.lie(),
+            30 => self.reload(),
+            31 if !self.honest && self.bytes.one_in(4) => self.reload(),
             _ => self.deliver(VrrpEvent::Continue),
         }
+    }
+
+    /// Another configuration of the same virtual routers, or the same again.
+    fn reload(&mut self) {
+        self.reloads += 1;
+        let which = self.bytes.u16();
+        let bound = Arc::new(setup::other(&self.first, which));
+        self.former.push(Arc::clone(&self.bound));
+        let number = self.reloads;
+        self.deliver(VrrpEvent::Reload { number, bound });
     }
 
     fn packet(&mut self) {
@@ -439,11 +458,11 @@ impl<'a, 't> Player<'a, 't> {
         let line = trace::event_line(self.now, &event);
         let parsed = trace::Line::parse(&line).expect("the line of an event can be read");
         assert_eq!(parsed.at, self.now);
-        assert_eq!(
-            parsed.input(),
-            Ok(trace::Input::Event(event.clone())),
-            "{line}"
-        );
+        // A configuration is more than a line holds.
+        if !matches!(event, VrrpEvent::Reload { .. }) {
+            let input = Ok(trace::Input::Event(event.clone()));
+            assert_eq!(parsed.input(), input, "{line}");
+        }
         self.tell(|| line.clone());
         let before = self.promises.before(&self.node, &self.bound);
         self.promises.hear(&event);
@@ -549,7 +568,10 @@ impl<'a, 't> Player<'a, 't> {
     fn check_held(&self) {
         let mut wanted = BTreeSet::new();
         let mut all = BTreeSet::new();
-        for (id, config) in self.bound.iter() {
+        let former = self.former.iter().flat_map(|bound| bound.iter());
+        let former = former.map(|(_, config)| (None, config));
+        let present = self.bound.iter().map(|(id, config)| (Some(id), config));
+        for (id, config) in former.chain(present) {
             for address in config.all_addresses() {
                 let name = address.dev.as_deref().unwrap_or(&config.interface);
                 let interface = INTERFACES.iter().position(|known| *known == name);
@@ -561,7 +583,7 @@ impl<'a, 't> Player<'a, 't> {
                     addr: address.addr,
                     prefix: address.prefix,
                 };
-                if self.node.state(id) == StateName::Master {
+                if id.is_some_and(|id| self.node.state(id) == StateName::Master) {
                     wanted.insert(key);
                 }
                 all.insert(key);

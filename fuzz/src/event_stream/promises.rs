@@ -50,6 +50,8 @@ pub(super) struct Promises {
     running: bool,
     stop: bool,
     exited: bool,
+    /// A configuration that was handed over last.
+    reload: Option<Arc<Bound>>,
 }
 
 impl Promises {
@@ -67,6 +69,7 @@ impl Promises {
             running: false,
             stop: false,
             exited: false,
+            reload: None,
         }
     }
 
@@ -139,6 +142,7 @@ impl Promises {
             }
             VrrpEvent::Kernel(KernelEvent::DumpEnd) => self.running = true,
             VrrpEvent::Command(_) => self.stop = true,
+            VrrpEvent::Reload { bound, .. } => self.reload = Some(Arc::clone(bound)),
             _ => {}
         }
     }
@@ -186,7 +190,7 @@ impl Promises {
                     let open = matches!(known, Some(Socket::Asked | Socket::Open));
                     assert!(open, "enlarges {socket:?}, which is {known:?}");
                 }
-                VrrpAction::InForce(_) => panic!("nobody asked for a reload"),
+                VrrpAction::InForce(bound) => self.on_in_force(bound),
                 VrrpAction::Note(note) => self.check_note(note, &mut office),
                 VrrpAction::Remember { record, .. } => check_record(out.bytes(*record)),
                 VrrpAction::Forget { .. } => {}
@@ -199,6 +203,13 @@ impl Promises {
         self.check_farewells(node, before, out);
         self.check_states(node);
         self.check_deadline(node, now);
+    }
+
+    /// Numbers stay what they are: no virtual router comes or goes.
+    fn on_in_force(&mut self, bound: &Arc<Bound>) {
+        let asked = self.reload.take();
+        assert!(asked.is_some_and(|asked| asked == *bound), "not asked for");
+        self.bound = Arc::clone(bound);
     }
 
     /// The runtime takes no further actions; the world must not hear of any.
@@ -406,6 +417,15 @@ impl Promises {
             } => (*ifindex, (*addr).into(), *frame),
             _ => return,
         };
+        // A unicast router that works again tells its peers where it is.
+        let mut own = self
+            .bound
+            .instances
+            .iter()
+            .filter_map(|config| config.source);
+        if own.any(|source| source == addr) {
+            return check_frame(addr, out.bytes(frame));
+        }
         let of_master = self.bound.iter().any(|(id, config)| {
             config.holds(addr) && (office[id.0 as usize] || node.state(id) == StateName::Master)
         });

@@ -34,6 +34,30 @@ pub(super) fn bound(which: u8) -> Arc<Bound> {
     })
 }
 
+/// `first` with what the bits say changed, two of each virtual router.
+pub(super) fn other(first: &Bound, which: u16) -> Bound {
+    let mut bound = first.clone();
+    for (number, config) in bound.instances.iter_mut().enumerate() {
+        let bits = which >> (2 * number);
+        if bits & 1 != 0 {
+            if config.priority < 255 {
+                config.priority += 1;
+            }
+            config.garp.master_repeat += 1;
+        }
+        if bits & 2 == 0 {
+            continue;
+        }
+        config.name.push('2');
+        match config.addresses.len() {
+            1 if config.is_owner() => {}
+            1 => config.addresses.push(address("10.0.0.199/24")),
+            _ => drop(config.addresses.pop()),
+        }
+    }
+    bound
+}
+
 fn instance(kind: usize) -> InstanceConfig {
     match kind {
         0 => InstanceConfig {

@@ -30,11 +30,7 @@ impl Member<'_> {
                 "state" => written.state.0.as_ref().map(|it| it.span),
                 "timer_expired_backup" => written.timer_expired_backup.as_ref().map(|it| it.span),
                 "unicast_peer" => written.transport.unicast,
-                "unicast_src_ip" => {
-                    let transport = &written.transport;
-                    let source = transport.unicast_src.as_ref();
-                    source.or(transport.mcast_src.as_ref()).map(|it| it.span)
-                }
+                "unicast_src_ip" => written.transport.source_place(),
                 "unicast_ttl" => written.transport.unicast_ttl.as_ref().map(|it| it.span),
                 "version" => written.version.as_ref().map(|it| it.span),
                 "virtual_router_id" => written.vrid.as_ref().map(|it| it.span),

@@ -20,7 +20,6 @@ mod ssl;
 mod udp;
 mod virtual_server;
 
-use super::code::Code;
 use std::ops::{Deref, DerefMut};
 
 pub use checkers::{

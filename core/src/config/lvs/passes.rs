@@ -446,6 +446,12 @@ fn tracked(config: &Config, checker: &Checker, sink: &mut Sink) {
     {
         missing("track_file", name, sink);
     }
+    if let Checker::Bfd(it) = checker
+        && let Some(name) = &it.name
+        && !config.bfds.iter().any(|bfd| *bfd.name == *name.value)
+    {
+        missing("bfd_instance", name, sink);
+    }
 }
 
 /// A group that nobody uses is harmless, and probably a misspelt name.

@@ -233,7 +233,10 @@ fn at_least(least: Severity, text: &str) -> Vec<String> {
 /// Reads a text that may include a file.
 fn read_with_files(text: &str) -> (Config, Vec<Diagnostic>) {
     let mut bundle = Bundle::single("f", text).with("/included", "use_pid_dir\n");
-    bundle.environment.insert("HOME".into(), Some("/".into()));
+    bundle.directory = "/".to_owned();
+    bundle
+        .environment
+        .insert("HOME".into(), Some("root".into()));
     parse_sources("f", &mut bundle)
 }
 
