@@ -175,7 +175,6 @@ impl Options for Draft {
     }
 }
 
-/// The address of one line, or `None` if keepalived drops the line.
 fn read_line(words: &[Word], fixed: bool, sink: &mut Sink) -> Option<AddressEntry> {
     let (first, rest) = words.split_first()?;
     let (addr, prefix) = units::prefix(first, sink)?;

@@ -103,30 +103,6 @@ pub fn line_words() -> &'static [BlockEntry] {
             heads: || vec![Recipients::HEAD],
         },
         BlockEntry {
-            path: "address_line",
-            heads: address_line::heads,
-        },
-        BlockEntry {
-            path: "route_line",
-            heads: route_line::heads,
-        },
-        BlockEntry {
-            path: "rule_line",
-            heads: rule_line::heads,
-        },
-        BlockEntry {
-            path: "static_ipaddress",
-            heads: static_lines::address_heads,
-        },
-        BlockEntry {
-            path: "static_routes",
-            heads: static_lines::route_heads,
-        },
-        BlockEntry {
-            path: "static_rules",
-            heads: static_lines::rule_heads,
-        },
-        BlockEntry {
             path: "interface_up_down_delays",
             heads: || vec![LinkDelays::HEAD],
         },
@@ -173,6 +149,30 @@ pub fn line_words() -> &'static [BlockEntry] {
         BlockEntry {
             path: "vrrp_instance/unicast_peer",
             heads: Peer::heads,
+        },
+        BlockEntry {
+            path: "address_line",
+            heads: address_line::heads,
+        },
+        BlockEntry {
+            path: "route_line",
+            heads: route_line::heads,
+        },
+        BlockEntry {
+            path: "rule_line",
+            heads: rule_line::heads,
+        },
+        BlockEntry {
+            path: "static_ipaddress",
+            heads: static_lines::address_heads,
+        },
+        BlockEntry {
+            path: "static_routes",
+            heads: static_lines::route_heads,
+        },
+        BlockEntry {
+            path: "static_rules",
+            heads: static_lines::rule_heads,
         },
     ]
 }

@@ -47,6 +47,7 @@ mod page;
 mod place;
 mod processes;
 pub mod receiving;
+mod references;
 pub mod reloading;
 mod repeat;
 mod route_encap;
@@ -64,6 +65,7 @@ mod sync_group;
 mod tests;
 mod track;
 mod tracker;
+mod tracking;
 mod units;
 mod vmac;
 mod vrrp_instance;
@@ -112,7 +114,6 @@ use std::sync::Arc;
 
 use block::{Reader, Statement};
 use diag::Sink;
-use keywords::Place;
 use lexer::Lexer;
 use page::Page;
 use row::{Field, Row, Rows, rows};
@@ -355,6 +356,6 @@ fn read_top(config: &mut Config, found: &Statement, sink: &mut Sink) {
     if row::find::<Config>(found.keyword()).is_some() {
         row::read_line(config, "", found, sink);
     } else {
-        _ = statement::is_built(Place::Top, found, sink);
+        statement::unknown_in("outside all blocks", catalogue::words(""), found, sink);
     }
 }

@@ -137,18 +137,16 @@ pub struct Transport {
 }
 
 impl Transport {
-    /// The source of adverts, whichever word says it.
-    pub fn source(&self) -> Option<IpAddr> {
-        self.written_source().map(|written| written.value)
-    }
-
     /// Where the source of adverts stands.
     pub(super) fn source_place(&self) -> Option<Span> {
-        self.written_source().map(|written| written.span)
+        let written = self.unicast_src.as_ref().or(self.mcast_src.as_ref());
+        written.map(|written| written.span)
     }
 
-    fn written_source(&self) -> Option<&Spanned<IpAddr>> {
-        self.unicast_src.as_ref().or(self.mcast_src.as_ref())
+    /// The source of adverts, whichever word says it.
+    pub fn source(&self) -> Option<IpAddr> {
+        let written = self.unicast_src.as_ref().or(self.mcast_src.as_ref());
+        written.map(|written| written.value)
     }
 
     /// The limits of the TTL of the peers that have them.
