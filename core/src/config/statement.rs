@@ -2,7 +2,7 @@
 
 use super::block::Statement;
 use super::code::Code;
-use super::diag::{Class, Severity, Sink, quoted};
+use super::diag::{Class, Severity, Shown, Sink, quoted};
 use super::hints;
 use super::keywords::{self, Place};
 use super::lexer::Word;
@@ -91,7 +91,7 @@ pub(super) fn unknown_in(
 
 /// Says what becomes of a word that was understood.
 pub(super) fn say_standing(standing: Standing, found: &Statement, sink: &mut Sink) {
-    let keyword = quoted(found.keyword());
+    let keyword = Shown(found.keyword());
     match standing {
         Standing::Built => {}
         Standing::Harmless => {
@@ -100,7 +100,7 @@ pub(super) fn say_standing(standing: Standing, found: &Statement, sink: &mut Sin
             );
             sink.note(found.span(), message).code(Code::NotBuilt);
         }
-        Standing::Refused => drop(sink.refuse(found.span(), &keyword)),
+        Standing::Refused => drop(sink.refuse(found.span(), &keyword.to_string())),
     }
 }
 
@@ -116,7 +116,7 @@ fn has_right_shape(place: Place, found: &Statement, sink: &mut Sink) -> bool {
 /// Reports a block where none belongs, which is skipped, and a missing one; true if the statement
 /// can be read.
 pub(super) fn has_its_block(wants: bool, found: &Statement, sink: &mut Sink) -> bool {
-    let keyword = quoted(found.keyword());
+    let keyword = Shown(found.keyword());
     match &found.block {
         Some(block) if !wants => {
             let message = format!("{keyword} takes no block; what is in it is skipped");

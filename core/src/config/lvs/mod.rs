@@ -47,6 +47,7 @@ pub(super) use ssl::{read_ssl, show_ssl};
 pub(super) use virtual_server::{read_server, show_servers};
 
 use super::block::Statement;
+use super::code::Code;
 use super::diag::{Class, Severity, Sink, quoted};
 use super::global::IGNORED;
 use super::lexer::Word;
