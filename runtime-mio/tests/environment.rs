@@ -9,7 +9,7 @@ use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use common::wait_until;
 
@@ -479,6 +479,96 @@ fn what_was_entered_cannot_be_left_by_a_reload() {
     kill(daemon.pid(), "HUP");
     daemon.wait_for_log("`instance` cannot be changed");
     assert_eq!(daemon.child(), child);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+/// `HH:MM:SSZ` in so many seconds.
+fn time_of_day_in(seconds: u64) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let at = now.expect("after 1970").as_secs() + seconds;
+    let (hours, minutes) = (at / 3_600 % 24, at / 60 % 60);
+    format!("{hours:02}:{minutes:02}:{:02}Z", at % 60)
+}
+
+#[test]
+fn a_reload_comes_at_the_time_that_the_file_holds() {
+    for (test, repeat, stays) in [
+        ("time-once", "", false),
+        ("time-repeat", "reload_repeat", true),
+    ] {
+        let conf = global(&format!("reload_time_file /run/when\n{repeat}"));
+        let mut daemon = Daemon::start(test, "true", &conf, &[]);
+        let file = daemon.sees("/run/when");
+        fs::write(&file, time_of_day_in(4)).expect("a file of our own");
+        assert!(!daemon.log().contains("Reloading"), "{}", daemon.log());
+        daemon.wait_for_log("it is time to reload");
+        daemon.wait_for_log("Reload complete");
+        assert_eq!(file.exists(), stays);
+        assert_eq!(daemon.log().matches("Reload complete").count(), 1);
+        assert_eq!(daemon.stop(), Some(0));
+    }
+}
+
+#[test]
+fn the_data_are_saved_around_each_reload() {
+    let conf = |name: &str| global(&format!("router_id {name}\nconfig_save_dir /run/saved"));
+    let mut daemon = Daemon::start("saved", "mkdir /run/saved", &conf("one"), &[]);
+    let child = daemon.child();
+    for (number, before, after) in [(1, "one", "two"), (2, "two", "three")] {
+        fs::write(daemon.place.join("conf"), conf(after)).expect("a file of our own");
+        kill(daemon.pid(), "HUP");
+        for (when, name) in [("pre", before), ("post", after)] {
+            let file = format!("/run/saved/keepalived_vrrp.{child}.{number}.{when}");
+            let file = daemon.sees(&file);
+            wait_until("the data", || {
+                let text = fs::read_to_string(&file).unwrap_or_default();
+                text.contains(&format!("Router ID = {name}\n"))
+            });
+        }
+        wait_until("the end of it", || {
+            daemon.log().matches("Reload complete").count() == number
+        });
+    }
+    let files = fs::read_dir(daemon.sees("/run/saved")).expect("alive");
+    assert_eq!(files.count(), 4);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn the_parents_dump_shows_the_text_in_force() {
+    let conf = |name: &str| global(&format!("router_id {name}\nstate_dump_file /run/dump.data"));
+    let mut daemon = Daemon::start("parent-dump", "true", &conf("one"), &[]);
+    let shows = |daemon: &Daemon, name: &str| {
+        let file = daemon.sees("/run/dump_parent.data");
+        wait_until(name, || {
+            kill(daemon.pid(), "USR1");
+            let text = fs::read_to_string(&file).unwrap_or_default();
+            text.contains(&format!("Router ID = {name}\n"))
+        });
+    };
+    shows(&daemon, "one");
+    fs::write(daemon.place.join("conf"), conf("two")).expect("a file of our own");
+    kill(daemon.pid(), "HUP");
+    daemon.wait_for_log("Reload complete");
+    shows(&daemon, "two");
+    // One that is refused leaves it alone.
+    fs::write(daemon.place.join("conf"), "vrrp_instance A {\n").expect("a file of our own");
+    kill(daemon.pid(), "HUP");
+    daemon.wait_for_log("Reload refused");
+    fs::remove_file(daemon.sees("/run/dump_parent.data")).expect("it was there");
+    shows(&daemon, "two");
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn what_counts_from_the_next_start_is_told() {
+    let mut daemon = Daemon::start("later", "true", &global("umask 077"), &[]);
+    let new = global("umask 022\nvrrp_priority 3\nrouter_id x");
+    fs::write(daemon.place.join("conf"), new).expect("a file of our own");
+    kill(daemon.pid(), "HUP");
+    daemon.wait_for_log("counts from the next start: umask, vrrp_priority\n");
+    daemon.wait_for_log("Reload complete");
+    assert_eq!(stat(daemon.child(), 19), 0);
     assert_eq!(daemon.stop(), Some(0));
 }
 

@@ -2,7 +2,7 @@
 
 use super::block::Statement;
 use super::code::Code;
-use super::diag::{Class, Severity, Shown, Sink, quoted};
+use super::diag::{Class, Severity, Sink, quoted};
 use super::hints;
 use super::keywords;
 use super::lexer::Word;
@@ -76,7 +76,7 @@ pub(super) fn say_standing(standing: Standing, found: &Statement, sink: &mut Sin
             );
             sink.note(found.span(), message).code(Code::NotBuilt);
         }
-        Standing::Refused => drop(sink.refuse(found.span(), &keyword.to_string())),
+        Standing::Refused => drop(sink.refuse(found.span(), &keyword)),
     }
 }
 
