@@ -903,7 +903,7 @@ fn groups() {
     assert!(errors(&group("track_interface { eth1 }", "")).contains("`B` both by itself"));
     let member = |names: &str| errors(&group("", "").replace("{ A B }", names));
     assert!(member("{ A C }").contains("no vrrp_instance `C`"));
-    assert!(member("{ A }").contains("one member only"));
+    assert!(member("{ A }").contains("one member"));
     assert!(member("{ C D }").contains("no vrrp_instance `D`"));
     assert!(member("{ }").contains("names no instance"));
     assert!(member("{ A A }").contains("already, and can be in one only"));
