@@ -198,7 +198,9 @@ fn wrong(text: &str) -> Vec<String> {
 fn read_with_files(text: &str) -> (Config, Vec<Diagnostic>) {
     let mut bundle = Bundle::single("f", text).with("/included", "use_pid_dir\n");
     bundle.directory = "/".to_owned();
-    bundle.environment.insert("HOME".into(), Some("root".into()));
+    bundle
+        .environment
+        .insert("HOME".into(), Some("root".into()));
     parse_sources("f", &mut bundle)
 }
 
