@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Config;
-use super::addresses::AddressEntry;
+use super::address_line::AddressEntry;
 use super::announcement::AnnouncementGroup;
 use super::bound::{
     Auth, Bound, ChecksumConfig, ChecksumStyle, Destination, Global, InstanceConfig, ReceiveBuffer,
@@ -124,11 +124,11 @@ pub fn bind(config: &Config, facts: &HostFacts) -> (Bound, Vec<Diagnostic>) {
         }
     }
     checks::same_vrid(&bound.instances, &written, &mut sink);
-    references::names(config, &mut sink);
     references::addresses(&bound.instances, &written, &mut sink);
     references::peers(&bound.instances, &written, &mut sink);
     references::weights(&bound.instances, &written, &mut sink);
     super::lvs::check(config, &mut sink);
+    super::tracking::check(config, &interfaces, &mut sink);
     (bound, sink.finish())
 }
 
