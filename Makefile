@@ -45,6 +45,7 @@ bench:
 	@python3 tests/bench/scale.py
 	@python3 tests/bench/life.py
 	@python3 tests/bench/reload.py
+	@python3 tests/bench/config.py
 
 bench-quick:
 	@sh tests/install-deps.sh bench
@@ -53,6 +54,7 @@ bench-quick:
 	@python3 tests/bench/scale.py --quick
 	@python3 tests/bench/life.py --quick
 	@python3 tests/bench/reload.py --quick
+	@python3 tests/bench/config.py --quick
 
 fuzz:
 	@sh tests/install-deps.sh build

@@ -7,7 +7,7 @@ build='cc:gcc cc:libc6-dev git:git'
 demo="$build ip:iproute2 nsenter:util-linux unshare:util-linux setpriv:util-linux ping:iputils-ping"
 test="$demo tcpdump:tcpdump tshark:tshark python3:python3 groff:groff-base keepalived:keepalived strace:strace"
 soak="$test linux.uml:user-mode-linux insmod:kmod"
-bench="$demo python3:python3 groff:groff-base keepalived:keepalived strace:strace"
+bench="$demo python3:python3 groff:groff-base keepalived:keepalived strace:strace time:time"
 case "${1:-}" in
 build) wanted=$build ;;
 demo) wanted=$demo ;;

@@ -28,6 +28,7 @@ mod exit;
 #[doc(hidden)]
 pub mod fuzzing;
 mod host_facts;
+mod later;
 mod leftovers;
 mod logger;
 mod memory;

@@ -36,7 +36,7 @@ use crate::reload_time::Alarm;
 use crate::sys::process::Role;
 use crate::sys::signalfd::SignalFd;
 use crate::sys::{caps, memfd, process};
-use crate::{clock, core_dump, daemon, exit, options, sd_notify, version};
+use crate::{clock, core_dump, daemon, exit, later, options, sd_notify, version};
 
 /// Owner only, unless `-u` says otherwise: dumps may hold passwords.
 const UMASK: u32 = 0o177;
@@ -473,6 +473,11 @@ fn read_config(
             log::error!("{}", cannot_change(word));
             findings.replace(cannot_change(word) + "\n");
             return None;
+        }
+        let later = later::words(&around.processes, new, options.umask.is_some());
+        if !later.is_empty() {
+            let words = later.join(", ");
+            log::info!("What is new about these words counts from the next start: {words}");
         }
         let mut wanted = wanted(&options, &loaded.bound);
         if around.vrrp_stays {

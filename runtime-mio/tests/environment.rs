@@ -2,15 +2,16 @@
 //! a network namespace and a `/run` of its own. Without root what needs it is refused by the kernel,
 //! and then the daemon has to say so and to run on.
 
+mod common;
+
 use std::fs;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Long enough for a busy machine.
-const LIMIT: Duration = Duration::from_secs(20);
+use common::wait_until;
 
 /// A daemon in the foreground.
 struct Daemon {
@@ -74,14 +75,9 @@ impl Daemon {
     }
 
     fn wait(&mut self) -> ExitStatus {
-        let until = Instant::now() + LIMIT;
-        loop {
-            if let Some(status) = self.process.try_wait().expect("our child") {
-                return status;
-            }
-            assert!(Instant::now() < until, "it does not end:\n{}", self.log());
-            sleep(Duration::from_millis(1));
-        }
+        let log = self.place.join("log");
+        let log = || fs::read_to_string(&log).unwrap_or_default();
+        common::wait_for_end(&mut self.process, log)
     }
 }
 
@@ -100,10 +96,7 @@ impl Drop for Daemon {
 }
 
 fn place(name: &str) -> PathBuf {
-    let place = std::env::temp_dir().join(format!("relevo-env-{name}-{}", std::process::id()));
-    _ = fs::remove_dir_all(&place);
-    fs::create_dir_all(&place).expect("a directory of our own");
-    place
+    common::place("env", name)
 }
 
 /// The daemon behind `preparation` in new namespaces, `more` of them than a network's and a file
@@ -178,14 +171,6 @@ fn stat(pid: u32, number: usize) -> i64 {
 fn name(pid: u32) -> String {
     let name = fs::read_to_string(format!("/proc/{pid}/comm")).expect("alive");
     name.trim_end().to_owned()
-}
-
-fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    let until = Instant::now() + LIMIT;
-    while !done() {
-        assert!(Instant::now() < until, "never: {what}");
-        sleep(Duration::from_millis(2));
-    }
 }
 
 fn global(lines: &str) -> String {
@@ -494,6 +479,96 @@ fn what_was_entered_cannot_be_left_by_a_reload() {
     kill(daemon.pid(), "HUP");
     daemon.wait_for_log("`instance` cannot be changed");
     assert_eq!(daemon.child(), child);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+/// `HH:MM:SSZ` in so many seconds.
+fn time_of_day_in(seconds: u64) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let at = now.expect("after 1970").as_secs() + seconds;
+    let (hours, minutes) = (at / 3_600 % 24, at / 60 % 60);
+    format!("{hours:02}:{minutes:02}:{:02}Z", at % 60)
+}
+
+#[test]
+fn a_reload_comes_at_the_time_that_the_file_holds() {
+    for (test, repeat, stays) in [
+        ("time-once", "", false),
+        ("time-repeat", "reload_repeat", true),
+    ] {
+        let conf = global(&format!("reload_time_file /run/when\n{repeat}"));
+        let mut daemon = Daemon::start(test, "true", &conf, &[]);
+        let file = daemon.sees("/run/when");
+        fs::write(&file, time_of_day_in(4)).expect("a file of our own");
+        assert!(!daemon.log().contains("Reloading"), "{}", daemon.log());
+        daemon.wait_for_log("it is time to reload");
+        daemon.wait_for_log("Reload complete");
+        assert_eq!(file.exists(), stays);
+        assert_eq!(daemon.log().matches("Reload complete").count(), 1);
+        assert_eq!(daemon.stop(), Some(0));
+    }
+}
+
+#[test]
+fn the_data_are_saved_around_each_reload() {
+    let conf = |name: &str| global(&format!("router_id {name}\nconfig_save_dir /run/saved"));
+    let mut daemon = Daemon::start("saved", "mkdir /run/saved", &conf("one"), &[]);
+    let child = daemon.child();
+    for (number, before, after) in [(1, "one", "two"), (2, "two", "three")] {
+        fs::write(daemon.place.join("conf"), conf(after)).expect("a file of our own");
+        kill(daemon.pid(), "HUP");
+        for (when, name) in [("pre", before), ("post", after)] {
+            let file = format!("/run/saved/keepalived_vrrp.{child}.{number}.{when}");
+            let file = daemon.sees(&file);
+            wait_until("the data", || {
+                let text = fs::read_to_string(&file).unwrap_or_default();
+                text.contains(&format!("Router ID = {name}\n"))
+            });
+        }
+        wait_until("the end of it", || {
+            daemon.log().matches("Reload complete").count() == number
+        });
+    }
+    let files = fs::read_dir(daemon.sees("/run/saved")).expect("alive");
+    assert_eq!(files.count(), 4);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn the_parents_dump_shows_the_text_in_force() {
+    let conf = |name: &str| global(&format!("router_id {name}\nstate_dump_file /run/dump.data"));
+    let mut daemon = Daemon::start("parent-dump", "true", &conf("one"), &[]);
+    let shows = |daemon: &Daemon, name: &str| {
+        let file = daemon.sees("/run/dump_parent.data");
+        wait_until(name, || {
+            kill(daemon.pid(), "USR1");
+            let text = fs::read_to_string(&file).unwrap_or_default();
+            text.contains(&format!("Router ID = {name}\n"))
+        });
+    };
+    shows(&daemon, "one");
+    fs::write(daemon.place.join("conf"), conf("two")).expect("a file of our own");
+    kill(daemon.pid(), "HUP");
+    daemon.wait_for_log("Reload complete");
+    shows(&daemon, "two");
+    // One that is refused leaves it alone.
+    fs::write(daemon.place.join("conf"), "vrrp_instance A {\n").expect("a file of our own");
+    kill(daemon.pid(), "HUP");
+    daemon.wait_for_log("Reload refused");
+    fs::remove_file(daemon.sees("/run/dump_parent.data")).expect("it was there");
+    shows(&daemon, "two");
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn what_counts_from_the_next_start_is_told() {
+    let mut daemon = Daemon::start("later", "true", &global("umask 077"), &[]);
+    let new = global("umask 022\nvrrp_priority 3\nrouter_id x");
+    fs::write(daemon.place.join("conf"), new).expect("a file of our own");
+    kill(daemon.pid(), "HUP");
+    daemon.wait_for_log("counts from the next start: umask, vrrp_priority\n");
+    daemon.wait_for_log("Reload complete");
+    assert_eq!(stat(daemon.child(), 19), 0);
     assert_eq!(daemon.stop(), Some(0));
 }
 

@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::block::Statement;
 use super::bound::VirtualAddress;
+use super::code::Code;
 use super::diag::{Sink, Span, Spanned, quoted};
 use super::lexer::Word;
 use super::options::{self, LineWord, Options, Part, Prefix, Value, Words, words};
@@ -226,11 +227,12 @@ impl Draft {
         let value = words.value(sink)?;
         if before {
             let message = "`dev` is written twice for one address; the address is dropped";
-            sink.error(at, message);
+            sink.error(at, message).code(Code::SurplusValue);
             return None;
         }
         if value.text.len() > limits::INTERFACE_NAME {
-            words.wrong(value, "is too long for the name of an interface", "", sink);
+            let what = "is too long for the name of an interface";
+            words.wrong(value, what, sink).code(Code::LongName);
             return None;
         }
         let _ = head;
@@ -245,6 +247,7 @@ impl Draft {
         if self.entry.address.addr.is_ipv6() {
             let message = "IPv6 knows no broadcast; the address is dropped";
             sink.error(at, message)
+                .code(Code::MixedFamilies)
                 .help("remove the option and its value");
             return None;
         }
@@ -254,8 +257,10 @@ impl Draft {
             text => match text.parse() {
                 Ok(addr) => Broadcast::Given(addr),
                 Err(_) => {
-                    let help = "write an address, or `+` to derive it from the prefix";
-                    words.wrong(value, "is not an IPv4 broadcast address", help, sink);
+                    words
+                        .wrong(value, "is not an IPv4 broadcast address", sink)
+                        .code(Code::BadAddress)
+                        .help("write an address, or `+` to derive it from the prefix");
                     return None;
                 }
             },
@@ -276,6 +281,7 @@ impl Draft {
             None => {
                 let message = format!("{} is not a scope; it is ignored", quoted(&value.text));
                 sink.error(value.span, message)
+                    .code(Code::BadChoice)
                     .help("write global, site, link, host, nowhere or a number up to 255");
             }
         }
@@ -300,7 +306,7 @@ impl Draft {
                 quoted(&value.text),
                 limits::INTERFACE_NAME
             );
-            sink.error(value.span, message);
+            sink.error(value.span, message).code(Code::LongName);
             return None;
         }
         self.entry.address.label = Some(value.text.clone());
@@ -318,7 +324,7 @@ impl Draft {
         };
         if peer.family() != Family::of(self.entry.address.addr) {
             let message = format!("the peer {peer} is of another family; {IGNORED}");
-            sink.error(value.span, message);
+            sink.error(value.span, message).code(Code::MixedFamilies);
             return Some(());
         }
         self.entry.peer = Some(peer);
@@ -340,7 +346,7 @@ impl Draft {
             if seconds != 0 && !words.fixed {
                 let message = "a preferred lifetime other than 0 and forever is not built yet in \
                                this version of relevo; forever is used";
-                sink.note(value.span, message).code(super::Code::NotBuilt);
+                sink.note(value.span, message).code(Code::NotBuilt);
             }
         }
         Some(())
@@ -379,18 +385,19 @@ impl Draft {
                         "a network of prefix length {} has no broadcast address; none is set",
                         address.prefix
                     );
-                    sink.error(span, message);
+                    sink.error(span, message).code(Code::NoBroadcast);
                 }
             }
             IpAddr::V6(_) => {
                 if let Some(span) = self.scope.filter(|_| address.scope != 0) {
                     let message =
                         "the kernel derives the scope of an IPv6 address; it is ignored here";
-                    sink.error(span, message);
+                    sink.error(span, message).code(Code::UnusedWord);
                     address.scope = 0;
                 }
                 if let Some(span) = self.label.filter(|_| address.label.is_some()) {
-                    sink.error(span, "IPv6 addresses have no label; it is ignored");
+                    sink.error(span, "IPv6 addresses have no label; it is ignored")
+                        .code(Code::UnusedWord);
                     address.label = None;
                 }
                 // A single address must not become the source of the host's own traffic.
@@ -412,12 +419,13 @@ impl Draft {
         if self.has_length {
             let message = "an address with a peer has no prefix length of its own; it is ignored";
             sink.error(self.entry.span, message)
+                .code(Code::UnusedWord)
                 .help("write the length behind the address of the peer");
             address.prefix = Family::of(address.addr).prefix_max();
         }
         if self.broadcast.take().is_some() {
             let message = "an address with a peer has no broadcast address; it is ignored";
-            sink.error(at, message);
+            sink.error(at, message).code(Code::UnusedWord);
         }
     }
 }
@@ -428,7 +436,7 @@ fn unknown(word: &Word, sink: &mut Sink) {
         "{} is not an option of an address; it is skipped",
         quoted(other)
     );
-    let found = sink.error(word.span, message);
+    let found = sink.error(word.span, message).code(Code::UnknownOption);
     if let Some(near) = options::nearest::<Draft>(other) {
         found.help(format!("did you mean `{near}`?")).suggest(near);
     } else if other.parse::<IpAddr>().is_ok() || Prefix::fits(word) {
@@ -445,7 +453,7 @@ fn say_standing(standing: Standing, word: &Word, sink: &mut Sink) {
             let message = format!(
                 "{what} is not built yet in this version of relevo; the address is used without it"
             );
-            sink.note(word.span, message).code(super::Code::NotBuilt);
+            sink.note(word.span, message).code(Code::NotBuilt);
         }
     }
 }

@@ -124,7 +124,6 @@ pub fn bind(config: &Config, facts: &HostFacts) -> (Bound, Vec<Diagnostic>) {
         }
     }
     checks::same_vrid(&bound.instances, &written, &mut sink);
-    references::names(config, &mut sink);
     references::addresses(&bound.instances, &written, &mut sink);
     references::peers(&bound.instances, &written, &mut sink);
     references::weights(&bound.instances, &written, &mut sink);

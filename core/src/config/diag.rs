@@ -428,6 +428,16 @@ impl Sink {
     }
 }
 
+/// A text that is [`quoted`] once a message shows it: most lines have none.
+#[derive(Copy, Clone, Debug)]
+pub(super) struct Shown<'t>(pub(super) &'t str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&quoted(self.0))
+    }
+}
+
 /// `text` in quotes for a message: control characters escaped, and cut if long.
 pub(super) fn quoted(text: &str) -> String {
     const SHOWN: usize = 48;

@@ -6,7 +6,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use super::diag::{Sink, Span, Spanned, quoted};
+use super::code::Code;
+use super::diag::{Diagnostic, Sink, Span, Spanned, quoted};
 use super::keywords;
 use super::lexer::Word;
 use super::row::{Head, Kind, Standing};
@@ -88,23 +89,25 @@ impl<'w> Words<'w> {
                 "`{}` needs a value, and none follows it on this line; {}",
                 option.text, self.lost
             );
-            sink.error(option.span, message);
+            sink.error(option.span, message).code(Code::MissingValue);
         }
         None
     }
 
     /// Reports a value that is wrong, for which the line is lost.
-    pub(super) fn wrong(&self, word: &Word, what: &str, help: &str, sink: &mut Sink) {
+    pub(super) fn wrong<'k>(
+        &self,
+        word: &Word,
+        what: &str,
+        sink: &'k mut Sink,
+    ) -> &'k mut Diagnostic {
         let message = format!("{} {what}; {}", quoted(&word.text), self.lost);
-        let found = sink.error(word.span, message);
-        if !help.is_empty() {
-            found.help(help);
-        }
+        sink.error(word.span, message)
     }
 
     /// Reports an option that is wrong here, for which the line is lost.
-    pub(super) fn misplaced(&self, what: &str, sink: &mut Sink) {
-        self.wrong(self.option, what, "", sink);
+    pub(super) fn misplaced<'k>(&self, what: &str, sink: &'k mut Sink) -> &'k mut Diagnostic {
+        self.wrong(self.option, what, sink)
     }
 }
 
@@ -303,7 +306,9 @@ impl Value for IpAddr {
         let word = words.value(sink)?;
         let address = word.text.parse().ok();
         if address.is_none() {
-            words.wrong(word, "is not an IPv4 or IPv6 address", "", sink);
+            words
+                .wrong(word, "is not an IPv4 or IPv6 address", sink)
+                .code(Code::BadAddress);
         }
         address
     }
@@ -329,7 +334,7 @@ impl Prefix {
         let bare = word.text.split('/').next().unwrap_or_default();
         if bare.parse::<IpAddr>().is_err() {
             let message = format!("{} is not an IPv4 or IPv6 address; {lost}", quoted(bare));
-            sink.error(word.span, message);
+            sink.error(word.span, message).code(Code::BadAddress);
             return None;
         }
         let (addr, length) = units::prefix(word, sink)?;
@@ -379,7 +384,7 @@ impl Value for Spanned<String> {
         };
         if word.text.is_empty() || word.text.len() > longest {
             let what = format!("is no name of 1 to {longest} characters");
-            words.wrong(word, &what, "", sink);
+            words.wrong(word, &what, sink).code(Code::LongName);
             return None;
         }
         Some(Self::new(word.text.clone(), word.span))
@@ -453,7 +458,9 @@ impl Value for Realms {
             None => (None, word.text.as_str()),
         };
         if to.is_empty() || to.contains('/') || from == Some("") {
-            words.wrong(word, "is no pair of realms", "write FROM/TO, or TO", sink);
+            words
+                .wrong(word, "is no pair of realms", sink)
+                .help("write FROM/TO, or TO");
             return None;
         }
         let from = match from {
@@ -480,7 +487,10 @@ impl<T: Choice> Value for T {
             let all: Vec<&str> = T::WORDS.iter().map(|(text, _)| *text).collect();
             let what = format!("is no value of `{}`", head.word);
             let help = format!("write one of {}", all.join(", "));
-            words.wrong(word, &what, &help, sink);
+            words
+                .wrong(word, &what, sink)
+                .code(Code::BadChoice)
+                .help(help);
         }
         known.map(|(_, value)| *value)
     }

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use super::code::Code;
 use super::diag::Sink;
 use super::options::{self, LineWord, Options, Symbol, Value, Words, words};
 use super::row::{Head, Kind};
@@ -131,8 +132,10 @@ impl Value for Encap {
                 Some(Self::Ip6(tunnel))
             }
             _ => {
-                let help = "write mpls, ip, ip6 or ila";
-                words.wrong(kind, "is no encapsulation", help, sink);
+                words
+                    .wrong(kind, "is no encapsulation", sink)
+                    .code(Code::BadChoice)
+                    .help("write mpls, ip, ip6 or ila");
                 None
             }
         }
@@ -183,7 +186,8 @@ fn check(
         .flatten()
         .any(|end| Family::of(end) != family);
     if strange {
-        words.misplaced("ends a tunnel with an address of the other family", sink);
+        let what = "ends a tunnel with an address of the other family";
+        words.misplaced(what, sink).code(Code::MixedFamilies);
         return None;
     }
     if id.is_none() && ends == [None, None] {
@@ -203,8 +207,10 @@ fn mpls(words: &mut Words<'_>, sink: &mut Sink) -> Option<Vec<u32>> {
     };
     let labels: Option<Vec<u32>> = word.text.split('/').map(label).collect();
     if labels.is_none() {
-        let help = "write labels up to 1048575, with `/` between them";
-        words.wrong(word, "is no MPLS label", help, sink);
+        words
+            .wrong(word, "is no MPLS label", sink)
+            .code(Code::BadNumber)
+            .help("write labels up to 1048575, with `/` between them");
     }
     labels
 }
@@ -217,8 +223,10 @@ fn locator(words: &mut Words<'_>, sink: &mut Sink) -> Option<u64> {
     let full = word.text.split(':').count() == 4;
     let address = whole.parse::<Ipv6Addr>().ok().filter(|_| full);
     let Some(address) = address else {
-        let help = "write four groups of hexadecimal digits, as 2001:db8:0:1";
-        words.wrong(word, "is no locator", help, sink);
+        words
+            .wrong(word, "is no locator", sink)
+            .code(Code::BadAddress)
+            .help("write four groups of hexadecimal digits, as 2001:db8:0:1");
         return None;
     };
     u64::try_from(address.to_bits() >> 64).ok()

@@ -5,8 +5,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::Code;
 use super::block::Statement;
+use super::code::Code;
 use super::diag::{Class, Severity, Sink, Span, Spanned, quoted};
 use super::lexer::Word;
 use super::options::{self, LineWord, Options, Part, Prefix, Realms, Symbol, Value, Words, words};
@@ -751,7 +751,7 @@ fn unknown(word: &Word, sink: &mut Sink) {
         "{} is neither a destination nor a word of a route; {DROPPED}",
         quoted(&word.text)
     );
-    let found = sink.error(word.span, message).code(Code::UnknownWord);
+    let found = sink.error(word.span, message).code(Code::UnknownOption);
     if let Some(near) = options::nearest::<RouteLine>(&word.text) {
         found.help(format!("did you mean `{near}`?")).suggest(near);
     }

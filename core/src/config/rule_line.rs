@@ -5,8 +5,8 @@
 //! the rule would then be for more packets than meant. `inet` and `inet6` do not swallow the word
 //! behind them.
 
-use super::Code;
 use super::block::Statement;
+use super::code::Code;
 use super::diag::{Class, Severity, Sink, Span, Spanned, quoted};
 use super::lexer::Word;
 use super::options::{self, LineWord, Options, Part, Prefix, Realms, Symbol, Value, Words, words};
@@ -447,7 +447,7 @@ fn read(line: &[Word], fixed: bool, sink: &mut Sink) -> Option<RuleLine> {
 
 fn unknown(word: &Word, sink: &mut Sink) {
     let message = format!("{} is no word of a rule; {DROPPED}", quoted(&word.text));
-    let found = sink.error(word.span, message).code(Code::UnknownWord);
+    let found = sink.error(word.span, message).code(Code::UnknownOption);
     if let Some(near) = options::nearest::<RuleLine>(&word.text) {
         found.help(format!("did you mean `{near}`?")).suggest(near);
     } else if Prefix::fits(word) {

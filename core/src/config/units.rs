@@ -4,7 +4,7 @@ use super::code::Code;
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 
-use super::diag::{Sink, Span, quoted};
+use super::diag::{Shown, Sink, Span, quoted};
 use super::lexer::Word;
 use crate::ids::Family;
 use crate::time::Duration;
@@ -27,18 +27,20 @@ pub(super) fn number(
     outcome: &str,
     sink: &mut Sink,
 ) -> Option<u64> {
-    let shown = quoted(&word.text);
+    let shown = Shown(&word.text);
     let text = word.text.trim_start();
     let text = text.strip_prefix('+').unwrap_or(text);
     let (digits, tail) = split_digits(text);
-    let wanted = format!(
-        "write a whole number from {} to {}",
-        range.start(),
-        range.end()
-    );
+    let wanted = || {
+        format!(
+            "write a whole number from {} to {}",
+            range.start(),
+            range.end()
+        )
+    };
     if text.starts_with('-') {
         let message = format!("{shown} is negative; {outcome}");
-        sink.number(word.span, message).help(wanted);
+        sink.number(word.span, message).help(wanted());
         return None;
     }
     let value = parse_digits(digits);
@@ -47,12 +49,12 @@ pub(super) fn number(
         let cut = usable.filter(|_| garbage == Garbage::Cut);
         let outcome = cut.map_or_else(|| outcome.to_owned(), |value| format!("{value} is used"));
         let message = format!("{shown} is not a whole number; {outcome}");
-        sink.number(word.span, message).help(wanted);
+        sink.number(word.span, message).help(wanted());
         return cut;
     }
     if usable.is_none() {
         let message = format!("{shown} is out of range; {outcome}");
-        sink.number(word.span, message).help(wanted);
+        sink.number(word.span, message).help(wanted());
     }
     usable
 }
@@ -70,14 +72,14 @@ pub(super) fn signed(
         let value = number(word, min..=max, garbage, outcome, sink)?;
         return i64::try_from(value).ok();
     }
-    let shown = quoted(&word.text);
+    let shown = Shown(&word.text);
     let text = word.text.trim_start();
     let (negative, rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
     let (digits, tail) = split_digits(rest);
-    let wanted = format!("write a whole number from {min} to {max}");
+    let wanted = || format!("write a whole number from {min} to {max}");
     let value = parse_digits(digits).and_then(|value| i64::try_from(value).ok());
     let value = value.map(|value| if negative { -value } else { value });
     let usable = value.filter(|value| range.contains(value));
@@ -85,12 +87,12 @@ pub(super) fn signed(
         let cut = usable.filter(|_| garbage == Garbage::Cut);
         let outcome = cut.map_or_else(|| outcome.to_owned(), |value| format!("{value} is used"));
         let message = format!("{shown} is not a whole number; {outcome}");
-        sink.number(word.span, message).help(wanted);
+        sink.number(word.span, message).help(wanted());
         return cut;
     }
     if usable.is_none() {
         let message = format!("{shown} is out of range; {outcome}");
-        sink.number(word.span, message).help(wanted);
+        sink.number(word.span, message).help(wanted());
     }
     usable
 }
@@ -125,13 +127,13 @@ fn decimal(
     (outcome, unit, finest): (&str, &str, &str),
     sink: &mut Sink,
 ) -> Option<Duration> {
-    let shown = quoted(&word.text);
-    let wanted = format!("write {unit} from {} to {}", range.start(), range.end());
+    let shown = Shown(&word.text);
+    let wanted = || format!("write {unit} from {} to {}", range.start(), range.end());
     let text = word.text.trim_start();
     let text = text.strip_prefix('+').unwrap_or(text);
     if text.starts_with('-') {
         let message = format!("{shown} is negative; {outcome}");
-        sink.number(word.span, message).help(wanted);
+        sink.number(word.span, message).help(wanted());
         return None;
     }
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
@@ -140,13 +142,13 @@ fn decimal(
         let message = format!("{shown} is not a number of {unit}; {outcome}");
         sink.number(word.span, message)
             .code(Code::BadTime)
-            .help(wanted);
+            .help(wanted());
         return None;
     }
     let value = micros(whole, fraction).filter(|value| range.contains(value));
     let Some(value) = value else {
         let message = format!("{shown} is out of range; {outcome}");
-        sink.number(word.span, message).help(wanted);
+        sink.number(word.span, message).help(wanted());
         return None;
     };
     if fraction.len() > MICRO_DIGITS {

@@ -575,7 +575,18 @@ impl Instance {
         });
     }
 
-    pub(crate) fn on_send_failed(&mut self, note: Note, out: &mut Out<VrrpAction>) {
+    /// One of many unicast peers does not hear it; of the only destination nobody does.
+    pub(crate) fn on_send_failed(
+        &mut self,
+        note: Note,
+        config: &InstanceConfig,
+        out: &mut Out<VrrpAction>,
+    ) {
+        match &config.destination {
+            Destination::Multicast(_) => self.stats.on_refused(),
+            Destination::Unicast(peers) if peers.len() == 1 => self.stats.on_refused(),
+            Destination::Unicast(_) => {}
+        }
         let master = matches!(self.state, State::Master(_));
         if master && !std::mem::replace(&mut self.told.send_failed, true) {
             out.push(VrrpAction::Note(note));

@@ -699,8 +699,11 @@ impl Machine for VrrpNode {
                     dst,
                     errno,
                 };
-                if let Some(instance) = self.instances.get_mut(instance.0 as usize) {
-                    instance.on_send_failed(note, out);
+                let bound = &self.bound;
+                let config = bound.instances.get(instance.0 as usize);
+                let known = self.instances.get_mut(instance.0 as usize);
+                if let (Some(instance), Some(config)) = (known, config) {
+                    instance.on_send_failed(note, config, out);
                 }
             }
             VrrpEvent::Command(command) => self.on_command(command, now, out),

@@ -301,8 +301,9 @@ impl Instance {
     pub(crate) fn send_advert(&mut self, ctx: &mut Ctx<'_>) {
         let config = ctx.bound.instance(self.id);
         let sent = emit::send_adverts(self, config, self.priority, ctx.ident, ctx.out);
-        self.stats.adverts_sent += sent.min(1);
-        self.stats.last_sent = Some(ctx.now);
+        if sent > 0 {
+            self.stats.on_sent(false, ctx.now);
+        }
         if config.timer_expired_backup.is_some()
             && let State::Master(master) = &mut self.state
         {
@@ -417,8 +418,9 @@ impl Instance {
     fn send_priority_zero(&mut self, ctx: &mut Ctx<'_>) {
         let config = ctx.bound.instance(self.id);
         let sent = emit::send_adverts(self, config, 0, ctx.ident, ctx.out);
-        self.stats.adverts_sent += sent.min(1);
-        self.stats.priority_zero_sent += sent.min(1);
+        if sent > 0 {
+            self.stats.on_sent(true, ctx.now);
+        }
     }
 
     /// Stops the timers of the present state and returns the state for its clean-up.

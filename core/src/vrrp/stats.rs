@@ -6,6 +6,14 @@ use crate::vrrp::note::{Discard, Discarded};
 /// Discarded packets are summed up at most this often.
 const SUM_UP_AFTER: Duration = Duration::from_secs(60);
 
+/// An advert that has just been handed over for sending.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+struct Latest {
+    farewell: bool,
+    /// `last_sent` before it.
+    before: Option<Instant>,
+}
+
 /// What was received, sent and refused since the start.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Stats {
@@ -26,6 +34,8 @@ pub struct Stats {
     pub address_list_differs: u64,
     /// When the last advert above priority 0 was sent.
     pub last_sent: Option<Instant>,
+    /// The last advert of any priority: it may turn out that the kernel has refused it.
+    latest: Option<Latest>,
     discarded: [u64; Discard::ALL.len()],
     /// What `discarded` was when it was last summed up.
     told: [u64; Discard::ALL.len()],
@@ -34,6 +44,31 @@ pub struct Stats {
 }
 
 impl Stats {
+    /// An advert of priority 0, or of another one, is on its way.
+    pub(crate) fn on_sent(&mut self, farewell: bool, now: Instant) {
+        let before = self.last_sent;
+        self.latest = Some(Latest { farewell, before });
+        self.adverts_sent += 1;
+        if farewell {
+            self.priority_zero_sent += 1;
+        } else {
+            self.last_sent = Some(now);
+        }
+    }
+
+    /// The kernel has refused the last advert: nobody has heard it.
+    pub(crate) fn on_refused(&mut self) {
+        let Some(latest) = self.latest.take() else {
+            return;
+        };
+        self.adverts_sent = self.adverts_sent.saturating_sub(1);
+        if latest.farewell {
+            self.priority_zero_sent = self.priority_zero_sent.saturating_sub(1);
+        } else {
+            self.last_sent = latest.before;
+        }
+    }
+
     /// The counters apart from the discards, in the order of a record.
     pub(crate) const fn counters(&self) -> [u64; 7] {
         [
@@ -67,6 +102,7 @@ impl Stats {
             priority_zero_sent,
             address_list_differs,
             last_sent: None,
+            latest: None,
             discarded,
             told: discarded,
             untold_since: None,
@@ -127,6 +163,23 @@ mod tests {
 
     const fn at(seconds: u64) -> Instant {
         Instant::from_micros(seconds * 1_000_000)
+    }
+
+    #[test]
+    fn what_the_kernel_refuses_was_not_sent() {
+        let mut stats = Stats::default();
+        stats.on_sent(false, at(1));
+        stats.on_sent(false, at(2));
+        stats.on_refused();
+        assert_eq!((stats.adverts_sent, stats.last_sent), (1, Some(at(1))));
+        // It is told once for each.
+        stats.on_refused();
+        assert_eq!(stats.adverts_sent, 1);
+        stats.on_sent(true, at(3));
+        assert_eq!((stats.adverts_sent, stats.priority_zero_sent), (2, 1));
+        stats.on_refused();
+        assert_eq!((stats.adverts_sent, stats.priority_zero_sent), (1, 0));
+        assert_eq!(stats.last_sent, Some(at(1)));
     }
 
     #[test]

@@ -40,9 +40,7 @@ pub(super) fn other(first: &Bound, which: u16) -> Bound {
     for (number, config) in bound.instances.iter_mut().enumerate() {
         let bits = which >> (2 * number);
         if bits & 1 != 0 {
-            if config.priority < 255 {
-                config.priority += 1;
-            }
+            config.priority = config.priority.saturating_add(1);
             config.garp.master_repeat += 1;
         }
         if bits & 2 == 0 {

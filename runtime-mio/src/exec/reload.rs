@@ -16,6 +16,7 @@ use relevo_core::config::start_exit_code;
 use relevo_core::vrrp::plan::{Plan, plan};
 
 use crate::configuration;
+use crate::sys::scheduling;
 
 /// Lines of the log about what a new configuration changes; more are summed up.
 const LINES_MAX: usize = 16;
@@ -161,6 +162,7 @@ impl Reloads {
         let (path, running) = (self.config_file.clone(), Arc::clone(running));
         let (sender, waker) = (self.sender.clone(), self.waker.clone());
         let read = move || {
+            scheduling::give_way();
             let result = read(&path, file, &running).map(Arc::new);
             let plan = result.as_ref().map(|bound| plan(&running, bound));
             let lines = plan.as_ref().map(lines).unwrap_or_default();

@@ -164,7 +164,9 @@ impl<'a> Iterator for ControlMessages<'a> {
 
 /// Buffers for received datagrams.
 pub(crate) struct ReceiveBatch {
-    data: Box<[[u8; RECEIVE_MAX]]>,
+    /// [`RECEIVE_MAX`] octets for each. In one piece, because the allocator then hands out zeros that
+    /// take no memory until they are written to.
+    data: Box<[u8]>,
     names: Box<[Name]>,
     controls: Box<[Control]>,
     lens: [usize; RECEIVE_BATCH],
@@ -192,7 +194,7 @@ impl ReceiveBatch {
     pub(crate) fn new() -> Self {
         let name = Name::new(libc::AF_UNSPEC, 0);
         Self {
-            data: vec![[0; RECEIVE_MAX]; RECEIVE_BATCH].into_boxed_slice(),
+            data: vec![0; RECEIVE_MAX * RECEIVE_BATCH].into_boxed_slice(),
             names: vec![name; RECEIVE_BATCH].into_boxed_slice(),
             controls: vec![Control::NONE; RECEIVE_BATCH].into_boxed_slice(),
             lens: [0; RECEIVE_BATCH],
@@ -213,7 +215,8 @@ impl ReceiveBatch {
         self.count = 0;
         let mut vectors = [NO_VECTOR; RECEIVE_BATCH];
         let mut headers = [NO_HEADER; RECEIVE_BATCH];
-        for (vector, data) in vectors.iter_mut().zip(&mut self.data).take(self.asked) {
+        let data = self.data.chunks_exact_mut(RECEIVE_MAX);
+        for (vector, data) in vectors.iter_mut().zip(data).take(self.asked) {
             vector.iov_base = data.as_mut_ptr().cast();
             vector.iov_len = data.len();
         }
@@ -248,7 +251,7 @@ impl ReceiveBatch {
 
     /// The datagrams of the last [`fill`](Self::fill).
     pub(crate) fn iter(&self) -> impl Iterator<Item = Received<'_>> {
-        let parts = self.data.iter().zip(&self.lens);
+        let parts = self.data.chunks_exact(RECEIVE_MAX).zip(&self.lens);
         let parts = parts.zip(self.names.iter().zip(&self.controls));
         parts
             .take(self.count)

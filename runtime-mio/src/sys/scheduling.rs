@@ -10,6 +10,13 @@ pub(crate) fn set_nice(nice: i8) -> io::Result<()> {
     Ok(())
 }
 
+/// Lets the calling thread give way to those that send adverts: five steps behind them, which keeps
+/// it going on a busy host.
+pub(crate) fn give_way() {
+    // -1 may be the new value as well as a failure, and nothing depends on it.
+    drop(syscall!(nice(5)));
+}
+
 /// Gives the calling thread a real-time priority; what it starts later runs as ordinary threads and
 /// processes do.
 pub(crate) fn set_real_time(priority: u8) -> io::Result<()> {
@@ -44,4 +51,25 @@ pub(crate) fn lock_memory() -> io::Result<()> {
     syscall!(mlockall(libc::MCL_CURRENT))?;
     syscall!(mlockall(libc::MCL_FUTURE | libc::MCL_ONFAULT))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_thread_gives_way_alone() {
+        let nice = || {
+            let text = std::fs::read_to_string("/proc/thread-self/stat").expect("our own");
+            let rest = text.rsplit(") ").next().expect("fields").to_owned();
+            let field = rest.split(' ').nth(16).map(str::parse::<i32>);
+            field.expect("a field").expect("a number")
+        };
+        let before = nice();
+        let other = std::thread::spawn(move || {
+            super::give_way();
+            nice()
+        });
+        let after = other.join().expect("it ends");
+        assert_eq!(after, (before + 5).min(19));
+        assert_eq!(nice(), before);
+    }
 }
