@@ -667,7 +667,6 @@ const NOT_BUILT: &[Case] = &[
         Whole("vrrp_sync_group G {\ngroup {\nA\n}\n}"),
         &[
             "1:1 refused `vrrp_sync_group`",
-            "1:17 error one member",
             "3:1 error no vrrp_instance",
         ],
         5,
