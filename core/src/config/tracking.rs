@@ -32,6 +32,11 @@ pub(super) fn check(config: &Config, interfaces: &Interfaces<'_>, sink: &mut Sin
             weights_in_group(instance, group, &names, sink);
         }
     }
+    for group in &config.track_groups {
+        for member in group.members.iter() {
+            known_instance(&instances, member, "track_group", sink);
+        }
+    }
     if !config.global.dynamic_interfaces {
         tracked_interfaces(config, interfaces, sink);
         watched_interfaces(config, interfaces, sink);
@@ -106,8 +111,17 @@ fn tracked_names(track: &TrackWords, names: &Names<'_>, sink: &mut Sink) {
                         .help("move its block before this one");
                 }
                 Some(_) => {}
-                // Said with the other names that nothing has.
-                None => {}
+                None => {
+                    let message = format!("there is no {keyword} {shown}; nothing is tracked here");
+                    let is_full = sink.is_full();
+                    let candidates = known.keys().copied().filter(|_| !is_full);
+                    let near = super::keywords::nearest(candidates, &name.value);
+                    let report = sink.error(name.span, message).code(Code::UnknownName);
+                    report.help(format!("write a `{keyword}` of this name before it"));
+                    if let Some(near) = near {
+                        report.help(format!("did you mean `{near}`?")).suggest(near);
+                    }
+                }
             }
         }
     }
@@ -159,6 +173,29 @@ fn own_devices(instance: &Instance, sink: &mut Sink) {
     }
 }
 
+/// False, and reported, for an instance that does not exist.
+fn known_instance(
+    instances: &BTreeSet<&str>,
+    member: &Spanned<String>,
+    what: &str,
+    sink: &mut Sink,
+) -> bool {
+    if instances.contains(member.value.as_str()) {
+        return true;
+    }
+    let is_full = sink.is_full();
+    let shown = quoted(&member.value);
+    let message = format!("there is no vrrp_instance {shown}; the {what} goes without it");
+    // Nobody will read the hint, and looking for it takes time.
+    let candidates = instances.iter().copied().filter(|_| !is_full);
+    let near = super::keywords::nearest(candidates, &member.value);
+    let report = sink.error(member.span, message).code(Code::UnknownName);
+    if let Some(near) = near {
+        report.help(format!("did you mean `{near}`?")).suggest(near);
+    }
+    false
+}
+
 /// The group of each instance; says what is wrong with the members of groups.
 fn member_groups<'c>(
     config: &'c Config,
@@ -167,9 +204,10 @@ fn member_groups<'c>(
 ) -> BTreeMap<&'c str, &'c SyncGroup> {
     let mut groups: BTreeMap<&str, &SyncGroup> = BTreeMap::new();
     for group in &config.sync_groups {
+        let before = sink.weight();
+        let mut count = 0_usize;
         for member in group.members.iter() {
-            // A name that nothing has is said elsewhere.
-            if !instances.contains(member.value.as_str()) {
+            if !known_instance(instances, member, "group", sink) {
                 continue;
             }
             if let Some(first) = groups.get(member.value.as_str()) {
@@ -182,19 +220,25 @@ fn member_groups<'c>(
                 continue;
             }
             groups.insert(&member.value, group);
+            count += 1;
         }
-        size(group, sink);
+        // What has become of the members has been said.
+        if sink.weight() == before {
+            size(group, count, sink);
+        }
     }
     groups
 }
 
-/// A group has a list of members.
-fn size(group: &SyncGroup, sink: &mut Sink) {
-    if group.members.span.is_some() {
-        return;
-    }
+/// A group has two members at least.
+fn size(group: &SyncGroup, count: usize, sink: &mut Sink) {
     let name = quoted(&group.name);
-    let message = format!("the sync group {name} has no members and is left out");
+    let message = match count {
+        0 if group.members.span.is_some() && group.members.iter().next().is_none() => return,
+        0 => format!("the sync group {name} has no members and is left out"),
+        1 => format!("the sync group {name} has one member only, which does nothing"),
+        _ => return,
+    };
     sink.error(group.span, message)
         .code(Code::IncompleteBlock)
         .help("name at least two instances in its `group`");
