@@ -277,11 +277,14 @@ mod tests {
 
     use mio::{Events, Poll};
 
+    use relevo_core::config::source::Bundle;
+
     use super::*;
     use crate::sys::memfd;
 
     fn text(text: &str) -> OwnedFd {
-        memfd::sealed(text.as_bytes())
+        let bundle = Bundle::single("/etc/x.conf", text);
+        memfd::sealed(&bundle.encode())
             .expect("a file in memory")
             .into()
     }
