@@ -40,10 +40,13 @@ done
 # Each: builds first, since a mutant that does not build has not been caught.
 build() {
 	(cd "$tree" && cargo test --quiet --no-run -p relevo-core &&
-		cargo test --quiet --no-run -p relevo-tests "${binaries[@]}") >"$log" 2>&1
+		cargo test --quiet --no-run -p relevo-tests "${binaries[@]}" &&
+		if [ -n "$daemon" ]; then cargo test --quiet --no-run -p relevo --lib; fi) >"$log" 2>&1
 }
 core_tests() { patiently cargo test --quiet -p relevo-core; }
 table_tests() { patiently cargo test --quiet -p relevo-tests "${binaries[@]}"; }
+# Only for faults planted there: it takes its time to build.
+daemon_tests() { [ -z "$daemon" ] || patiently cargo test --quiet -p relevo --lib; }
 explore() { patiently cargo run --quiet --release -p relevo-sim -- explore --seeds "$SEEDS"; }
 
 # Runs a command in the copy; one that hangs has noticed something too.
@@ -57,7 +60,7 @@ patiently() {
 # Prints which test noticed first; nothing when all is well.
 noticed() {
 	local kind
-	for kind in core_tests table_tests explore; do
+	for kind in daemon_tests core_tests table_tests explore; do
 		if ! $kind; then
 			local first
 			first=$(grep -m1 -E '^test .*FAILED$|^---- .* stdout' "$log" | sed 's/^test //; s/ \.\.\. FAILED//; s/^---- //; s/ stdout.*//')
@@ -68,6 +71,7 @@ noticed() {
 }
 
 log=$work/baseline.log
+daemon=$(grep -l '^+++ b/runtime-mio/' "${patches[@]}" | head -1)
 echo "mutants: first the tree as it is must pass"
 if ! build || [ -n "$(noticed)" ]; then
 	tail -n 30 "$log"
@@ -81,6 +85,7 @@ rows=()
 for patch in "${patches[@]}"; do
 	name=$(basename "$patch" .patch)
 	log=$work/$name.log
+	daemon=$(grep '^+++ b/runtime-mio/' "$patch")
 	caption=$(sed -n '/^\(diff\|---\)/q; /./{p;q}' "$patch")
 	if ! (cd "$tree" && git apply "$top/$patch" 2>"$log"); then
 		result='DOES NOT APPLY'

@@ -77,7 +77,11 @@ fn snippet<'t>(
     diagnostic: &Diagnostic,
     style: Style,
 ) -> Option<String> {
-    let lines = Lines::around(text_of(&diagnostic.file)?, diagnostic.span.clone())?;
+    let lines = Lines::around(
+        text_of(&diagnostic.file)?,
+        diagnostic.span.clone(),
+        diagnostic.line,
+    )?;
     let level = match diagnostic.severity {
         Severity::Deprecated | Severity::Warning => Level::WARNING,
         Severity::Error | Severity::Refused | Severity::Fatal => Level::ERROR,
@@ -89,7 +93,9 @@ fn snippet<'t>(
     );
     for related in diagnostic.related.iter().take(RELATED) {
         let other = text_of(&related.file);
-        if let Some(lines) = other.and_then(|text| Lines::around(text, related.span.clone())) {
+        if let Some(lines) =
+            other.and_then(|text| Lines::around(text, related.span.clone(), related.line))
+        {
             place = place.element(
                 Snippet::source(lines.source)
                     .line_start(lines.number)
@@ -141,8 +147,9 @@ struct Lines<'t> {
 }
 
 impl<'t> Lines<'t> {
-    /// `None` if there is no such place in `text`, or nothing to be shown at it, as at its very end.
-    fn around(text: &'t str, span: Range<usize>) -> Option<Self> {
+    /// `line` is that of the beginning of the place. `None` if there is no such place in `text`, or
+    /// nothing to be shown at it, as at its very end.
+    fn around(text: &'t str, span: Range<usize>, line: u32) -> Option<Self> {
         text.get(span.clone()).filter(|_| span.start < text.len())?;
         let start = text[..span.start]
             .rfind('\n')
@@ -152,7 +159,7 @@ impl<'t> Lines<'t> {
             .map_or(text.len(), |newline| span.end + newline);
         Some(Self {
             source: &text[start..end],
-            number: text[..start].matches('\n').count() + 1,
+            number: line as usize,
             within: span.start - start..span.end - start,
         })
     }

@@ -2,15 +2,16 @@
 //! a network namespace and a `/run` of its own. Without root what needs it is refused by the kernel,
 //! and then the daemon has to say so and to run on.
 
+mod common;
+
 use std::fs;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// Long enough for a busy machine.
-const LIMIT: Duration = Duration::from_secs(20);
+use common::wait_until;
 
 /// A daemon in the foreground.
 struct Daemon {
@@ -74,14 +75,9 @@ impl Daemon {
     }
 
     fn wait(&mut self) -> ExitStatus {
-        let until = Instant::now() + LIMIT;
-        loop {
-            if let Some(status) = self.process.try_wait().expect("our child") {
-                return status;
-            }
-            assert!(Instant::now() < until, "it does not end:\n{}", self.log());
-            sleep(Duration::from_millis(1));
-        }
+        let log = self.place.join("log");
+        let log = || fs::read_to_string(&log).unwrap_or_default();
+        common::wait_for_end(&mut self.process, log)
     }
 }
 
@@ -100,10 +96,7 @@ impl Drop for Daemon {
 }
 
 fn place(name: &str) -> PathBuf {
-    let place = std::env::temp_dir().join(format!("relevo-env-{name}-{}", std::process::id()));
-    _ = fs::remove_dir_all(&place);
-    fs::create_dir_all(&place).expect("a directory of our own");
-    place
+    common::place("env", name)
 }
 
 /// The daemon behind `preparation` in new namespaces, `more` of them than a network's and a file
@@ -178,14 +171,6 @@ fn stat(pid: u32, number: usize) -> i64 {
 fn name(pid: u32) -> String {
     let name = fs::read_to_string(format!("/proc/{pid}/comm")).expect("alive");
     name.trim_end().to_owned()
-}
-
-fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    let until = Instant::now() + LIMIT;
-    while !done() {
-        assert!(Instant::now() < until, "never: {what}");
-        sleep(Duration::from_millis(2));
-    }
 }
 
 fn global(lines: &str) -> String {

@@ -1,6 +1,8 @@
 //! The life of the daemon's processes, for real: start, stop, death, respawn, reload. Each daemon
 //! runs in a network namespace of its own, which ends with it, and has nothing to fail over.
 
+mod common;
+
 use std::fs;
 use std::io::Read;
 use std::os::unix::net::UnixDatagram;
@@ -9,11 +11,10 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use common::{LIMIT, wait_until};
+
 const GOOD: &str = "global_defs {\n    router_id somewhere\n}\n";
 const BAD: &str = "vrrp_instance VI_1 {\n    interface\n}\n";
-
-/// Long enough for a busy machine.
-const LIMIT: Duration = Duration::from_secs(20);
 
 /// A daemon in the foreground, with its files in a directory of its own.
 struct Daemon {
@@ -57,14 +58,9 @@ impl Daemon {
     }
 
     fn wait(&mut self) -> ExitStatus {
-        let until = Instant::now() + LIMIT;
-        loop {
-            if let Some(status) = self.process.try_wait().expect("our child") {
-                return status;
-            }
-            assert!(Instant::now() < until, "it does not end:\n{}", self.log());
-            sleep(Duration::from_millis(1));
-        }
+        let log = self.place.join("log");
+        let log = || fs::read_to_string(&log).unwrap_or_default();
+        common::wait_for_end(&mut self.process, log)
     }
 }
 
@@ -87,10 +83,7 @@ impl Drop for Daemon {
 }
 
 fn place(name: &str) -> PathBuf {
-    let place = std::env::temp_dir().join(format!("relevo-life-{name}-{}", std::process::id()));
-    _ = fs::remove_dir_all(&place);
-    fs::create_dir_all(&place).expect("a directory of our own");
-    place
+    common::place("life", name)
 }
 
 /// The daemon in a new network namespace; an ordinary user gets a user namespace with it.
@@ -140,14 +133,6 @@ fn alive(pid: u32) -> bool {
         .next()
         .and_then(|rest| rest.chars().next());
     state.is_some_and(|state| state != 'Z' && state != 'X')
-}
-
-fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    let until = Instant::now() + LIMIT;
-    while !done() {
-        assert!(Instant::now() < until, "never: {what}");
-        sleep(Duration::from_millis(2));
-    }
 }
 
 #[test]

@@ -219,6 +219,11 @@ impl Begin for AnnouncementGroup {
 }
 
 impl AnnouncementGroup {
+    /// The names of its interfaces.
+    pub fn names(&self) -> &[Spanned<String>] {
+        &self.interfaces.names.0
+    }
+
     /// The group as the daemon uses it.
     pub(super) fn bind(&self) -> GarpGroup {
         let names = self.interfaces.names.0.iter();

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Config;
-use super::addresses::AddressEntry;
+use super::address_line::AddressEntry;
 use super::announcement::AnnouncementGroup;
 use super::bound::{
     Auth, Bound, ChecksumConfig, ChecksumStyle, Destination, Global, InstanceConfig, ReceiveBuffer,
@@ -19,6 +19,7 @@ use super::diag::{Class, Diagnostic, Severity, Sink, Spanned, quoted};
 use super::dumps::Defaults;
 use super::global::GlobalDefs;
 use super::instance_words::InitialState;
+use super::references;
 use super::strict;
 use super::vrrp_instance::Instance;
 use crate::ids::{Family, Version};
@@ -123,7 +124,11 @@ pub fn bind(config: &Config, facts: &HostFacts) -> (Bound, Vec<Diagnostic>) {
         }
     }
     checks::same_vrid(&bound.instances, &written, &mut sink);
+    references::addresses(&bound.instances, &written, &mut sink);
+    references::peers(&bound.instances, &written, &mut sink);
+    references::weights(&bound.instances, &written, &mut sink);
     super::lvs::check(config, &mut sink);
+    super::tracking::check(config, &interfaces, &mut sink);
     (bound, sink.finish())
 }
 

@@ -20,6 +20,7 @@ use super::sync_group::{SyncGroup, TrackGroup};
 use super::track::{TrackFile, Tracked};
 use super::tracker::{TrackProcess, VrrpScript};
 use super::vrrp_instance::Instance;
+use super::{address_line, route_line, rule_line, static_lines};
 
 /// A block and its words.
 #[derive(Copy, Clone, Debug)]
@@ -110,6 +111,22 @@ pub fn line_words() -> &'static [BlockEntry] {
             heads: || vec![Linkbeat::HEAD],
         },
         BlockEntry {
+            path: "vrrp_instance/virtual_ipaddress",
+            heads: || vec![static_lines::address_head()],
+        },
+        BlockEntry {
+            path: "vrrp_instance/virtual_ipaddress_excluded",
+            heads: || vec![static_lines::address_head()],
+        },
+        BlockEntry {
+            path: "vrrp_instance/virtual_routes",
+            heads: || vec![static_lines::route_head()],
+        },
+        BlockEntry {
+            path: "vrrp_instance/virtual_rules",
+            heads: || vec![static_lines::rule_head()],
+        },
+        BlockEntry {
             path: "vrrp_instance/track_bfd",
             heads: || Tracked::heads("track_bfd"),
         },
@@ -132,6 +149,30 @@ pub fn line_words() -> &'static [BlockEntry] {
         BlockEntry {
             path: "vrrp_instance/unicast_peer",
             heads: Peer::heads,
+        },
+        BlockEntry {
+            path: "address_line",
+            heads: address_line::heads,
+        },
+        BlockEntry {
+            path: "route_line",
+            heads: route_line::heads,
+        },
+        BlockEntry {
+            path: "rule_line",
+            heads: rule_line::heads,
+        },
+        BlockEntry {
+            path: "static_ipaddress",
+            heads: static_lines::address_heads,
+        },
+        BlockEntry {
+            path: "static_routes",
+            heads: static_lines::route_heads,
+        },
+        BlockEntry {
+            path: "static_rules",
+            heads: static_lines::rule_heads,
         },
     ]
 }

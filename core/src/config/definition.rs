@@ -4,10 +4,10 @@
 //! at again, so a definition may use others, also ones that come later; names that are not defined
 //! stay as they are. A value may have several lines, and is then used at the end of a line.
 
-use super::code::Code;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::code::Code;
 use super::diag::{Sink, Span, quoted};
 use super::made::{Made, Piece, Within};
 use super::source::Sources;
@@ -274,7 +274,7 @@ impl Definitions {
                 None => {
                     let message = "no random number: write `${_RANDOM}`, `${_RANDOM MIN}` or \
                                    `${_RANDOM MIN MAX}`";
-                    sink.error(place, message);
+                    sink.error(place, message).code(Code::Doubtful);
                     Value::Unknown
                 }
             },
@@ -283,7 +283,7 @@ impl Definitions {
                 None => {
                     let message = format!("the environment has no {}", quoted(name));
                     sink.error(place, message)
-                        .code(Code::UnknownName)
+                        .code(Code::Doubtful)
                         .help("the empty text is used");
                     Value::Text(String::new())
                 }

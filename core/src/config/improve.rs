@@ -159,7 +159,6 @@ const fn may_be_hole(code: Code) -> bool {
             | Code::BadMulticastGroup
             | Code::LongName
             | Code::NoSuchInterface
-            | Code::UnknownName
             | Code::UnknownOption
             | Code::UnknownWord
     )
@@ -204,7 +203,7 @@ fn is_hole(word: &str) -> bool {
     };
     let bracketed = word.find('<').is_some_and(|at| word[at..].contains('>'));
     bracketed
-        || (word.starts_with("${") && word.ends_with('}'))
+        || (word.starts_with("${") && !word.starts_with("${_") && word.ends_with('}'))
         || inside('%', '%').is_some_and(is_name)
         || inside('@', '@').is_some_and(is_name)
         || (word.len() > 4 && word.starts_with("__") && word.ends_with("__"))

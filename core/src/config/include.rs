@@ -4,7 +4,7 @@ use super::code::Code;
 use super::definition::directory;
 use super::diag::{Class, Severity, Sink, Span, quoted};
 use super::lines::Reading;
-use super::source::Unreadable;
+use super::source::{Sources, Unreadable};
 use crate::limits;
 
 /// What must not be missing.
@@ -139,8 +139,8 @@ pub(super) fn read(reading: &mut Reading<'_>, word: &str, pattern: Pattern<'_>, 
     for path in found {
         files.extend(get(reading, path, checks, pattern, sink));
     }
-    for (path, file, number) in files.into_iter().rev() {
-        reading.open(path, file, number, sink);
+    for (identity, file, number) in files.into_iter().rev() {
+        reading.open(identity, file, number, sink);
     }
 }
 
@@ -202,9 +202,19 @@ fn get(
     sink: &mut Sink,
 ) -> Option<(String, super::source::FileText, u16)> {
     let shown = quoted(&path);
-    if reading.files().any(|open| open.path == path) {
+    let identity = identity(&path, reading.sources);
+    if reading.files().any(|open| open.identity == identity) {
         let message = format!("{shown} includes itself here; it is not read again");
         sink.error(pattern.span, message).code(Code::MissingFile);
+        return None;
+    }
+    reading.opened += 1;
+    if reading.opened > limits::CONFIG_FILES {
+        let message = format!(
+            "more than {} times files are included; {shown} is not read",
+            limits::CONFIG_FILES
+        );
+        sink.error(pattern.span, message);
         return None;
     }
     if reading.files().count() >= limits::INCLUDE_DEPTH {
@@ -225,7 +235,7 @@ fn get(
                 sink.error(pattern.span, message).code(Code::IncludeLoop);
                 return None;
             };
-            Some((path, file, number))
+            Some((identity, file, number))
         }
         Err(why) => {
             let why = match why {
@@ -242,6 +252,21 @@ fn get(
             None
         }
     }
+}
+
+/// One name for a file, however it is written; links are not looked through.
+pub(super) fn identity(path: &str, sources: &mut dyn Sources) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    let directory = directory(path, sources);
+    let name = path.rsplit('/').next();
+    for part in directory.split('/').chain(name) {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
 }
 
 /// What the braces of a pattern stand for, as in a shell; `None` if that is too much.
@@ -306,6 +331,25 @@ mod tests {
             assert_eq!(of(pattern).as_deref(), Some(expected), "{pattern}");
         }
         assert_eq!(of(&"{a,b}".repeat(20)), None);
+    }
+
+    #[test]
+    fn a_file_is_the_same_however_it_is_written() {
+        let mut sources = crate::config::source::Bundle {
+            directory: "/d".to_owned(),
+            ..Default::default()
+        };
+        for path in [
+            "main",
+            "./main",
+            "/d/main",
+            "/d/./main",
+            "/d//main",
+            "/d/x/../main",
+        ] {
+            assert_eq!(identity(path, &mut sources), "d/main", "{path}");
+        }
+        assert_eq!(identity("x/main", &mut sources), "d/x/main");
     }
 
     #[test]

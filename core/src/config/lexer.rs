@@ -19,7 +19,8 @@ pub(super) struct Word {
     pub(super) text: String,
     /// Includes the quotes.
     pub(super) span: Span,
-    /// Asks for text from elsewhere, which is not put in: already refused.
+    /// Stands for text that is not there, as a place of a template that was never filled in: already
+    /// told.
     pub(super) unexpanded: bool,
 }
 
@@ -58,7 +59,8 @@ impl<'s> Lexer<'s> {
     ) -> Self {
         let mut reading = Reading::new(sources);
         let number = sink.file(path).unwrap_or_default();
-        reading.open(path.to_owned(), text, number, sink);
+        let identity = include::identity(path, reading.sources);
+        reading.open(identity, text, number, sink);
         Self {
             reading,
             ready: VecDeque::new(),

@@ -40,8 +40,8 @@ pub(super) struct OpenFile {
     /// The line read last, from 1.
     number: u32,
     pub(super) file: u16,
-    /// Its name as the sources know it.
-    pub(super) path: String,
+    /// What tells it from others, see [`super::include::identity`].
+    pub(super) identity: String,
     /// The checks of whoever includes it, which count again behind it.
     checks: Checks,
 }
@@ -74,6 +74,8 @@ pub(super) struct Reading<'s> {
     defining: Option<Defining>,
     pub(super) checks: Checks,
     config_id: Option<String>,
+    /// So many files were included.
+    pub(super) opened: usize,
 }
 
 impl std::fmt::Debug for Reading<'_> {
@@ -99,11 +101,12 @@ impl<'s> Reading<'s> {
             defining: None,
             checks,
             config_id: None,
+            opened: 0,
         }
     }
 
     /// Reads on in `file`, whose number is `number`, and then where it was.
-    pub(super) fn open(&mut self, path: String, file: FileText, number: u16, sink: &mut Sink) {
+    pub(super) fn open(&mut self, identity: String, file: FileText, number: u16, sink: &mut Sink) {
         sink.keep_text(number, &file.text);
         if let Some(at) = file.replaced {
             Self::tell_replaced(&file, at, number, sink);
@@ -113,7 +116,7 @@ impl<'s> Reading<'s> {
             next: 0,
             number: 0,
             file: number,
-            path,
+            identity,
             checks: self.checks,
         }));
     }

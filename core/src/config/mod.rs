@@ -10,7 +10,7 @@
 //! The language is keepalived's. Where this differs, it is to be safer: the block of an unknown word
 //! is skipped whole, and a word that is not built yet stops the start instead of being left out.
 
-mod addresses;
+mod address_line;
 mod announcement;
 mod authentication;
 mod bfd;
@@ -42,28 +42,35 @@ mod lines;
 mod link_watch;
 pub mod lvs;
 mod made;
+mod options;
 mod page;
 mod place;
 mod processes;
 pub mod receiving;
+mod references;
 pub mod reloading;
 mod repeat;
+mod route_encap;
+mod route_line;
 mod row;
+mod rule_line;
 mod scalar;
 mod script;
 pub mod source;
 mod statement;
+mod static_lines;
 mod strict;
 mod sync_group;
 #[cfg(test)]
 mod tests;
 mod track;
 mod tracker;
+mod tracking;
 mod units;
 mod vmac;
 mod vrrp_instance;
 
-pub use addresses::AddressEntry;
+pub use address_line::{AddressEntry, Lifetime};
 pub use announcement::{AnnouncementGroup, AnnouncementWords, GroupInterfaces, Refresh, Repeat};
 pub use authentication::{
     AntiReplay, AuthHmac, AuthKind, Authentication, HmacKey, HmacMode, Password,
@@ -85,22 +92,28 @@ pub use global::{
 };
 pub use instance_words::{InitialState, Peer, PreemptDelay, Priority, RivalPriority, Wish};
 pub use link_watch::{LinkDelays, Linkbeat, LinkbeatMethod};
+pub use options::{Prefix, Realms, Symbol};
 pub use place::Places;
 pub use processes::{ChildProcess, Processes, is_file_name, mask};
+pub use route_encap::{Encap, Tunnel4, Tunnel6};
+pub use route_line::{
+    Lockable, NextHop, Placing, Preference, Propagation, RouteLine, RouteType, TcpTime,
+};
 pub use row::{Head, Kind, Lines, Names, Standing};
+pub use rule_line::{Action, Between, Ending, Mark, RuleLine, RulePreference, Selector};
 pub use script::{First, OptionalScript, Script, User};
+pub use static_lines::Static;
 pub use sync_group::{Members, SyncGroup, TrackGroup};
 pub use track::{InitFile, TrackFile, TrackWords, Tracked, Tracks, Weight};
 pub use tracker::{ParamMatch, RunTime, Runs, TrackProcess, VrrpScript};
 pub use units::Garbage;
 pub use vmac::{ExtraGarp, IpvlanMode, MacAddress, UseIpvlan, UseVmac};
-pub use vrrp_instance::{Instance, NotifyWords, RawLine, Transport, VmacWords};
+pub use vrrp_instance::{Instance, NotifyWords, Transport, VmacWords};
 
 use std::sync::Arc;
 
 use block::{Reader, Statement};
 use diag::Sink;
-use keywords::Place;
 use lexer::Lexer;
 use page::Page;
 use row::{Field, Row, Rows, rows};
@@ -121,6 +134,12 @@ pub struct Config {
     pub instances: Vec<Instance>,
     /// `track_file` blocks in the order of the file.
     pub track_files: Vec<TrackFile>,
+    /// `static_ipaddress`.
+    pub static_addresses: Lines<Static<AddressEntry>>,
+    /// `static_routes`.
+    pub static_routes: Lines<Static<RouteLine>>,
+    /// `static_rules`.
+    pub static_rules: Lines<Static<RuleLine>>,
     /// The load balancer.
     pub lvs: lvs::Lvs,
     /// `vrrp_sync_group` blocks in the order of the file.
@@ -188,6 +207,12 @@ impl Rows for Config {
                 |config, head, page| config.global.processes.show_ipvs_namespace(head, page)
             ): Kind::Other("[NAME]"), Built, "",
                 "Network namespace of the IPVS table; alone that of the host.";
+            "static_ipaddress" => static_addresses: Kind::Lines("ADDRESS"), Refused, "",
+                "Addresses that stay on the host whoever is master.";
+            "static_routes" => static_routes: Kind::Lines("ROUTE"), Refused, "",
+                "Routes that stay on the host whoever is master.";
+            "static_rules" => static_rules: Kind::Lines("RULE"), Refused, "",
+                "Rules of routing that stay on the host whoever is master.";
             "track_file" => track_files: Kind::Block("NAME"), Refused, "",
                 "A file whose number changes priorities and weights.";
             "track_group" => track_groups: Kind::Block("NAME"), Refused, "",
@@ -331,6 +356,6 @@ fn read_top(config: &mut Config, found: &Statement, sink: &mut Sink) {
     if row::find::<Config>(found.keyword()).is_some() {
         row::read_line(config, "", found, sink);
     } else {
-        _ = statement::is_built(Place::Top, found, sink);
+        statement::unknown_in("outside all blocks", catalogue::words(""), found, sink);
     }
 }

@@ -466,6 +466,8 @@ impl<T> Default for Lines<T> {
 impl<T: Line> Field for Lines<T> {
     fn read(&mut self, _head: &Head, found: &Statement, sink: &mut Sink) {
         no_name(found, sink);
+        let count = found.block.as_ref().map_or(0, |it| it.statements.len());
+        self.0.reserve_exact(count);
         let lines = found.block.iter().flat_map(|block| &block.statements);
         for line in lines {
             if !statement::has_its_block(false, line, sink) {
@@ -585,8 +587,8 @@ pub(super) fn first_name(found: &Statement, sink: &mut Sink) -> Option<Spanned<S
 /// The one name behind the keyword of a block, not yet used by another block of this keyword;
 /// otherwise reported, and the block is skipped.
 pub(super) fn own_name(found: &Statement, sink: &mut Sink) -> Option<Spanned<String>> {
-    let keyword = quoted(found.keyword());
     let [name] = found.arguments() else {
+        let keyword = quoted(found.keyword());
         let message = format!("a {keyword} has one name; the block is skipped");
         let help = format!(
             "write `{} NAME {{`; a name with blanks needs double quotes",
@@ -601,7 +603,12 @@ pub(super) fn own_name(found: &Statement, sink: &mut Sink) -> Option<Spanned<Str
 }
 
 fn unused(found: &Statement, name: &Word, sink: &mut Sink) -> Option<Spanned<String>> {
-    if let Some(first) = sink.first_use(found.keyword(), &name.text, name.span) {
+    // Blocks of the old and of the new word share their names.
+    let kind = match find::<super::Config>(found.keyword()) {
+        Some(row) if !row.head.synonym_of.is_empty() => row.head.synonym_of,
+        _ => found.keyword(),
+    };
+    if let Some(first) = sink.first_use(kind, &name.text, name.span) {
         let keyword = quoted(found.keyword());
         let line = first.line;
         let name_shown = quoted(&name.text);

@@ -2,39 +2,11 @@
 
 use super::block::Statement;
 use super::code::Code;
-use super::diag::{Class, Severity, Shown, Sink, quoted};
+use super::diag::{Class, Severity, Sink, quoted};
 use super::hints;
-use super::keywords::{self, Place};
+use super::keywords;
 use super::lexer::Word;
 use super::row::{Head, Standing};
-
-/// True if the statement shall be read; otherwise what is to be said about it has been said.
-pub(super) fn is_built(place: Place, found: &Statement, sink: &mut Sink) -> bool {
-    let keyword = found.keyword();
-    match keywords::standing(place, keyword) {
-        None => {
-            unknown(place, found, sink);
-            false
-        }
-        Some(Standing::Refused) => {
-            say_standing(Standing::Refused, found, sink);
-            false
-        }
-        Some(Standing::Harmless) => {
-            if found.arguments().is_empty() && keywords::needs_value(keyword) {
-                sink.missing_parameter(found.span(), keyword);
-            } else {
-                say_standing(Standing::Harmless, found, sink);
-            }
-            false
-        }
-        Some(Standing::Built) => has_right_shape(place, found, sink),
-    }
-}
-
-fn unknown(place: Place, found: &Statement, sink: &mut Sink) {
-    unknown_in(place.name(), place.words(), found, sink);
-}
 
 /// Reports a word that is not one of `words`, which are those of `place`.
 pub(super) fn unknown_in(
@@ -91,7 +63,11 @@ pub(super) fn unknown_in(
 
 /// Says what becomes of a word that was understood.
 pub(super) fn say_standing(standing: Standing, found: &Statement, sink: &mut Sink) {
-    let keyword = Shown(found.keyword());
+    if standing == Standing::Built {
+        // Nearly every line: nothing is put together for it.
+        return;
+    }
+    let keyword = quoted(found.keyword());
     match standing {
         Standing::Built => {}
         Standing::Harmless => {
@@ -100,25 +76,16 @@ pub(super) fn say_standing(standing: Standing, found: &Statement, sink: &mut Sin
             );
             sink.note(found.span(), message).code(Code::NotBuilt);
         }
-        Standing::Refused => drop(sink.refuse(found.span(), &keyword.to_string())),
+        Standing::Refused => drop(sink.refuse(found.span(), &keyword)),
     }
-}
-
-/// Blocks where blocks belong, and only there.
-fn has_right_shape(place: Place, found: &Statement, sink: &mut Sink) -> bool {
-    let outer = match place {
-        Place::Top => "",
-    };
-    let wants = keywords::takes_block(outer, found.keyword());
-    has_its_block(wants, found, sink) || place == Place::Top
 }
 
 /// Reports a block where none belongs, which is skipped, and a missing one; true if the statement
 /// can be read.
 pub(super) fn has_its_block(wants: bool, found: &Statement, sink: &mut Sink) -> bool {
-    let keyword = Shown(found.keyword());
     match &found.block {
         Some(block) if !wants => {
+            let keyword = quoted(found.keyword());
             let message = format!("{keyword} takes no block; what is in it is skipped");
             sink.report(
                 Severity::Error,
@@ -130,6 +97,7 @@ pub(super) fn has_its_block(wants: bool, found: &Statement, sink: &mut Sink) -> 
             .help("remove the braces; a value that holds one needs double quotes");
         }
         None if wants => {
+            let keyword = quoted(found.keyword());
             let message = format!("{keyword} is not followed by a block");
             sink.report(
                 Severity::Error,

@@ -274,9 +274,12 @@ pub(super) fn prefix(word: &Word, sink: &mut Sink) -> Option<(IpAddr, u8)> {
         },
         unexpanded: false,
     };
-    let outcome = format!("/{max} is used");
+    let outcome = match Family::of(addr) {
+        Family::V4 => "/32 is used",
+        Family::V6 => "/128 is used",
+    };
     let range = 0..=u64::from(max);
-    let value = number(&part, range, Garbage::Cut, &outcome, sink);
+    let value = number(&part, range, Garbage::Cut, outcome, sink);
     Some((
         addr,
         value.and_then(|v| u8::try_from(v).ok()).unwrap_or(max),

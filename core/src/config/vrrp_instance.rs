@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::addresses::{self, AddressEntry};
+use super::address_line::AddressEntry;
 use super::announcement::{AnnouncementWords, DELAY, LOWER_REPEAT, REFRESH, REPEAT};
 use super::authentication::{AuthHmac, Authentication};
 use super::block::Statement;
@@ -15,8 +15,9 @@ use super::code::Code;
 use super::diag::{Sink, Span, Spanned};
 use super::global;
 use super::instance_words::{Peer, PreemptDelay, Priority, RivalPriority, Wish};
-use super::page::Page;
-use super::row::{Begin, Kind, Line, Lines, Row, Rows, own_name, rows};
+use super::route_line::RouteLine;
+use super::row::{Begin, Kind, Lines, Row, Rows, own_name, rows};
+use super::rule_line::RuleLine;
 use super::script::{First, OptionalScript, SCRIPT, Script};
 use super::track::{TRACKED, TRACKED_INTERFACES, TRACKED_WIDE, TrackWords};
 use super::vmac::{EXTRA_GARP, ExtraGarp, USE_IPVLAN, USE_VMAC, UseIpvlan, UseVmac};
@@ -61,9 +62,9 @@ pub struct Instance {
     /// `virtual_ipaddress_excluded`.
     pub excluded: Lines<AddressEntry>,
     /// `virtual_routes`.
-    pub routes: Lines<RawLine>,
+    pub routes: Lines<RouteLine>,
     /// `virtual_rules`.
-    pub rules: Lines<RawLine>,
+    pub rules: Lines<RuleLine>,
     /// `no_virtual_ipaddress`.
     pub no_virtual_ipaddress: Option<Span>,
     /// `promote_secondaries`.
@@ -136,18 +137,16 @@ pub struct Transport {
 }
 
 impl Transport {
-    /// The source of adverts, whichever word says it.
-    pub fn source(&self) -> Option<IpAddr> {
-        self.written_source().map(|written| written.value)
-    }
-
     /// Where the source of adverts stands.
     pub(super) fn source_place(&self) -> Option<Span> {
-        self.written_source().map(|written| written.span)
+        let written = self.unicast_src.as_ref().or(self.mcast_src.as_ref());
+        written.map(|written| written.span)
     }
 
-    fn written_source(&self) -> Option<&Spanned<IpAddr>> {
-        self.unicast_src.as_ref().or(self.mcast_src.as_ref())
+    /// The source of adverts, whichever word says it.
+    pub fn source(&self) -> Option<IpAddr> {
+        let written = self.unicast_src.as_ref().or(self.mcast_src.as_ref());
+        written.map(|written| written.value)
     }
 
     /// The limits of the TTL of the peers that have them.
@@ -571,35 +570,4 @@ fn report_twice(entry: &Spanned<AddressEntry>, sink: &mut Sink) {
     sink.error(entry.span, message)
         .code(Code::AddressTwice)
         .help("remove one of the two");
-}
-
-impl Line for AddressEntry {
-    fn read(line: &Statement, sink: &mut Sink) -> Option<Self> {
-        addresses::read(&line.words, sink)
-    }
-
-    fn show(&self, page: &mut Page) {
-        let address = format!("{}/{}", self.address.addr, self.address.prefix);
-        let mut words = vec![address.as_str()];
-        if let Some(dev) = &self.address.dev {
-            words.extend(["dev", dev]);
-        }
-        page.line(&words);
-    }
-}
-
-/// A line whose words are not looked at.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct RawLine(pub Vec<String>);
-
-impl Line for RawLine {
-    fn read(line: &Statement, _sink: &mut Sink) -> Option<Self> {
-        let words = line.words.iter().map(|word| word.text.clone());
-        Some(Self(words.collect()))
-    }
-
-    fn show(&self, page: &mut Page) {
-        let words: Vec<&str> = self.0.iter().map(String::as_str).collect();
-        page.line(&words);
-    }
 }

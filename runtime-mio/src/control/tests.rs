@@ -227,3 +227,10 @@ fn a_client_that_hangs_up_while_it_waits_gives_its_place_up() {
     }
     assert!(all_of(quiet).ends_with("ok 5\ndone\n"));
 }
+
+#[test]
+fn only_root_and_the_daemon_s_own_user_may_ask() {
+    let own = crate::sys::process::user();
+    assert!(may_ask(0) && may_ask(own));
+    assert!(!may_ask(own + 1) && !may_ask(u32::MAX));
+}

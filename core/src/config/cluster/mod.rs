@@ -7,13 +7,16 @@
 
 mod addresses;
 mod election;
+mod groups;
 mod nodes;
 mod peers;
 mod place;
 mod routers;
+mod servers;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod tracking;
 
 use super::Config;
 use super::bound::Bound;
@@ -52,7 +55,10 @@ pub fn compare(nodes: &[Node<'_>]) -> Vec<Diagnostic> {
             election::compare(router, &mut findings);
         }
         peers::compare(router, &mut findings);
+        tracking::compare(router, &mut findings);
     }
     addresses::clashes(&all, &mut findings);
+    groups::compare(nodes, &all, &mut findings);
+    servers::compare(nodes, &mut findings);
     findings.in_order(nodes)
 }

@@ -42,6 +42,7 @@ impl Member<'_> {
                     let authentication = written.authentication.as_deref();
                     authentication?.kind.as_ref().map(|it| it.span)
                 }
+                "use_vmac" => written.vmac.use_vmac.as_ref().map(|it| it.span),
                 "accept" => written.accept.as_ref().map(|it| it.span),
                 "strict_mode" => written.strict.as_ref().map(|it| it.span),
                 _ => None,

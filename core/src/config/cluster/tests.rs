@@ -349,3 +349,75 @@ fn every_rule_has_its_own_code() {
         .filter(|code| code.name().starts_with("cluster-"));
     assert!(rules.count() >= 30);
 }
+
+#[test]
+fn what_is_watched_can_change_who_is_master() {
+    let chk = |weight: &'static str| -> &'static str {
+        match weight {
+            "10" => "vrrp_script chk {\nscript /bin/true\nweight 10\n}",
+            _ => "vrrp_script chk {\nscript /bin/true\nweight -60\n}",
+        }
+    };
+    let case = |a, b, lines: [&'static str; 2], expected| Case {
+        tops: [a, b],
+        lines,
+        expected,
+    };
+    let track = "track_script { chk }";
+    run(&[
+        case(chk("-60"), chk("-60"), [track, track], &[]),
+        case(
+            chk("10"),
+            chk("10"),
+            [track, track],
+            &["a:8 cluster-weight", "b:8 cluster-weight"],
+        ),
+        case(chk("-60"), "", [track, ""], &["a:8 cluster-tracking"]),
+        lines("track_interface { eth1 weight -60 }", "", &[]),
+        lines("use_vmac", "", &["b:1 cluster-vmac"]),
+    ]);
+}
+
+const SECOND: &str = "vrrp_instance VI_2 {\ninterface eth0\nvirtual_router_id 52\npriority 150\n\
+                      virtual_ipaddress { 10.0.0.9 }\n}\n";
+
+#[test]
+fn sync_groups_have_one_master() {
+    let group = "vrrp_sync_group G {\ngroup { VI_1 VI_2 }\n}";
+    let node = |priority: &str, second: &str, group: &str| {
+        let second = SECOND.replace("priority 150", &format!("priority {second}"));
+        text(priority, &(second + group), "")
+    };
+    let of = |a: String, b: String| compared(&[("a", a), ("b", b)]);
+    let sound = of(node("150", "150", group), node("100", "100", group));
+    assert_eq!(sound, [""; 0]);
+    let missing = of(node("150", "150", group), node("100", "100", ""));
+    assert_eq!(missing, ["a:16 cluster-sync-missing"]);
+    let other = group.replace("VI_1 VI_2", "VI_2");
+    let members = of(node("150", "150", group), node("100", "100", &other));
+    assert_eq!(members, ["b:16 cluster-sync-members"]);
+    let torn = of(node("150", "100", group), node("100", "150", group));
+    assert_eq!(torn, ["a:16 cluster-sync-priority"]);
+}
+
+#[test]
+fn virtual_servers_are_the_same_everywhere() {
+    let server = |algo: &str, real: &str| {
+        format!(
+            "virtual_server 10.0.0.100 80 {{\nlb_algo {algo}\nlb_kind DR\nprotocol TCP\n\
+             real_server {real} 80 {{\nweight 1\n}}\n}}"
+        )
+    };
+    let of = |a: &str, b: &str| compared(&[("a", text("150", a, "")), ("b", text("100", b, ""))]);
+    let usual = server("rr", "10.0.1.1");
+    assert_eq!(of(&usual, &usual), [""; 0]);
+    assert_eq!(of(&usual, ""), ["a:10 cluster-server-missing"]);
+    assert_eq!(
+        of(&usual, &server("wrr", "10.0.1.1")),
+        ["b:10 cluster-server-differs"]
+    );
+    assert_eq!(
+        of(&usual, &server("rr", "10.0.1.2")),
+        ["b:10 cluster-real-servers"]
+    );
+}

@@ -4,7 +4,7 @@
 //! later versions look closer (an address or peer that stands twice, `no_virtual_ipaddress`), for
 //! scripts run as root, and for the mark that some editors put at the beginning of a file.
 
-use super::super::check_exit_code;
+use super::super::{Severity, check_exit_code};
 use super::{bare, read, with};
 use crate::limits;
 
@@ -29,7 +29,7 @@ impl Text {
             With(lines) => with(lines),
             Bare(lines) => bare(lines),
             Vips(lines) => bare(&format!("virtual_ipaddress {{\n{lines}\n}}")),
-            Second(lines) => with("") + &with(lines).replace("A {", "B {"),
+            Second(lines) => with("") + &with(lines).replace("A {", "B {").replace(".100", ".101"),
             Whole(text) => (*text).to_owned(),
         }
     }
@@ -94,6 +94,11 @@ fn strict_mode() {
 #[test]
 fn announcement_intervals() {
     check(INTERVALS);
+}
+
+#[test]
+fn tracking() {
+    check(TRACKING);
 }
 
 #[test]
@@ -615,7 +620,7 @@ const INTERVALS: &[Case] = &[
     (
         Whole(
             "garp_group {\ngarp_interval 1\ninterfaces {\neth0 eth1\neth1\n}\n}\n\
-             garp_group {\ngna_interval 0.5\ninterface eth0\ninterface eth2\nintervall 3\n}",
+             garp_group {\ngna_interval 0.5\ninterface eth0\ninterface tun0\nintervall 3\n}",
         ),
         &[
             "5:1 error already",
@@ -641,7 +646,7 @@ const NOT_BUILT: &[Case] = &[
     ),
     (
         With("track_script {\na\n}"),
-        &["6:1 refused `track_script`"],
+        &["6:1 refused `track_script`", "7:1 error no vrrp_script `a`"],
         5,
     ),
     (With("use_vmac"), &["6:1 refused `use_vmac`"], 5),
@@ -660,7 +665,10 @@ const NOT_BUILT: &[Case] = &[
     ),
     (
         Whole("vrrp_sync_group G {\ngroup {\nA\n}\n}"),
-        &["1:1 refused `vrrp_sync_group`"],
+        &[
+            "1:1 refused `vrrp_sync_group`",
+            "3:1 error no vrrp_instance",
+        ],
         5,
     ),
     (
@@ -766,3 +774,139 @@ const BRACES: &[Case] = &[
     (With("priority 9\r\n# a\r"), &[], 0),
     (Whole("\u{feff}global_defs {\n}"), &[], 0),
 ];
+
+/// Of a block that is not built yet and has a mistake inside, and of the mistake: both are said.
+const TRACKING: &[Case] = &[
+    (
+        With("track_interface {\neth1 weight -254\n}"),
+        &["7:13 error -253 is used"],
+        5,
+    ),
+    (
+        With("track_interface {\neth1 reverse\n}"),
+        &["7:6 error not known here"],
+        5,
+    ),
+    (
+        With("track_interface {\neth0\n}"),
+        &["6:1 refused", "7:1 error counts anyway"],
+        5,
+    ),
+    (
+        With("track_interface {\neth1\neth1 weight 3\n}"),
+        &["8:1 error already on line 7"],
+        5,
+    ),
+    (
+        With("track_interface {\neth9\n}"),
+        &["6:1 refused", "7:1 fatal no interface `eth9`"],
+        5,
+    ),
+    (
+        With("track_script {\na weight 1 weight 2\n}"),
+        &["7:12 error not known here"],
+        5,
+    ),
+    (
+        With("track_bfd {\na weight 254\n}"),
+        &["7:10 error out of range"],
+        5,
+    ),
+    (
+        With("track_process {\na weight 254\n}"),
+        &["6:1 refused", "7:1 error no vrrp_track_process `a`"],
+        5,
+    ),
+    (
+        Whole(
+            "vrrp_script check {\nscript /bin/true\n}\nvrrp_instance A {\ninterface eth0\n\
+             virtual_router_id 1\nvirtual_ipaddress { 10.0.0.1 }\ntrack_script {\nchekc\nlate\n}\n}\n\
+             vrrp_script late {\nscript /bin/true\n}",
+        ),
+        &[
+            "1:1 refused",
+            "8:1 refused",
+            "9:1 error no vrrp_script `chekc`",
+            "10:1 error stands behind this, on line 13",
+            "13:1 refused",
+        ],
+        5,
+    ),
+    (
+        With("vmac_xmit_base"),
+        &["6:1 refused", "6:1 error without `use_vmac`"],
+        5,
+    ),
+    (
+        With("notify_master /a\nnotify_master /b"),
+        &["6:1 warning", "7:1 error already on line 6"],
+        5,
+    ),
+    (
+        Whole("vrrp_script a {\ninterval 0\n}"),
+        &["1:13 error no `script`", "2:10 error 1 is used"],
+        5,
+    ),
+    (Whole("vrrp_script {\n}"), &["1:1 fatal needs a value"], 2),
+    (
+        Whole("vrrp_sync_group G x {\ngroup { A }\n}"),
+        &["1:1 error has one name"],
+        5,
+    ),
+    (
+        Whole("bfd_instance a {\nneighbor_ip 10.0.0.1\nmax_hops 7\nttl 6\n}"),
+        &["3:10 error more than the TTL 6"],
+        5,
+    ),
+    (
+        Whole("linkbeat_interfaces {\neth9\n}"),
+        &["1:1 refused", "2:1 fatal no interface"],
+        5,
+    ),
+];
+
+/// Two instances, what `G` has besides its members, and what the first one has.
+fn group(of_group: &str, of_a: &str) -> String {
+    format!(
+        "vrrp_script s {{\nscript /bin/true\nweight 4\n}}\n{}\
+         vrrp_instance B {{\ninterface eth1\nvirtual_router_id 52\n\
+         virtual_ipaddress {{ 10.0.0.101/24 }}\n}}\n\
+         vrrp_sync_group G {{\ngroup {{ A B }}\n{of_group}\n}}\n",
+        with(of_a)
+    )
+}
+
+/// The messages about groups that 2.2.7 has too.
+#[test]
+fn groups() {
+    let errors = |text: &str| {
+        let (_, found) = read(text);
+        let found = found.iter().filter(|it| it.severity == Severity::Error);
+        let shown: Vec<_> = found.map(|it| it.message.clone()).collect();
+        shown.join("; ")
+    };
+    assert_eq!(errors(&group("", "")), "");
+    let weighted = "track_script { s }";
+    assert!(errors(&group("", weighted)).contains("`s` has a weight"));
+    assert_eq!(errors(&group("", "track_script { s weight 0 }")), "");
+    assert_eq!(errors(&group("sync_group_tracking_weight", weighted)), "");
+    assert_eq!(errors(&group(weighted, "")), "");
+    let down = "track_interface { tun0 weight 3 }";
+    assert!(errors(&group("", down)).contains("takes this weight off"));
+    assert!(
+        errors(&group(
+            "track_interface { tun0 }",
+            "track_interface { tun0 }"
+        ))
+        .contains("both")
+    );
+    assert!(errors(&group("track_interface { eth1 }", "")).contains("`B` both by itself"));
+    let member = |names: &str| errors(&group("", "").replace("{ A B }", names));
+    assert!(member("{ A C }").contains("no vrrp_instance `C`"));
+    assert!(member("{ A }").contains("one member only"));
+    assert!(member("{ C D }").contains("no vrrp_instance `D`"));
+    assert!(member("{ }").contains("names no instance"));
+    assert!(member("{ A A }").contains("already, and can be in one only"));
+    let second = format!("{}vrrp_sync_group H {{ group {{ A B }} }}\n", group("", ""));
+    assert!(errors(&second).contains("`A` is in the sync group `G` already"));
+}

@@ -2,7 +2,9 @@
 
 mod any;
 mod cases;
+mod generated;
 mod language;
+mod lines;
 mod processes;
 mod rows;
 mod words;
@@ -251,7 +253,7 @@ fn the_start_is_delayed_by_what_ends_later() {
 
 #[test]
 fn garp_groups_are_bound_as_written() {
-    let text = "garp_group {\ngarp_interval 0.000001\ninterface eth0\ninterfaces {\neth1 eth2\n\
+    let text = "global_defs {\ndynamic_interfaces\n}\ngarp_group {\ngarp_interval 0.000001\ninterface eth0\ninterfaces {\neth1 eth2\n\
                 eth3\n}\n}\nglobal_defs {\nvrrp_garp_interval 1.5\n}\n";
     let (bound, found) = read(text);
     assert_eq!(found, []);
