@@ -92,90 +92,92 @@ const BLOCKS: &[BlockEntry] = &[
 
 /// The words that stand within lines: options of addresses, routes and rules, what follows a name in
 /// a block of lines, and what is neither a word of a block nor part of one, as `include`.
-pub fn line_words() -> &'static [BlockEntry] {
-    &[
-        BlockEntry {
-            path: "",
-            heads: || language::HEADS.to_vec(),
-        },
-        BlockEntry {
-            path: "global_defs/notification_email",
-            heads: || vec![Recipients::HEAD],
-        },
-        BlockEntry {
-            path: "interface_up_down_delays",
-            heads: || vec![LinkDelays::HEAD],
-        },
-        BlockEntry {
-            path: "linkbeat_interfaces",
-            heads: || vec![Linkbeat::HEAD],
-        },
-        BlockEntry {
-            path: "vrrp_instance/virtual_ipaddress",
-            heads: || vec![static_lines::address_head()],
-        },
-        BlockEntry {
-            path: "vrrp_instance/virtual_ipaddress_excluded",
-            heads: || vec![static_lines::address_head()],
-        },
-        BlockEntry {
-            path: "vrrp_instance/virtual_routes",
-            heads: || vec![static_lines::route_head()],
-        },
-        BlockEntry {
-            path: "vrrp_instance/virtual_rules",
-            heads: || vec![static_lines::rule_head()],
-        },
-        BlockEntry {
-            path: "vrrp_instance/track_bfd",
-            heads: || Tracked::heads("track_bfd"),
-        },
-        BlockEntry {
-            path: "vrrp_instance/track_file",
-            heads: || Tracked::heads("track_file"),
-        },
-        BlockEntry {
-            path: "vrrp_instance/track_interface",
-            heads: || Tracked::heads("track_interface"),
-        },
-        BlockEntry {
-            path: "vrrp_instance/track_process",
-            heads: || Tracked::heads("track_process"),
-        },
-        BlockEntry {
-            path: "vrrp_instance/track_script",
-            heads: || Tracked::heads("track_script"),
-        },
-        BlockEntry {
-            path: "vrrp_instance/unicast_peer",
-            heads: Peer::heads,
-        },
-        BlockEntry {
-            path: "address_line",
-            heads: address_line::heads,
-        },
-        BlockEntry {
-            path: "route_line",
-            heads: route_line::heads,
-        },
-        BlockEntry {
-            path: "rule_line",
-            heads: rule_line::heads,
-        },
-        BlockEntry {
-            path: "static_ipaddress",
-            heads: static_lines::address_heads,
-        },
-        BlockEntry {
-            path: "static_routes",
-            heads: static_lines::route_heads,
-        },
-        BlockEntry {
-            path: "static_rules",
-            heads: static_lines::rule_heads,
-        },
-    ]
+pub const fn line_words() -> &'static [BlockEntry] {
+    LINE_WORDS
 }
+
+const LINE_WORDS: &[BlockEntry] = &[
+    BlockEntry {
+        path: "",
+        heads: || language::HEADS.to_vec(),
+    },
+    BlockEntry {
+        path: "global_defs/notification_email",
+        heads: || vec![Recipients::HEAD],
+    },
+    BlockEntry {
+        path: "interface_up_down_delays",
+        heads: || vec![LinkDelays::HEAD],
+    },
+    BlockEntry {
+        path: "linkbeat_interfaces",
+        heads: || vec![Linkbeat::HEAD],
+    },
+    BlockEntry {
+        path: "vrrp_instance/virtual_ipaddress",
+        heads: || vec![static_lines::address_head()],
+    },
+    BlockEntry {
+        path: "vrrp_instance/virtual_ipaddress_excluded",
+        heads: || vec![static_lines::address_head()],
+    },
+    BlockEntry {
+        path: "vrrp_instance/virtual_routes",
+        heads: || vec![static_lines::route_head()],
+    },
+    BlockEntry {
+        path: "vrrp_instance/virtual_rules",
+        heads: || vec![static_lines::rule_head()],
+    },
+    BlockEntry {
+        path: "vrrp_instance/track_bfd",
+        heads: || Tracked::heads("track_bfd"),
+    },
+    BlockEntry {
+        path: "vrrp_instance/track_file",
+        heads: || Tracked::heads("track_file"),
+    },
+    BlockEntry {
+        path: "vrrp_instance/track_interface",
+        heads: || Tracked::heads("track_interface"),
+    },
+    BlockEntry {
+        path: "vrrp_instance/track_process",
+        heads: || Tracked::heads("track_process"),
+    },
+    BlockEntry {
+        path: "vrrp_instance/track_script",
+        heads: || Tracked::heads("track_script"),
+    },
+    BlockEntry {
+        path: "vrrp_instance/unicast_peer",
+        heads: Peer::heads,
+    },
+    BlockEntry {
+        path: "address_line",
+        heads: address_line::heads,
+    },
+    BlockEntry {
+        path: "route_line",
+        heads: route_line::heads,
+    },
+    BlockEntry {
+        path: "rule_line",
+        heads: rule_line::heads,
+    },
+    BlockEntry {
+        path: "static_ipaddress",
+        heads: static_lines::address_heads,
+    },
+    BlockEntry {
+        path: "static_routes",
+        heads: static_lines::route_heads,
+    },
+    BlockEntry {
+        path: "static_rules",
+        heads: static_lines::rule_heads,
+    },
+];
 
 fn heads<B: Rows>() -> Vec<Head> {
     B::rows().iter().map(|row| row.head).collect()

@@ -160,82 +160,85 @@ pub struct Config {
     pub linkbeat_use_polling: Option<Span>,
 }
 
+/// Its words.
+const ROWS: &[Row<Config>] = rows! { Config:
+    "SSL" => (lvs::read_ssl, lvs::show_ssl): Kind::Block(""), Refused, "",
+        "The certificates of SSL_GET.";
+    "bfd_instance" => bfds: Kind::Block("NAME"), Refused, "",
+        "A session of bidirectional forwarding detection with one neighbour.";
+    "child_wait_time" => global.child_wait_time:
+        Kind::WholeSeconds { min: 0, max: u32::MAX }, Built, "5",
+        "How long the parent waits for its children to end before it kills them.";
+    "garp_group" => garp_groups: Kind::Block(""), Built, "",
+        "Interfaces whose announcements wait for each other.";
+    "global_defs" => (
+        |config, head, found, sink| {
+            row::read_lines(&mut config.global, head.word, found, sink);
+        },
+        |config, head, page| global::show(&config.global, head, page)
+    ): Kind::Block(""), Built, "",
+        "What concerns the daemon as a whole, and defaults of the blocks.";
+    "instance" => (
+        |config, _, found, sink| config.global.processes.read_instance(found, sink),
+        |config, head, page| Field::show(&config.global.processes.instance, head, page)
+    ): Kind::Soft(&Kind::Text), Built, "",
+        "Name of this daemon among several of the host; a part of the names of its files.";
+    "interface_up_down_delays" => link_delays:
+        Kind::Lines("INTERFACE DOWN_DELAY [UP_DELAY]"), Refused, "",
+        "How many seconds, up to 255, a link must be down or up to count as such.";
+    "linkbeat_interfaces" => linkbeats:
+        Kind::Lines("INTERFACE [MII|ETHTOOL|IOCTL]"), Refused, "",
+        "Interfaces that are asked for the state of their links.";
+    "linkbeat_use_polling" => linkbeat_use_polling: Kind::Flag, Refused, "",
+        "All interfaces are asked for the state of their links.";
+    "namespace_with_ipsets" => global.processes.namespace_with_ipsets:
+        Kind::Flag, Built, "",
+        "Of no effect: sets of addresses know network namespaces.";
+    "net_namespace" => (
+        |config, _, found, sink| config.global.processes.read_net_namespace(found, sink),
+        |config, head, page| {
+            Field::show(&config.global.processes.net_namespace, head, page);
+        }
+    ): Kind::Soft(&Kind::Text), Built, "",
+        "Network namespace that the daemon runs in.";
+    "net_namespace_ipvs" => (
+        |config, _, found, sink| config.global.processes.read_ipvs_namespace(found, sink),
+        |config, head, page| config.global.processes.show_ipvs_namespace(head, page)
+    ): Kind::Other("[NAME]"), Built, "",
+        "Network namespace of the IPVS table; alone that of the host.";
+    "static_ipaddress" => static_addresses: Kind::Lines("ADDRESS"), Refused, "",
+        "Addresses that stay on the host whoever is master.";
+    "static_routes" => static_routes: Kind::Lines("ROUTE"), Refused, "",
+        "Routes that stay on the host whoever is master.";
+    "static_rules" => static_rules: Kind::Lines("RULE"), Refused, "",
+        "Rules of routing that stay on the host whoever is master.";
+    "track_file" => track_files: Kind::Block("NAME"), Refused, "",
+        "A file whose number changes priorities and weights.";
+    "track_group" => track_groups: Kind::Block("NAME"), Refused, "",
+        "Instances without which addresses, routes and rules of static blocks go.";
+    "use_pid_dir" => global.processes.use_pid_dir: Kind::Flag, Built, "",
+        "Pid files stand in a directory of their own.";
+    "virtual_server" => (lvs::read_server, lvs::show_servers):
+        Kind::Block("ADDRESS [PORT]|fwmark N|group NAME"), Refused, "",
+        "A service that is spread over real servers.";
+    "virtual_server_group" => (lvs::read_group, lvs::show_groups):
+        Kind::Block("NAME"), Refused, "",
+        "Addresses and marks that are one service.";
+    "vrrp_instance" => instances: Kind::Block("NAME"), Built, "",
+        "A virtual router.";
+    "vrrp_script" => scripts: Kind::Block("NAME"), Refused, "",
+        "A command whose exit status is tracked.";
+    "vrrp_sync_group" => sync_groups: Kind::Block("NAME"), Refused, "",
+        "Instances that are masters together or not at all.";
+    "vrrp_track_file" = "track_file" => track_files: Kind::Block("NAME"), Refused, "",
+        "The old name of track_file.";
+    "vrrp_track_process" => track_processes: Kind::Block("NAME"), Refused, "",
+        "Processes whose number is tracked.";
+};
+
 impl Rows for Config {
     fn rows() -> &'static [Row<Self>] {
-        rows! { Config:
-            "SSL" => (lvs::read_ssl, lvs::show_ssl): Kind::Block(""), Refused, "",
-                "The certificates of SSL_GET.";
-            "bfd_instance" => bfds: Kind::Block("NAME"), Refused, "",
-                "A session of bidirectional forwarding detection with one neighbour.";
-            "child_wait_time" => global.child_wait_time:
-                Kind::WholeSeconds { min: 0, max: u32::MAX }, Built, "5",
-                "How long the parent waits for its children to end before it kills them.";
-            "garp_group" => garp_groups: Kind::Block(""), Built, "",
-                "Interfaces whose announcements wait for each other.";
-            "global_defs" => (
-                |config, head, found, sink| {
-                    row::read_lines(&mut config.global, head.word, found, sink);
-                },
-                |config, head, page| global::show(&config.global, head, page)
-            ): Kind::Block(""), Built, "",
-                "What concerns the daemon as a whole, and defaults of the blocks.";
-            "instance" => (
-                |config, _, found, sink| config.global.processes.read_instance(found, sink),
-                |config, head, page| Field::show(&config.global.processes.instance, head, page)
-            ): Kind::Soft(&Kind::Text), Built, "",
-                "Name of this daemon among several of the host; a part of the names of its files.";
-            "interface_up_down_delays" => link_delays:
-                Kind::Lines("INTERFACE DOWN_DELAY [UP_DELAY]"), Refused, "",
-                "How many seconds, up to 255, a link must be down or up to count as such.";
-            "linkbeat_interfaces" => linkbeats:
-                Kind::Lines("INTERFACE [MII|ETHTOOL|IOCTL]"), Refused, "",
-                "Interfaces that are asked for the state of their links.";
-            "linkbeat_use_polling" => linkbeat_use_polling: Kind::Flag, Refused, "",
-                "All interfaces are asked for the state of their links.";
-            "namespace_with_ipsets" => global.processes.namespace_with_ipsets:
-                Kind::Flag, Built, "",
-                "Of no effect: sets of addresses know network namespaces.";
-            "net_namespace" => (
-                |config, _, found, sink| config.global.processes.read_net_namespace(found, sink),
-                |config, head, page| {
-                    Field::show(&config.global.processes.net_namespace, head, page);
-                }
-            ): Kind::Soft(&Kind::Text), Built, "",
-                "Network namespace that the daemon runs in.";
-            "net_namespace_ipvs" => (
-                |config, _, found, sink| config.global.processes.read_ipvs_namespace(found, sink),
-                |config, head, page| config.global.processes.show_ipvs_namespace(head, page)
-            ): Kind::Other("[NAME]"), Built, "",
-                "Network namespace of the IPVS table; alone that of the host.";
-            "static_ipaddress" => static_addresses: Kind::Lines("ADDRESS"), Refused, "",
-                "Addresses that stay on the host whoever is master.";
-            "static_routes" => static_routes: Kind::Lines("ROUTE"), Refused, "",
-                "Routes that stay on the host whoever is master.";
-            "static_rules" => static_rules: Kind::Lines("RULE"), Refused, "",
-                "Rules of routing that stay on the host whoever is master.";
-            "track_file" => track_files: Kind::Block("NAME"), Refused, "",
-                "A file whose number changes priorities and weights.";
-            "track_group" => track_groups: Kind::Block("NAME"), Refused, "",
-                "Instances without which addresses, routes and rules of static blocks go.";
-            "use_pid_dir" => global.processes.use_pid_dir: Kind::Flag, Built, "",
-                "Pid files stand in a directory of their own.";
-            "virtual_server" => (lvs::read_server, lvs::show_servers):
-                Kind::Block("ADDRESS [PORT]|fwmark N|group NAME"), Refused, "",
-                "A service that is spread over real servers.";
-            "virtual_server_group" => (lvs::read_group, lvs::show_groups):
-                Kind::Block("NAME"), Refused, "",
-                "Addresses and marks that are one service.";
-            "vrrp_instance" => instances: Kind::Block("NAME"), Built, "",
-                "A virtual router.";
-            "vrrp_script" => scripts: Kind::Block("NAME"), Refused, "",
-                "A command whose exit status is tracked.";
-            "vrrp_sync_group" => sync_groups: Kind::Block("NAME"), Refused, "",
-                "Instances that are masters together or not at all.";
-            "vrrp_track_file" = "track_file" => track_files: Kind::Block("NAME"), Refused, "",
-                "The old name of track_file.";
-            "vrrp_track_process" => track_processes: Kind::Block("NAME"), Refused, "",
-                "Processes whose number is tracked.";
-        }
+        ROWS
     }
 }
 

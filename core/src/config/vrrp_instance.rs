@@ -210,152 +210,155 @@ const PREEMPT_DELAY: Kind = Kind::Seconds {
     max_us: 1_000_000_000,
 };
 
+/// Its words.
+const ROWS: &[Row<Instance>] = rows! { Instance:
+    "accept" => accept: Kind::Switch(true), Built, "",
+        "A master that does not own the addresses takes packets to them, also in strict mode.";
+    "advert_int" => advert_int: INTERVAL, Built, "1",
+        "Time between two adverts; whole seconds in version 2, at most 40.95 s in version 3.";
+    "auth_hmac" => auth_hmac: Kind::Block(""), Refused, "",
+        "Adverts are signed, and checked for it.";
+    "authentication" => authentication: Kind::Block(""), Built, "",
+        "The password of version 2.";
+    "check_unicast_src" => transport.check_unicast_src: Kind::Flag, Built, "",
+        "Only adverts from configured peers count.";
+    "debug" => debug: Kind::number_cut(0, 4), Built, "0",
+        "How much is logged; not built yet.";
+    "dont_track_primary" => dont_track_primary: Kind::Flag, Built, "",
+        "The state of the instance's interface does not matter.";
+    "down_timer_adverts" => down_timer_adverts: Kind::number_cut(1, 100), Built, "",
+        "Adverts that may be missed before a backup takes over.";
+    "garp_extra_if" => garp_extra_if: EXTRA_GARP, Harmless, "",
+        "Period of announcements out of the interfaces that the addresses stand on.";
+    "garp_lower_prio_delay" => garp.lower_prio_delay: DELAY, Built, "",
+        "Seconds from an advert of lower priority to the second block of announcements.";
+    "garp_lower_prio_repeat" => garp.lower_prio_repeat: LOWER_REPEAT, Built, "",
+        "Announcements of each address after an advert of lower priority.";
+    "garp_master_delay" => garp.master_delay: DELAY, Built, "",
+        "Seconds from becoming master to the second block of announcements; 0 for none.";
+    "garp_master_refresh" => garp.refresh: REFRESH, Built, "",
+        "Seconds between announcements of a master; 0 for none.";
+    "garp_master_refresh_repeat" => garp.refresh_repeat: REPEAT, Built, "",
+        "Announcements of each address at a refresh.";
+    "garp_master_repeat" => garp.master_repeat: REPEAT, Built, "",
+        "Announcements of each address in a block.";
+    "higher_prio_send_advert" => higher_prio_send_advert: Kind::Bool, Built, "",
+        "A master sends one last advert before it yields to a higher priority.";
+    "interface" => interface: Kind::Interface, Built, "",
+        "The interface that adverts are sent on; required.";
+    "kernel_rx_buf_size" => transport.rx_buffer: Kind::number(0, u32::MAX as i64), Harmless, "",
+        "Octets of the receive buffer of the instance's socket.";
+    "linkbeat_use_polling" => linkbeat_use_polling: Kind::Flag, Refused, "",
+        "Deprecated: the state of the link is asked for; use linkbeat_interfaces.";
+    "lower_prio_no_advert" => lower_prio_no_advert: Kind::Bool, Built, "",
+        "A master does not answer an advert of lower priority.";
+    "lvs_sync_daemon_interface" => lvs_sync_daemon_interface: Kind::Interface, Refused, "",
+        "Deprecated: the interface of the IPVS synchronisation; use lvs_sync_daemon.";
+    "mcast_dst_ip" => transport.mcast_dst: Kind::Address, Built, "",
+        "The multicast group of the adverts.";
+    "mcast_src_ip" => transport.mcast_src: Kind::Address, Built, "",
+        "The source address of the adverts; the interface's own by default.";
+    "native_ipv6" => native_ipv6: Kind::Flag, Built, "",
+        "The instance is of IPv6 whatever its addresses say.";
+    "no_accept" => accept: Kind::Switch(false), Refused, "",
+        "Packets to the addresses are dropped unless the router owns them.";
+    "no_virtual_ipaddress" => no_virtual_ipaddress: Kind::Flag, Built, "",
+        "The instance is meant to have no address.";
+    "nopreempt" => preempt: Kind::Switch(false), Built, "",
+        "A router that comes back does not take over from a live master.";
+    "notify" => notify.any: SCRIPT, Harmless, "",
+        "Runs at every change of state, with four arguments.";
+    "notify_backup" => notify.backup: SCRIPT, Harmless, "",
+        "Runs when the router becomes a backup.";
+    "notify_deleted" => notify.deleted: Kind::Other("[COMMAND [USER [GROUP]]]"), Harmless, "",
+        "Runs when a reload removes the instance, instead of notify_fault.";
+    "notify_fault" => notify.fault: SCRIPT, Harmless, "",
+        "Runs when the instance becomes faulty.";
+    "notify_master" => notify.master: SCRIPT, Harmless, "",
+        "Runs when the router becomes master.";
+    "notify_master_rx_lower_pri" => notify.master_rx_lower_pri: SCRIPT, Harmless, "",
+        "Runs when a master hears an advert of lower priority.";
+    "notify_priority_changes" => notify.priority_changes: Kind::Bool, Harmless, "",
+        "Changes of the priority are told too.";
+    "notify_stop" => notify.stop: SCRIPT, Harmless, "",
+        "Runs when the daemon ends.";
+    "old_unicast_checksum" => transport.old_checksum: Kind::Other("[never]"), Built, "",
+        "The checksum of version 3 that keepalived sent to peers up to 1.3.6, or with never no thought of it.";
+    "owner_ignore_adverts" => owner_ignore_adverts: Kind::Bool, Built, "",
+        "The owner of the addresses discards what it hears.";
+    "preempt" => preempt: Kind::Switch(true), Built, "",
+        "Takes back a nopreempt before it.";
+    "preempt_delay" => preempt_delay: PREEMPT_DELAY, Built, "0",
+        "Time from hearing a master of lower priority to taking over.";
+    "priority" => priority: Kind::number(1, 255), Built, "100",
+        "The highest priority is master; 255 owns the addresses, and is what state MASTER without a priority means.";
+    "promote_secondaries" => promote_secondaries: Kind::Flag, Refused, "",
+        "The kernel keeps the other addresses of a network when the first one goes.";
+    "skip_check_adv_addr" => skip_check_adv_addr: Kind::Bool, Built, "",
+        "The addresses in adverts of the known master are not compared; any value switches it on.";
+    "smtp_alert" => notify.smtp_alert: Kind::Bool, Harmless, "",
+        "Changes of state are told by mail.";
+    "state" => state: Kind::Choice(&["MASTER", "BACKUP"]), Built, "BACKUP",
+        "The state to begin with; MASTER does not make a takeover faster.";
+    "strict_mode" => strict: Kind::Bool, Built, "",
+        "Nothing that the RFCs do not know, whatever vrrp_strict says.";
+    "thread_timer_expired" = "timer_expired_backup" => timer_expired_backup:
+        Kind::Other("[1..254]"), Built, "",
+        "The old name of timer_expired_backup.";
+    "timer_expired_backup" => timer_expired_backup: Kind::Other("[1..254]"), Built, "",
+        "A master whose advert is so late that a router of this priority has taken over becomes a backup.";
+    "track_bfd" => track.bfds: TRACKED, Refused, "",
+        "BFD sessions whose state changes the priority, or makes the instance faulty.";
+    "track_file" => track.files: TRACKED_WIDE, Refused, "",
+        "Files whose number changes the priority, or makes the instance faulty.";
+    "track_interface" => track.interfaces: TRACKED_INTERFACES, Refused, "",
+        "Interfaces whose state changes the priority, or makes the instance faulty.";
+    "track_process" => track.processes: TRACKED_WIDE, Refused, "",
+        "Processes whose number changes the priority, or makes the instance faulty.";
+    "track_script" => track.scripts: TRACKED, Refused, "",
+        "Scripts whose result changes the priority, or makes the instance faulty.";
+    "track_src_ip" => transport.track_src_ip: Kind::Flag, Refused, "",
+        "The instance is faulty while the host does not have its source address.";
+    "unicast_fault_no_peer" => transport.unicast_fault_no_peer: Kind::Flag, Refused, "",
+        "A unicast instance is faulty while it has no peer.";
+    "unicast_peer" => transport.peers: Kind::Lines("ADDRESS [min_ttl 0..255] [max_ttl 0..255]"),
+        Built, "",
+        "The other routers, where adverts do not go to a group, and the TTLs accepted from them.";
+    "unicast_src_ip" => transport.unicast_src: Kind::Address, Built, "",
+        "The source address of the adverts to unicast peers.";
+    "unicast_ttl" => transport.unicast_ttl: Kind::number(0, 255), Built, "255",
+        "The TTL or hop limit of the adverts to unicast peers.";
+    "use_ipvlan" => vmac.use_ipvlan: USE_IPVLAN, Refused, "",
+        "The addresses stand on an ipvlan interface of the instance.";
+    "use_vmac" => vmac.use_vmac: USE_VMAC, Refused, "",
+        "The addresses stand on an interface with the virtual MAC address.";
+    "use_vmac_addr" => vmac.use_vmac_addr: Kind::Flag, Refused, "",
+        "Addresses on other interfaces have the virtual MAC address too.";
+    "v3_checksum_as_v2" => transport.v3_checksum_as_v2: Kind::Bool, Built, "",
+        "The checksum of version 3 over IPv4 leaves the pseudo-header out.";
+    "version" => version: Kind::number_cut(2, 3), Built, "",
+        "The version of VRRP; IPv6 has version 3 only.";
+    "virtual_ipaddress" => addresses: Kind::Lines("ADDRESS"), Built, "",
+        "The addresses that the master holds and its adverts name; all are of one family.";
+    "virtual_ipaddress_excluded" => excluded: Kind::Lines("ADDRESS"), Built, "",
+        "Addresses that the master holds and its adverts do not name.";
+    "virtual_router_id" => vrid: Kind::number(1, 255), Built, "",
+        "The VRID, the same on all routers of the instance; required.";
+    "virtual_routes" => routes: Kind::Lines("ROUTE"), Refused, "",
+        "Routes that the master has.";
+    "virtual_rules" => rules: Kind::Lines("RULE"), Refused, "",
+        "Rules of routing that the master has.";
+    "vmac_garp_intvl" = "garp_extra_if" => garp_extra_if: EXTRA_GARP, Harmless, "",
+        "The old name of garp_extra_if.";
+    "vmac_xmit_base" => vmac.xmit_base: Kind::Flag, Refused, "",
+        "Adverts go through the interface under that of use_vmac.";
+    "vrf" => vrf: Kind::Interface, Refused, "",
+        "The VRF of an instance without an interface.";
+};
+
 impl Rows for Instance {
     fn rows() -> &'static [Row<Self>] {
-        rows! { Instance:
-            "accept" => accept: Kind::Switch(true), Built, "",
-                "A master that does not own the addresses takes packets to them, also in strict mode.";
-            "advert_int" => advert_int: INTERVAL, Built, "1",
-                "Time between two adverts; whole seconds in version 2, at most 40.95 s in version 3.";
-            "auth_hmac" => auth_hmac: Kind::Block(""), Refused, "",
-                "Adverts are signed, and checked for it.";
-            "authentication" => authentication: Kind::Block(""), Built, "",
-                "The password of version 2.";
-            "check_unicast_src" => transport.check_unicast_src: Kind::Flag, Built, "",
-                "Only adverts from configured peers count.";
-            "debug" => debug: Kind::number_cut(0, 4), Built, "0",
-                "How much is logged; not built yet.";
-            "dont_track_primary" => dont_track_primary: Kind::Flag, Built, "",
-                "The state of the instance's interface does not matter.";
-            "down_timer_adverts" => down_timer_adverts: Kind::number_cut(1, 100), Built, "",
-                "Adverts that may be missed before a backup takes over.";
-            "garp_extra_if" => garp_extra_if: EXTRA_GARP, Harmless, "",
-                "Period of announcements out of the interfaces that the addresses stand on.";
-            "garp_lower_prio_delay" => garp.lower_prio_delay: DELAY, Built, "",
-                "Seconds from an advert of lower priority to the second block of announcements.";
-            "garp_lower_prio_repeat" => garp.lower_prio_repeat: LOWER_REPEAT, Built, "",
-                "Announcements of each address after an advert of lower priority.";
-            "garp_master_delay" => garp.master_delay: DELAY, Built, "",
-                "Seconds from becoming master to the second block of announcements; 0 for none.";
-            "garp_master_refresh" => garp.refresh: REFRESH, Built, "",
-                "Seconds between announcements of a master; 0 for none.";
-            "garp_master_refresh_repeat" => garp.refresh_repeat: REPEAT, Built, "",
-                "Announcements of each address at a refresh.";
-            "garp_master_repeat" => garp.master_repeat: REPEAT, Built, "",
-                "Announcements of each address in a block.";
-            "higher_prio_send_advert" => higher_prio_send_advert: Kind::Bool, Built, "",
-                "A master sends one last advert before it yields to a higher priority.";
-            "interface" => interface: Kind::Interface, Built, "",
-                "The interface that adverts are sent on; required.";
-            "kernel_rx_buf_size" => transport.rx_buffer: Kind::number(0, u32::MAX as i64), Harmless, "",
-                "Octets of the receive buffer of the instance's socket.";
-            "linkbeat_use_polling" => linkbeat_use_polling: Kind::Flag, Refused, "",
-                "Deprecated: the state of the link is asked for; use linkbeat_interfaces.";
-            "lower_prio_no_advert" => lower_prio_no_advert: Kind::Bool, Built, "",
-                "A master does not answer an advert of lower priority.";
-            "lvs_sync_daemon_interface" => lvs_sync_daemon_interface: Kind::Interface, Refused, "",
-                "Deprecated: the interface of the IPVS synchronisation; use lvs_sync_daemon.";
-            "mcast_dst_ip" => transport.mcast_dst: Kind::Address, Built, "",
-                "The multicast group of the adverts.";
-            "mcast_src_ip" => transport.mcast_src: Kind::Address, Built, "",
-                "The source address of the adverts; the interface's own by default.";
-            "native_ipv6" => native_ipv6: Kind::Flag, Built, "",
-                "The instance is of IPv6 whatever its addresses say.";
-            "no_accept" => accept: Kind::Switch(false), Refused, "",
-                "Packets to the addresses are dropped unless the router owns them.";
-            "no_virtual_ipaddress" => no_virtual_ipaddress: Kind::Flag, Built, "",
-                "The instance is meant to have no address.";
-            "nopreempt" => preempt: Kind::Switch(false), Built, "",
-                "A router that comes back does not take over from a live master.";
-            "notify" => notify.any: SCRIPT, Harmless, "",
-                "Runs at every change of state, with four arguments.";
-            "notify_backup" => notify.backup: SCRIPT, Harmless, "",
-                "Runs when the router becomes a backup.";
-            "notify_deleted" => notify.deleted: Kind::Other("[COMMAND [USER [GROUP]]]"), Harmless, "",
-                "Runs when a reload removes the instance, instead of notify_fault.";
-            "notify_fault" => notify.fault: SCRIPT, Harmless, "",
-                "Runs when the instance becomes faulty.";
-            "notify_master" => notify.master: SCRIPT, Harmless, "",
-                "Runs when the router becomes master.";
-            "notify_master_rx_lower_pri" => notify.master_rx_lower_pri: SCRIPT, Harmless, "",
-                "Runs when a master hears an advert of lower priority.";
-            "notify_priority_changes" => notify.priority_changes: Kind::Bool, Harmless, "",
-                "Changes of the priority are told too.";
-            "notify_stop" => notify.stop: SCRIPT, Harmless, "",
-                "Runs when the daemon ends.";
-            "old_unicast_checksum" => transport.old_checksum: Kind::Other("[never]"), Built, "",
-                "The checksum of version 3 that keepalived sent to peers up to 1.3.6, or with never no thought of it.";
-            "owner_ignore_adverts" => owner_ignore_adverts: Kind::Bool, Built, "",
-                "The owner of the addresses discards what it hears.";
-            "preempt" => preempt: Kind::Switch(true), Built, "",
-                "Takes back a nopreempt before it.";
-            "preempt_delay" => preempt_delay: PREEMPT_DELAY, Built, "0",
-                "Time from hearing a master of lower priority to taking over.";
-            "priority" => priority: Kind::number(1, 255), Built, "100",
-                "The highest priority is master; 255 owns the addresses, and is what state MASTER without a priority means.";
-            "promote_secondaries" => promote_secondaries: Kind::Flag, Refused, "",
-                "The kernel keeps the other addresses of a network when the first one goes.";
-            "skip_check_adv_addr" => skip_check_adv_addr: Kind::Bool, Built, "",
-                "The addresses in adverts of the known master are not compared; any value switches it on.";
-            "smtp_alert" => notify.smtp_alert: Kind::Bool, Harmless, "",
-                "Changes of state are told by mail.";
-            "state" => state: Kind::Choice(&["MASTER", "BACKUP"]), Built, "BACKUP",
-                "The state to begin with; MASTER does not make a takeover faster.";
-            "strict_mode" => strict: Kind::Bool, Built, "",
-                "Nothing that the RFCs do not know, whatever vrrp_strict says.";
-            "thread_timer_expired" = "timer_expired_backup" => timer_expired_backup:
-                Kind::Other("[1..254]"), Built, "",
-                "The old name of timer_expired_backup.";
-            "timer_expired_backup" => timer_expired_backup: Kind::Other("[1..254]"), Built, "",
-                "A master whose advert is so late that a router of this priority has taken over becomes a backup.";
-            "track_bfd" => track.bfds: TRACKED, Refused, "",
-                "BFD sessions whose state changes the priority, or makes the instance faulty.";
-            "track_file" => track.files: TRACKED_WIDE, Refused, "",
-                "Files whose number changes the priority, or makes the instance faulty.";
-            "track_interface" => track.interfaces: TRACKED_INTERFACES, Refused, "",
-                "Interfaces whose state changes the priority, or makes the instance faulty.";
-            "track_process" => track.processes: TRACKED_WIDE, Refused, "",
-                "Processes whose number changes the priority, or makes the instance faulty.";
-            "track_script" => track.scripts: TRACKED, Refused, "",
-                "Scripts whose result changes the priority, or makes the instance faulty.";
-            "track_src_ip" => transport.track_src_ip: Kind::Flag, Refused, "",
-                "The instance is faulty while the host does not have its source address.";
-            "unicast_fault_no_peer" => transport.unicast_fault_no_peer: Kind::Flag, Refused, "",
-                "A unicast instance is faulty while it has no peer.";
-            "unicast_peer" => transport.peers: Kind::Lines("ADDRESS [min_ttl 0..255] [max_ttl 0..255]"),
-                Built, "",
-                "The other routers, where adverts do not go to a group, and the TTLs accepted from them.";
-            "unicast_src_ip" => transport.unicast_src: Kind::Address, Built, "",
-                "The source address of the adverts to unicast peers.";
-            "unicast_ttl" => transport.unicast_ttl: Kind::number(0, 255), Built, "255",
-                "The TTL or hop limit of the adverts to unicast peers.";
-            "use_ipvlan" => vmac.use_ipvlan: USE_IPVLAN, Refused, "",
-                "The addresses stand on an ipvlan interface of the instance.";
-            "use_vmac" => vmac.use_vmac: USE_VMAC, Refused, "",
-                "The addresses stand on an interface with the virtual MAC address.";
-            "use_vmac_addr" => vmac.use_vmac_addr: Kind::Flag, Refused, "",
-                "Addresses on other interfaces have the virtual MAC address too.";
-            "v3_checksum_as_v2" => transport.v3_checksum_as_v2: Kind::Bool, Built, "",
-                "The checksum of version 3 over IPv4 leaves the pseudo-header out.";
-            "version" => version: Kind::number_cut(2, 3), Built, "",
-                "The version of VRRP; IPv6 has version 3 only.";
-            "virtual_ipaddress" => addresses: Kind::Lines("ADDRESS"), Built, "",
-                "The addresses that the master holds and its adverts name; all are of one family.";
-            "virtual_ipaddress_excluded" => excluded: Kind::Lines("ADDRESS"), Built, "",
-                "Addresses that the master holds and its adverts do not name.";
-            "virtual_router_id" => vrid: Kind::number(1, 255), Built, "",
-                "The VRID, the same on all routers of the instance; required.";
-            "virtual_routes" => routes: Kind::Lines("ROUTE"), Refused, "",
-                "Routes that the master has.";
-            "virtual_rules" => rules: Kind::Lines("RULE"), Refused, "",
-                "Rules of routing that the master has.";
-            "vmac_garp_intvl" = "garp_extra_if" => garp_extra_if: EXTRA_GARP, Harmless, "",
-                "The old name of garp_extra_if.";
-            "vmac_xmit_base" => vmac.xmit_base: Kind::Flag, Refused, "",
-                "Adverts go through the interface under that of use_vmac.";
-            "vrf" => vrf: Kind::Interface, Refused, "",
-                "The VRF of an instance without an interface.";
-        }
+        ROWS
     }
 
     fn on_line(&mut self, line: &Statement, sink: &mut Sink) {
