@@ -1,5 +1,6 @@
 //! Diagnostics for people: one line that says everything, then the place in the text.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::io::{self, IsTerminal};
 use std::ops::Range;
@@ -87,11 +88,14 @@ fn snippet<'t>(
         Severity::Error | Severity::Refused | Severity::Fatal => Level::ERROR,
     };
     let mut place = Group::with_level(level).element(
-        Snippet::source(lines.source)
+        Snippet::source(&*lines.source)
             .line_start(lines.number)
             .annotation(AnnotationKind::Primary.span(lines.within.clone())),
     );
-    for related in diagnostic.related.iter().take(RELATED) {
+    // What a secret has to do with elsewhere may be a definition that holds it.
+    let is_secret = matches!(lines.source, Cow::Owned(_));
+    let shown = if is_secret { 0 } else { RELATED };
+    for related in diagnostic.related.iter().take(shown) {
         let other = text_of(&related.file);
         if let Some(lines) =
             other.and_then(|text| Lines::around(text, related.span.clone(), related.line))
@@ -121,7 +125,7 @@ fn snippet<'t>(
             Level::HELP
                 .secondary_title("perhaps this was meant")
                 .element(
-                    Snippet::source(lines.source)
+                    Snippet::source(&*lines.source)
                         .line_start(lines.number)
                         .patch(Patch::new(lines.within, suggestion.as_str())),
                 ),
@@ -139,7 +143,8 @@ const RELATED: usize = 3;
 
 /// Whole lines around a place: the renderer looks at all of its source.
 struct Lines<'t> {
-    source: &'t str,
+    /// Secrets in it are stars.
+    source: Cow<'t, str>,
     /// Of the first one, from 1.
     number: usize,
     /// The place in them.
@@ -158,11 +163,52 @@ impl<'t> Lines<'t> {
             .find('\n')
             .map_or(text.len(), |newline| span.end + newline);
         Some(Self {
-            source: &text[start..end],
+            source: masked(&text[start..end]),
             number: line as usize,
             within: span.start - start..span.end - start,
         })
     }
+}
+
+/// Lines whose value is nobody's business: what is printed of them is often passed on.
+fn is_secret(line: &str) -> bool {
+    let mut words = line.split_whitespace();
+    match words.next() {
+        Some("auth_pass" | "password") => true,
+        // Of `auth_hmac`; the `key` of `SSL` is the name of a file.
+        Some("key") => words
+            .next()
+            .is_some_and(|word| word.bytes().all(|byte| byte.is_ascii_digit())),
+        _ => false,
+    }
+}
+
+/// `source` with stars for the octets behind the first word of a line that holds a secret.
+fn masked(source: &str) -> Cow<'_, str> {
+    if !source.lines().any(is_secret) {
+        return Cow::Borrowed(source);
+    }
+    let mut shown = String::with_capacity(source.len());
+    for line in source.split_inclusive('\n') {
+        if !is_secret(line) {
+            shown.push_str(line);
+            continue;
+        }
+        let indent = line.len() - line.trim_start().len();
+        let word = line.trim_start().find(char::is_whitespace).unwrap_or(0);
+        let (before, value) = line.split_at(indent + word);
+        shown.push_str(before);
+        // As many octets as before: places are counted in them.
+        let star = |byte: u8| {
+            if byte.is_ascii_whitespace() {
+                char::from(byte)
+            } else {
+                '*'
+            }
+        };
+        shown.extend(value.bytes().map(star));
+    }
+    Cow::Owned(shown)
 }
 
 #[cfg(test)]

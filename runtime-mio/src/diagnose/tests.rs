@@ -110,6 +110,37 @@ fn second_places_are_shown_with_their_file() {
 }
 
 #[test]
+fn secrets_are_not_shown() {
+    let text = "authentication {\n\tauth_pass s\u{e9}cret1234 # old\n\tkey 1 hex:00ff\n}";
+    for (word, line) in [("s\u{e9}cret1234", 2), ("hex:00ff", 3)] {
+        let start = text.find(word).expect("in the text");
+        let finding = Diagnostic {
+            span: start..start + word.len(),
+            line,
+            related: vec![Related {
+                file: "a.conf".to_owned(),
+                span: start..start + word.len(),
+                line,
+                column: 1,
+                text: "defined here".to_owned(),
+            }],
+            ..about("prioritee", line, 12)
+        };
+        let report = render(text, &[finding], Style::Plain);
+        assert!(
+            report.contains("*******") && report.contains('^'),
+            "{report}"
+        );
+        assert!(
+            !report.contains(word) && !report.contains("defined here"),
+            "{report}"
+        );
+    }
+    let file = "SSL {\nkey /etc/ssl/a.key\n}";
+    assert_eq!(masked(file), file);
+}
+
+#[test]
 fn nothing_is_printed_for_nothing() {
     assert_eq!(render(TEXT, &[], Style::Terminal), "");
 }
